@@ -1,0 +1,539 @@
+/* lucid: composable function transforms.
+ *
+ * `lucid_vmap` turns a function of ONE example into a function of a batch; `lucid_grad`, `lucid_vjp`,
+ * `lucid_jvp`, `lucid_jacrev`, `lucid_jacfwd`, `lucid_hessian` and `lucid_linearize` differentiate
+ * it; all of them nest in any order.
+ *
+ *     static lucid_status square_sum(lucid_scope *s, const lucid_tensor *x, size_t nx,
+ *                                    lucid_tensor *y, size_t ny, void *user)
+ *     {
+ *         y[0] = lucid_sum(s, lucid_square(s, x[0]), LUCID_ALL);       // ONE example
+ *         return LUCID_OK;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         lucid_scope *s = lucid_open(NULL);
+ *         lucid_tensor X = lucid_randn(s, LUCID_SHAPE(32, 4));
+ *         lucid_fn     f = lucid_fn_new(s, square_sum, 1, NULL);
+ *         lucid_fn     g = lucid_vmap(s, lucid_grad(s, f, NULL), NULL);
+ *         lucid_print(s, lucid_call1(s, g, X));                        // (32, 4)
+ *         return lucid_close(s);                                       // first error, or 0
+ *     }
+ *
+ * One page per concept:
+ *     1  dtypes, shapes, dims        5  shapes and views          9  random numbers
+ *     2  scopes and errors           6  reductions               10  functions and transforms
+ *     3  tensors: in and out         7  indexing and sorting     11  gradients without a function
+ *     4  elementwise                 8  linear algebra, nets     12  the engine
+ */
+#ifndef LUCID_H
+#define LUCID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define LUCID_API
+#else
+#define LUCID_API __attribute__((visibility("default")))
+#endif
+
+#if defined(__GNUC__)
+#define LUCID_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define LUCID_PRINTF(fmt, args)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Dtypes, shapes, dims -------------------------------------------------------------- */
+
+/* Operations on several tensors promote as torch does: bool < int32 < int64 < float32 < float64; a
+ * 0-d tensor changes the dtype only by its kind (bool, integer, float), and a bare number
+ * (`lucid_scalar` and its siblings) only by its kind too, after 0-d tensors. */
+typedef enum lucid_dtype {
+    LUCID_BOOL,
+    LUCID_INT32,
+    LUCID_INT64,
+    LUCID_FLOAT32,
+    LUCID_FLOAT64,
+    LUCID_NO_DTYPE, /* "choose for me", where a function says it takes it */
+} lucid_dtype;
+
+LUCID_API const char *lucid_dtype_name(lucid_dtype dtype); /* "float32" */
+LUCID_API size_t lucid_dtype_size(lucid_dtype dtype);      /* bytes of one element */
+
+#define LUCID_MAX_NDIM 16
+
+/* Sizes of a tensor, outermost first. LUCID_SHAPE() is the shape of a 0-d tensor. */
+typedef struct lucid_shape {
+    int ndim;
+    int64_t dim[LUCID_MAX_NDIM];
+} lucid_shape;
+
+/* A list of dimensions to work on; negative ones count from the end. `keep`: reductions leave a
+ * dimension of size 1 in place. LUCID_ALL: every dimension. */
+typedef struct lucid_dims {
+    int n;
+    bool all;
+    bool keep;
+    int dim[LUCID_MAX_NDIM];
+} lucid_dims;
+
+/* A list of integers that the callee only reads. */
+typedef struct lucid_ints {
+    const int *at;
+    size_t n;
+} lucid_ints;
+
+/* Literals for the arguments above (C only; in C++ write lucid_shape{2, {32, 4}}). */
+#define LUCID_COUNT_(type, ...) (sizeof((type[]){__VA_ARGS__}) / sizeof(type))
+#define LUCID_SHAPE(...) ((lucid_shape){(int)LUCID_COUNT_(int64_t, __VA_ARGS__), {__VA_ARGS__}})
+#define LUCID_SCALAR_SHAPE ((lucid_shape){0, {0}})
+#define LUCID_DIMS(...) \
+    ((lucid_dims){.n = (int)LUCID_COUNT_(int, __VA_ARGS__), .dim = {__VA_ARGS__}})
+#define LUCID_DIMS_KEEP(...) \
+    ((lucid_dims){.n = (int)LUCID_COUNT_(int, __VA_ARGS__), .keep = true, .dim = {__VA_ARGS__}})
+#define LUCID_ALL ((lucid_dims){.all = true})
+#define LUCID_ALL_KEEP ((lucid_dims){.all = true, .keep = true})
+#define LUCID_INTS(...) ((lucid_ints){(const int[]){__VA_ARGS__}, LUCID_COUNT_(int, __VA_ARGS__)})
+
+/* An argument that is not mapped (in_dims, out_dims); "no dimension" for argmax. */
+#define LUCID_NONE INT32_MIN
+/* "To the end" for lucid_slice, in the direction of the step. */
+#define LUCID_END INT64_MAX
+
+/* ---- 2. Scopes and errors ----------------------------------------------------------------- */
+
+/* A scope owns what is built in it; closing it releases that. The first failure sticks: later
+ * builders do nothing and return an empty handle, which is safe to pass on, so a program checks once,
+ * at the end. A root scope and its children belong to one thread; tensors may go between threads. */
+typedef struct lucid_scope lucid_scope;
+
+typedef enum lucid_status {
+    LUCID_OK = 0,
+    LUCID_VALUE_ERROR,    /* a wrong shape, dim, size or option */
+    LUCID_TYPE_ERROR,     /* a wrong dtype, kind or number of arguments */
+    LUCID_INDEX_ERROR,    /* an index out of range */
+    LUCID_RUNTIME_ERROR,  /* not possible here, e.g. a random op under randomness="error" */
+    LUCID_MEMORY_ERROR,   /* out of memory */
+    LUCID_CALLBACK_ERROR, /* a function given to lucid failed by itself */
+} lucid_status;
+
+typedef struct lucid_tensor {
+    struct lucid__value *v; /* NULL: the empty handle */
+} lucid_tensor;
+
+typedef struct lucid_fn {
+    struct lucid__fn *f; /* NULL: the empty handle */
+} lucid_fn;
+
+typedef struct lucid_generator lucid_generator;
+
+typedef struct lucid_open_options {
+    uint64_t seed;              /* of this scope's own generator */
+    lucid_generator *generator; /* or share this one, which must outlive the scope */
+} lucid_open_options;
+
+/* A root scope; NULL options: seed 0. Returns NULL only when out of memory. */
+LUCID_API lucid_scope *lucid_open(const lucid_open_options *options);
+/* A child: closes before its parent does. Never NULL: out of memory is recorded in the parent, which
+ * is then returned, and closing a returned parent once too often is harmless by count. */
+LUCID_API lucid_scope *lucid_scope_new(lucid_scope *parent);
+/* Releases what the scope owns; returns the first error of the whole family, or LUCID_OK. */
+LUCID_API lucid_status lucid_close(lucid_scope *s);
+/* Moves a handle to the parent scope, so that it survives this one. Returns it. */
+LUCID_API lucid_tensor lucid_keep(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_fn lucid_keep_fn(lucid_scope *s, lucid_fn f);
+/* For owners outside any scope: counts a reference up and down. `lucid_own` puts one into a scope. */
+LUCID_API lucid_tensor lucid_retain(lucid_tensor x);
+LUCID_API void lucid_release(lucid_tensor x);
+LUCID_API lucid_tensor lucid_own(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_fn lucid_retain_fn(lucid_fn f);
+LUCID_API void lucid_release_fn(lucid_fn f);
+/* Scratch memory that lives as long as the scope; zeroed; NULL (and an error) when there is none. */
+LUCID_API void *lucid_alloc(lucid_scope *s, size_t bytes);
+
+LUCID_API lucid_status lucid_error(const lucid_scope *s);
+LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
+LUCID_API void lucid_clear_error(lucid_scope *s);
+/* Records an error (unless one is there already) and returns its status; for callbacks. */
+LUCID_API lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format, ...)
+    LUCID_PRINTF(3, 4);
+
+/* ---- 3. Tensors: in and out --------------------------------------------------------------- */
+
+/* Shapes and dtypes are known at once; values are computed when somebody looks (`lucid_eval`,
+ * `lucid_item`, `lucid_read`, `lucid_print`, ...). Inside a transform a tensor shows ONE example. */
+LUCID_API bool lucid_is_empty_handle(lucid_tensor x);
+LUCID_API int lucid_ndim(lucid_tensor x);
+LUCID_API int64_t lucid_size(lucid_tensor x, int dim); /* -1 when dim is out of range */
+LUCID_API int64_t lucid_numel(lucid_tensor x);
+LUCID_API lucid_shape lucid_shape_of(lucid_tensor x);
+LUCID_API lucid_dtype lucid_dtype_of(lucid_tensor x);
+
+/* Bare numbers: 0-d, and weak in promotion (float tensor + lucid_scalar stays in its dtype). */
+LUCID_API lucid_tensor lucid_scalar(lucid_scope *s, double value);
+LUCID_API lucid_tensor lucid_scalar_int(lucid_scope *s, int64_t value);
+LUCID_API lucid_tensor lucid_scalar_bool(lucid_scope *s, bool value);
+/* Copies row-major data of the shape. */
+LUCID_API lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype,
+                                       lucid_shape shape);
+/* Uses memory of the caller in place, strides in elements (NULL: row-major). `release(owner)` runs
+ * when the last tensor lets go, on any thread; it runs also when this call fails. */
+LUCID_API lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype dtype,
+                                         lucid_shape shape, const int64_t *strides,
+                                         void (*release)(void *owner), void *owner);
+#define LUCID_VECTOR(s, ...)                                                                      \
+    lucid_from_data(s, (const float[]){__VA_ARGS__}, LUCID_FLOAT32,                               \
+                    LUCID_SHAPE((int64_t)LUCID_COUNT_(float, __VA_ARGS__)))
+
+LUCID_API lucid_tensor lucid_zeros(lucid_scope *s, lucid_shape shape);
+LUCID_API lucid_tensor lucid_ones(lucid_scope *s, lucid_shape shape);
+/* The dtype of value: float32 for lucid_scalar, int64 for lucid_scalar_int, bool for lucid_scalar_bool. */
+LUCID_API lucid_tensor lucid_full(lucid_scope *s, lucid_shape shape, lucid_tensor value);
+LUCID_API lucid_tensor lucid_zeros_like(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_tensor lucid_ones_like(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_tensor lucid_full_like(lucid_scope *s, lucid_tensor x, lucid_tensor value);
+LUCID_API lucid_tensor lucid_eye(lucid_scope *s, int64_t rows, int64_t cols);
+/* start, start + step, ... before end. dtype LUCID_NO_DTYPE: int64 when all three are whole, else
+ * float32. */
+LUCID_API lucid_tensor lucid_arange(lucid_scope *s, double start, double end, double step,
+                                    lucid_dtype dtype);
+LUCID_API lucid_tensor lucid_linspace(lucid_scope *s, double start, double end, int64_t count);
+
+LUCID_API double lucid_item(lucid_scope *s, lucid_tensor x);      /* the only element; NaN on error */
+LUCID_API int64_t lucid_item_int(lucid_scope *s, lucid_tensor x); /* 0 on error */
+LUCID_API bool lucid_bool(lucid_scope *s, lucid_tensor x);        /* false on error */
+/* Copies the elements, row-major, in the dtype of x; `bytes` must be their exact size. */
+LUCID_API lucid_status lucid_read(lucid_scope *s, lucid_tensor x, void *to, size_t bytes);
+/* The elements in place, row-major; valid while x is. NULL on error. */
+LUCID_API const void *lucid_data(lucid_scope *s, lucid_tensor x);
+LUCID_API void lucid_print(lucid_scope *s, lucid_tensor x); /* to standard output */
+/* As snprintf: writes at most `size` bytes, returns the length of the whole text. */
+LUCID_API size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size);
+
+/* ---- 4. Elementwise ----------------------------------------------------------------------- */
+
+/* Inputs broadcast against each other. The list with its meanings is lucid_elementwise.def:
+ *     lucid_exp(s, x), lucid_tanh(s, x), lucid_add(s, x, y), lucid_lt(s, x, y), ... */
+#define LUCID_UNARY(name, class, doc) \
+    LUCID_API lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x);
+#define LUCID_BINARY(name, class, doc) \
+    LUCID_API lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+#include "lucid_elementwise.def"
+#undef LUCID_UNARY
+#undef LUCID_BINARY
+
+LUCID_API lucid_tensor lucid_cast(lucid_scope *s, lucid_tensor x, lucid_dtype dtype);
+LUCID_API lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+LUCID_API lucid_tensor lucid_where(lucid_scope *s, lucid_tensor cond, lucid_tensor x,
+                                   lucid_tensor y);
+/* Either bound may be the empty handle. */
+LUCID_API lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low,
+                                   lucid_tensor high);
+
+/* ---- 5. Shapes and views ------------------------------------------------------------------ */
+
+/* One size may be -1: worked out from the others. */
+LUCID_API lucid_tensor lucid_reshape(lucid_scope *s, lucid_tensor x, lucid_shape shape);
+LUCID_API lucid_tensor lucid_permute(lucid_scope *s, lucid_tensor x, lucid_dims order);
+LUCID_API lucid_tensor lucid_transpose(lucid_scope *s, lucid_tensor x, int dim0, int dim1);
+LUCID_API lucid_tensor lucid_movedim(lucid_scope *s, lucid_tensor x, int from, int to);
+/* Broadcasts to the shape; -1 keeps a size. */
+LUCID_API lucid_tensor lucid_expand(lucid_scope *s, lucid_tensor x, lucid_shape shape);
+LUCID_API lucid_tensor lucid_squeeze(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_unsqueeze(lucid_scope *s, lucid_tensor x, int dim);
+LUCID_API lucid_tensor lucid_flatten(lucid_scope *s, lucid_tensor x, int first, int last);
+/* Elements start, start + step, ... before stop, as Python slices: negative positions count from the
+ * end, out-of-range ones are clipped, step may be negative. LUCID_END: as far as the step goes. */
+LUCID_API lucid_tensor lucid_slice(lucid_scope *s, lucid_tensor x, int dim, int64_t start,
+                                   int64_t stop, int64_t step);
+LUCID_API lucid_tensor lucid_select(lucid_scope *s, lucid_tensor x, int dim, int64_t index);
+/* Zeros before and after each dimension; `low` and `high` hold lucid_ndim(x) counts >= 0. */
+LUCID_API lucid_tensor lucid_pad(lucid_scope *s, lucid_tensor x, const int64_t *low,
+                                 const int64_t *high);
+LUCID_API lucid_tensor lucid_concatenate(lucid_scope *s, const lucid_tensor *xs, size_t n, int dim);
+LUCID_API lucid_tensor lucid_stack(lucid_scope *s, const lucid_tensor *xs, size_t n, int dim);
+/* Writes ceil(size / length) pieces; `n` must be that count. */
+LUCID_API lucid_status lucid_split(lucid_scope *s, lucid_tensor x, int64_t length, int dim,
+                                   lucid_tensor *pieces, size_t n);
+LUCID_API lucid_tensor lucid_flip(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_roll(lucid_scope *s, lucid_tensor x, int64_t shift, int dim);
+LUCID_API lucid_tensor lucid_tile(lucid_scope *s, lucid_tensor x, lucid_shape repeats);
+LUCID_API lucid_tensor lucid_tril(lucid_scope *s, lucid_tensor x, int64_t diagonal);
+LUCID_API lucid_tensor lucid_triu(lucid_scope *s, lucid_tensor x, int64_t diagonal);
+LUCID_API lucid_tensor lucid_diagonal(lucid_scope *s, lucid_tensor x, int64_t offset, int dim0,
+                                      int dim1);
+LUCID_API lucid_tensor lucid_diag_embed(lucid_scope *s, lucid_tensor x, int64_t offset);
+
+/* ---- 6. Reductions ------------------------------------------------------------------------ */
+
+/* Sums and products of bool and int32 are int64. An empty max, min, argmax or argmin is an error. */
+LUCID_API lucid_tensor lucid_sum(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_prod(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_amax(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_amin(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_any(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+LUCID_API lucid_tensor lucid_all(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+/* First position of the extreme (of the first NaN, if any), int64. dim LUCID_NONE: of the flattened x. */
+LUCID_API lucid_tensor lucid_argmax(lucid_scope *s, lucid_tensor x, int dim, bool keepdim);
+LUCID_API lucid_tensor lucid_argmin(lucid_scope *s, lucid_tensor x, int dim, bool keepdim);
+LUCID_API lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+/* correction: 1 divides by n - 1 (torch's default), 0 by n. */
+LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction);
+LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction);
+LUCID_API lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+/* (sum |x|^order)^(1/order); order 2, 1, 0, INFINITY and -INFINITY included. Derivative at 0: 0. */
+LUCID_API lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims dims);
+LUCID_API lucid_tensor lucid_cumsum(lucid_scope *s, lucid_tensor x, int dim);
+LUCID_API lucid_tensor lucid_cumprod(lucid_scope *s, lucid_tensor x, int dim);
+
+/* ---- 7. Indexing and sorting -------------------------------------------------------------- */
+
+/* Indices are int32 or int64 tensors; negative ones count from the end; one out of range is an index
+ * error when the value is computed. Writes return the new tensor: nothing is changed in place. */
+
+/* x[i0, i1, ...] on the leading dims: the indices broadcast to K, the result is K + x.shape[n:]. */
+LUCID_API lucid_tensor lucid_index(lucid_scope *s, lucid_tensor x, const lucid_tensor *index,
+                                   size_t n);
+/* x with x[i0, i1, ...] = values, or += values when `accumulate`. Where an index repeats, the last
+ * value in row-major order stays. */
+LUCID_API lucid_tensor lucid_index_put(lucid_scope *s, lucid_tensor x, const lucid_tensor *index,
+                                       size_t n, lucid_tensor values, bool accumulate);
+/* Rows of x along dim: index of any shape K gives x.shape[:dim] + K + x.shape[dim+1:]. */
+LUCID_API lucid_tensor lucid_take(lucid_scope *s, lucid_tensor x, lucid_tensor index, int dim);
+LUCID_API lucid_tensor lucid_take_along_dim(lucid_scope *s, lucid_tensor x, lucid_tensor index,
+                                            int dim);
+/* x with values added to (index_add) or put in place of (index_copy) its slices at a 1-d index. */
+LUCID_API lucid_tensor lucid_index_add(lucid_scope *s, lucid_tensor x, int dim, lucid_tensor index,
+                                       lucid_tensor values);
+LUCID_API lucid_tensor lucid_index_copy(lucid_scope *s, lucid_tensor x, int dim,
+                                        lucid_tensor index, lucid_tensor values);
+/* x with the region x[start:stop:step, ...] replaced; all three hold lucid_ndim(x) positions as in
+ * lucid_slice. `values` broadcast to the region. */
+LUCID_API lucid_tensor lucid_slice_put(lucid_scope *s, lucid_tensor x, const int64_t *start,
+                                       const int64_t *stop, const int64_t *step,
+                                       lucid_tensor values);
+/* Looks at the values: (count, ndim) int64 positions of what is not zero, row-major. */
+LUCID_API lucid_tensor lucid_nonzero(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_tensor lucid_masked_select(lucid_scope *s, lucid_tensor x, lucid_tensor mask);
+LUCID_API lucid_tensor lucid_one_hot(lucid_scope *s, lucid_tensor index, int64_t classes);
+/* Stable; NaN sorts last (first when descending). `index` (may be NULL) receives the order, int64. */
+LUCID_API lucid_tensor lucid_sort(lucid_scope *s, lucid_tensor x, int dim, bool descending,
+                                  lucid_tensor *index);
+LUCID_API lucid_tensor lucid_argsort(lucid_scope *s, lucid_tensor x, int dim, bool descending);
+LUCID_API lucid_tensor lucid_topk(lucid_scope *s, lucid_tensor x, int64_t k, int dim, bool largest,
+                                  lucid_tensor *index);
+
+/* ---- 8. Linear algebra and nets ------------------------------------------------------------ */
+
+/* Matrices stand in the last two dims; everything before is a batch. 1-d operands as in NumPy. */
+LUCID_API lucid_tensor lucid_matmul(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+LUCID_API lucid_tensor lucid_dot(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+LUCID_API lucid_tensor lucid_outer(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+/* Letters, commas, "..." and an optional "->out"; a repeated letter in one operand is its diagonal. */
+LUCID_API lucid_tensor lucid_einsum(lucid_scope *s, const char *equation, const lucid_tensor *xs,
+                                    size_t n);
+/* Contracts dims x_dims of x with y_dims of y, pair by pair. */
+LUCID_API lucid_tensor lucid_tensordot(lucid_scope *s, lucid_tensor x, lucid_tensor y,
+                                       lucid_dims x_dims, lucid_dims y_dims);
+LUCID_API lucid_tensor lucid_trace(lucid_scope *s, lucid_tensor x);
+/* Lower triangular L with L L^T = x; reads the lower triangle only. Not positive definite: NaN. */
+LUCID_API lucid_tensor lucid_cholesky(lucid_scope *s, lucid_tensor x);
+/* Solves A x = b for triangular A (n, n), b (..., n, k). */
+LUCID_API lucid_tensor lucid_solve_triangular(lucid_scope *s, lucid_tensor a, lucid_tensor b,
+                                              bool upper, bool unit_diagonal);
+/* Solves A x = b, b (..., n) or (..., n, k) by LU with partial pivoting. Singular: inf or NaN. */
+LUCID_API lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b);
+LUCID_API lucid_tensor lucid_inv(lucid_scope *s, lucid_tensor a);
+LUCID_API lucid_tensor lucid_det(lucid_scope *s, lucid_tensor a);
+/* log |det|; `sign` (may be NULL) receives the sign. */
+LUCID_API lucid_tensor lucid_slogdet(lucid_scope *s, lucid_tensor a, lucid_tensor *sign);
+
+LUCID_API lucid_tensor lucid_relu(lucid_scope *s, lucid_tensor x); /* derivative at 0: 0 */
+LUCID_API lucid_tensor lucid_leaky_relu(lucid_scope *s, lucid_tensor x, double negative_slope);
+LUCID_API lucid_tensor lucid_elu(lucid_scope *s, lucid_tensor x, double alpha);
+LUCID_API lucid_tensor lucid_sigmoid(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_tensor lucid_logsigmoid(lucid_scope *s, lucid_tensor x);
+/* x Phi(x), Hendrycks & Gimpel 2016; `tanh_approximation` as in that paper. */
+LUCID_API lucid_tensor lucid_gelu(lucid_scope *s, lucid_tensor x, bool tanh_approximation);
+LUCID_API lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x);
+LUCID_API lucid_tensor lucid_softplus(lucid_scope *s, lucid_tensor x); /* log(1 + exp(x)) */
+LUCID_API lucid_tensor lucid_softmax(lucid_scope *s, lucid_tensor x, int dim);
+LUCID_API lucid_tensor lucid_log_softmax(lucid_scope *s, lucid_tensor x, int dim);
+
+typedef enum lucid_reduction { LUCID_MEAN, LUCID_SUM, LUCID_NO_REDUCTION } lucid_reduction;
+/* logits (C) with a 0-d class, or (N, C) with (N) classes, or (N, C, d...) with (N, d...): integer
+ * classes; or probabilities of the shape of logits. */
+LUCID_API lucid_tensor lucid_cross_entropy(lucid_scope *s, lucid_tensor logits,
+                                           lucid_tensor target, lucid_reduction reduction);
+LUCID_API lucid_tensor lucid_mse_loss(lucid_scope *s, lucid_tensor x, lucid_tensor target,
+                                      lucid_reduction reduction);
+/* x W^T + b: x (..., in), weight (out, in), bias (out) or empty. */
+LUCID_API lucid_tensor lucid_linear(lucid_scope *s, lucid_tensor x, lucid_tensor weight,
+                                    lucid_tensor bias);
+/* Over the last `ndim` dims; weight and bias of their shape or empty. */
+LUCID_API lucid_tensor lucid_layer_norm(lucid_scope *s, lucid_tensor x, int ndim,
+                                        lucid_tensor weight, lucid_tensor bias, double eps);
+/* Zeroes each element with probability p and divides the others by 1 - p. A random op. */
+LUCID_API lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool training);
+
+/* ---- 9. Random numbers --------------------------------------------------------------------- */
+
+/* Philox4x32-10 (Salmon et al. 2011), keyed by the seed, counted by (draw, lane, element): under
+ * vmap with randomness "different" lane b's numbers depend on the seed, the draw and b alone. */
+LUCID_API lucid_generator *lucid_generator_new(uint64_t seed); /* NULL when out of memory */
+LUCID_API void lucid_generator_free(lucid_generator *g);
+typedef struct lucid_rng_state {
+    uint64_t seed;
+    uint64_t draw; /* random operations since the seed was set */
+} lucid_rng_state;
+LUCID_API lucid_rng_state lucid_generator_state(const lucid_generator *g);
+LUCID_API void lucid_generator_set_state(lucid_generator *g, lucid_rng_state state);
+LUCID_API lucid_generator *lucid_generator_of(lucid_scope *s); /* the one the scope draws from */
+LUCID_API void lucid_manual_seed(lucid_scope *s, uint64_t seed);
+
+LUCID_API lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape);  /* uniform in [0, 1) */
+LUCID_API lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape); /* standard normal */
+LUCID_API lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
+LUCID_API lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
+/* int64 in [low, high). */
+LUCID_API lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, lucid_shape shape);
+/* 1 with probability p, else 0, in the dtype of p. */
+LUCID_API lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p);
+LUCID_API lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std);
+LUCID_API lucid_tensor lucid_randperm(lucid_scope *s, int64_t n);
+
+/* ---- 10. Functions and transforms ---------------------------------------------------------- */
+
+/* A function takes nx tensors and fills ny. It must leave no y empty, and returns LUCID_OK or the
+ * status of a failure (see lucid_fail). Everything it builds in `s` is released after it, but for y. */
+typedef lucid_status lucid_function(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                    lucid_tensor *y, size_t ny, void *user);
+LUCID_API lucid_fn lucid_fn_new(lucid_scope *s, lucid_function *function, size_t ny, void *user);
+
+/* A list of results, for functions whose number of results is known only when they ran. */
+typedef struct lucid_results lucid_results;
+LUCID_API lucid_results *lucid_results_new(lucid_scope *s);
+LUCID_API size_t lucid_results_count(const lucid_results *r);
+LUCID_API lucid_tensor lucid_results_at(const lucid_results *r, size_t i);
+/* Auxiliary results stand last: the transforms pass them through undifferentiated. */
+LUCID_API size_t lucid_results_aux_count(const lucid_results *r);
+LUCID_API lucid_status lucid_results_push(lucid_scope *s, lucid_results *r, lucid_tensor y);
+LUCID_API lucid_status lucid_results_push_aux(lucid_scope *s, lucid_results *r, lucid_tensor y);
+/* For a function right under lucid_vmap: this result's out_dim, over the option's. */
+LUCID_API lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tensor y,
+                                             int out_dim);
+
+typedef lucid_status lucid_listing_function(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                            lucid_results *y, void *user);
+/* `release(user)` (may be NULL) runs when the function is released. */
+LUCID_API lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function,
+                                        void *user, void (*release)(void *user));
+
+#define LUCID_ARGS(...) \
+    (const lucid_tensor[]){__VA_ARGS__}, LUCID_COUNT_(lucid_tensor, __VA_ARGS__)
+LUCID_API lucid_status lucid_call(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                  lucid_tensor *y, size_t ny);
+LUCID_API lucid_tensor lucid_call1(lucid_scope *s, lucid_fn f, lucid_tensor x);
+LUCID_API lucid_status lucid_call_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
+                                          size_t nx, lucid_results *y);
+
+typedef enum lucid_randomness {
+    LUCID_RANDOMNESS_ERROR,     /* a random op is an error */
+    LUCID_RANDOMNESS_DIFFERENT, /* an independent draw per lane */
+    LUCID_RANDOMNESS_SAME,      /* one draw shared by all lanes */
+} lucid_randomness;
+
+typedef enum lucid_strategy {
+    LUCID_STRATEGY_AUTO,       /* vectorized; a function whose control flow asks for values: isolated */
+    LUCID_STRATEGY_VECTORIZED, /* the function runs once, on batched values */
+    LUCID_STRATEGY_ISOLATED,   /* the function runs once per lane */
+} lucid_strategy;
+
+typedef struct lucid_vmap_options {
+    lucid_ints in_dims;  /* one per argument, LUCID_NONE: not mapped; none given: 0 for all */
+    lucid_ints out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 for all */
+    lucid_randomness randomness;
+    int64_t chunk_size; /* at most so many lanes at once; 0: all */
+    lucid_strategy strategy;
+} lucid_vmap_options;
+LUCID_API lucid_fn lucid_vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options);
+
+typedef struct lucid_grad_options {
+    lucid_ints argnums; /* which arguments; none given: the first */
+    bool has_aux;       /* results after the first are auxiliary */
+    int64_t chunk_size; /* jacrev, jacfwd, hessian: at most so many rows at once; 0: all */
+} lucid_grad_options;
+/* f returns one 0-d float (and aux). Results: one gradient per argnum, then aux. */
+LUCID_API lucid_fn lucid_grad(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
+/* Results: the gradients, the value, then aux. */
+LUCID_API lucid_fn lucid_grad_and_value(lucid_scope *s, lucid_fn f,
+                                        const lucid_grad_options *options);
+/* Results: per result of f and per argnum a tensor of shape result.shape + argument.shape; then aux. */
+LUCID_API lucid_fn lucid_jacrev(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
+LUCID_API lucid_fn lucid_jacfwd(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
+/* Per argnum i and argnum j a tensor of shape argument_i.shape + argument_j.shape. */
+LUCID_API lucid_fn lucid_hessian(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
+
+/* Runs f at x; y receives its results. The function returned maps cotangents of y to cotangents of
+ * x (ny in, nx out) and may be called any number of times, inside other transforms too. */
+LUCID_API lucid_fn lucid_vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                             lucid_tensor *y, size_t ny);
+LUCID_API lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                     lucid_results *y);
+/* As vjp, but the function returned maps tangents of x to tangents of y (nx in, ny out). */
+LUCID_API lucid_fn lucid_linearize(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                   lucid_tensor *y, size_t ny);
+LUCID_API lucid_fn lucid_linearize_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
+                                           size_t nx, lucid_results *y);
+/* y = f(x), dy = the derivative of f at x in direction dx; an empty dx[i] is zero. */
+LUCID_API lucid_status lucid_jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
+                                 const lucid_tensor *dx, size_t nx, lucid_tensor *y,
+                                 lucid_tensor *dy, size_t ny);
+LUCID_API lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
+                                         const lucid_tensor *dx, size_t nx, lucid_results *y,
+                                         lucid_results *dy);
+
+/* ---- 11. Gradients without a function ------------------------------------------------------ */
+
+/* x as a leaf: what is computed from it is recorded until nothing refers to it. */
+LUCID_API lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x);
+LUCID_API bool lucid_is_recorded(lucid_tensor x);
+/* Adds d loss / d leaf into every leaf that loss came from; cotangent empty: loss must be 0-d. */
+LUCID_API lucid_status lucid_backward(lucid_scope *s, lucid_tensor loss, lucid_tensor cotangent);
+/* The gradient gathered by a leaf so far; empty handle: none yet, or not a leaf. */
+LUCID_API lucid_tensor lucid_grad_of(lucid_scope *s, lucid_tensor leaf);
+LUCID_API void lucid_set_grad(lucid_scope *s, lucid_tensor leaf, lucid_tensor grad);
+/* The value alone: constant to every transform. */
+LUCID_API lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x);
+/* Between these nothing is recorded for lucid_backward; they nest. */
+LUCID_API void lucid_no_grad_begin(lucid_scope *s);
+LUCID_API void lucid_no_grad_end(lucid_scope *s);
+
+/* ---- 12. The engine ------------------------------------------------------------------------ */
+
+/* Computes what is pending behind the tensors, all in one plan. */
+LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n);
+
+typedef struct lucid_stats {
+    uint64_t plans_built, plans_reused; /* plan cache misses and hits */
+    uint64_t steps;                     /* programs and library calls dispatched */
+    uint64_t bytes_live, bytes_peak;    /* tensor memory now and at most */
+} lucid_stats;
+LUCID_API lucid_stats lucid_get_stats(void);
+LUCID_API void lucid_set_num_threads(int n); /* 0: as many as the machine has */
+LUCID_API int lucid_get_num_threads(void);
+LUCID_API const char *lucid_instruction_set(void); /* the one chosen at run time, e.g. "v4" */
+LUCID_API const char *lucid_version(void);         /* "0.1.0" */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
