@@ -1,0 +1,112 @@
+# The core library. A new .c file in a layer's folder is found by itself.
+
+set(LUCID_LAYERS base graph prim transform ops engine cpu)
+set(lucid_sources)
+foreach(layer IN LISTS LUCID_LAYERS)
+  file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${layer}/*.c")
+  list(APPEND lucid_sources ${files})
+endforeach()
+
+# Compiled once per instruction set, and left out of the portable sources.
+file(GLOB lucid_isa_sources CONFIGURE_DEPENDS
+  "${PROJECT_SOURCE_DIR}/src/cpu/instr_bodies.c" "${PROJECT_SOURCE_DIR}/src/cpu/isa_*.c")
+if(lucid_isa_sources)
+  list(REMOVE_ITEM lucid_sources ${lucid_isa_sources})
+endif()
+
+# Flags that every C file of the project is compiled with.
+add_library(lucid_flags INTERFACE)
+target_compile_options(lucid_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+  # The same expression must give the same bits whatever the compiler likes to contract.
+  -ffp-contract=off
+  $<$<BOOL:${LUCID_WERROR}>:-Werror>)
+# POSIX beside ISO C17: threads, clocks, M_PI.
+target_compile_definitions(lucid_flags INTERFACE _DEFAULT_SOURCE _POSIX_C_SOURCE=200809L)
+if(LUCID_SANITIZE)
+  target_compile_options(lucid_flags INTERFACE -fsanitize=${LUCID_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(lucid_flags INTERFACE -fsanitize=${LUCID_SANITIZE})
+endif()
+
+# What compiling a file of the core needs.
+add_library(lucid_core_flags INTERFACE)
+target_include_directories(lucid_core_flags INTERFACE
+  "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+target_compile_definitions(lucid_core_flags INTERFACE
+  "LUCID__VERSION=\"${PROJECT_VERSION}\""
+  $<$<CONFIG:Debug>:LUCID__DEBUG=1>)
+target_compile_options(lucid_core_flags INTERFACE -Wmissing-prototypes)
+target_link_libraries(lucid_core_flags INTERFACE lucid_flags OpenMP::OpenMP_C)
+
+function(lucid_object_library name)
+  add_library(${name} OBJECT ${ARGN})
+  set_target_properties(${name} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+  target_link_libraries(${name} PRIVATE lucid_core_flags)
+endfunction()
+
+# Instruction sets: a list of "name flags..." for the machine that we compile for.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(LUCID_ISAS v2 v3 v4)
+else()
+  set(LUCID_ISAS base)
+endif()
+set(lucid_isa_flags_v2 -march=x86-64-v2)
+set(lucid_isa_flags_v3 -march=x86-64-v3)
+set(lucid_isa_flags_v4 -march=x86-64-v4 -mprefer-vector-width=512)
+set(lucid_isa_flags_base)
+
+lucid_object_library(lucid_objects ${lucid_sources})
+if(LUCID_BLAS_PREFIX)
+  # On the one file that calls it, so that all others compile the same with any BLAS.
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/blas.c" APPEND PROPERTY
+    COMPILE_DEFINITIONS LUCID__BLAS_PREFIX=${LUCID_BLAS_PREFIX})
+endif()
+
+set(lucid_all_objects $<TARGET_OBJECTS:lucid_objects>)
+if(lucid_isa_sources)
+  foreach(isa IN LISTS LUCID_ISAS)
+    set(target lucid_isa_${isa})
+    lucid_object_library(${target} ${lucid_isa_sources})
+    target_compile_definitions(${target} PRIVATE LUCID__ISA=${isa})
+    target_compile_options(${target} PRIVATE ${lucid_isa_flags_${isa}}
+      -fno-math-errno -fno-trapping-math -fopenmp-simd)
+    if(NOT LUCID_SANITIZE)
+      target_compile_options(${target} PRIVATE -O3)
+    endif()
+    if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND CMAKE_SYSTEM_NAME STREQUAL "Linux"
+        AND NOT isa STREQUAL "base")
+      target_compile_options(${target} PRIVATE -fveclib=libmvec)
+    endif()
+    list(APPEND lucid_all_objects $<TARGET_OBJECTS:${target}>)
+  endforeach()
+endif()
+
+# lucid_static and lucid_shared: the same objects, both called liblucid.
+function(lucid_finish_library target)
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME lucid)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${target} PRIVATE
+    $<BUILD_INTERFACE:lucid_blas> OpenMP::OpenMP_C m)
+  if(LUCID_SANITIZE)
+    target_link_options(${target} PUBLIC -fsanitize=${LUCID_SANITIZE})
+  endif()
+endfunction()
+
+add_library(lucid_static STATIC ${lucid_all_objects})
+lucid_finish_library(lucid_static)
+add_library(lucid::lucid_static ALIAS lucid_static)
+
+if(LUCID_SHARED)
+  add_library(lucid_shared SHARED ${lucid_all_objects})
+  lucid_finish_library(lucid_shared)
+  # Before 1.0 any minor version may change the ABI, so the minor version is in the soname.
+  set_target_properties(lucid_shared PROPERTIES VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  add_library(lucid::lucid ALIAS lucid_shared)
+else()
+  add_library(lucid::lucid ALIAS lucid_static)
+endif()

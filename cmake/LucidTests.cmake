@@ -1,0 +1,51 @@
+# tests/c/test_*.c: one executable each, on the static library so that internal headers can be used.
+# fuzz/*.c: libFuzzer targets, and the same code run over fuzz/corpus/<name>/ as a plain test.
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+add_library(lucid_test_flags INTERFACE)
+target_include_directories(lucid_test_flags INTERFACE
+  "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests/c")
+target_compile_definitions(lucid_test_flags INTERFACE
+  "LUCID__SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"" $<$<CONFIG:Debug>:LUCID__DEBUG=1>)
+target_link_libraries(lucid_test_flags INTERFACE
+  lucid_flags lucid_static OpenMP::OpenMP_C PkgConfig::CMOCKA m)
+
+file(GLOB support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/support/*.c")
+if(support)
+  add_library(lucid_test_support STATIC ${support})
+  target_link_libraries(lucid_test_support PUBLIC lucid_test_flags)
+  set(test_library lucid_test_support)
+else()
+  set(test_library lucid_test_flags)
+endif()
+
+file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/test_*.c")
+foreach(file IN LISTS tests)
+  get_filename_component(name "${file}" NAME_WE)
+  add_executable(${name} "${file}")
+  target_link_libraries(${name} PRIVATE ${test_library})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endforeach()
+
+set(standalone "${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c")
+file(GLOB fuzzers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/*.c")
+list(REMOVE_ITEM fuzzers "${standalone}")
+foreach(file IN LISTS fuzzers)
+  get_filename_component(name "${file}" NAME_WE)
+  if(LUCID_FUZZ)
+    add_executable(${name} "${file}")
+    target_link_libraries(${name} PRIVATE ${test_library})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+  if(EXISTS "${standalone}")
+    add_executable(${name}_corpus "${file}" "${standalone}")
+    target_link_libraries(${name}_corpus PRIVATE ${test_library})
+    add_test(NAME ${name}_corpus
+      COMMAND ${name}_corpus "${PROJECT_SOURCE_DIR}/fuzz/corpus/${name}")
+    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT 300)
+  endif()
+endforeach()

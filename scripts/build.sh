@@ -1,0 +1,20 @@
+#!/bin/sh
+# Configures (once) and builds a preset of CMakePresets.json into build/<preset>.
+# usage: scripts/build.sh PRESET [TARGET...]
+set -eu
+cd "$(dirname "$0")/.."
+preset=$1
+shift
+
+log=build/$preset.log
+mkdir -p build
+if [ ! -f "build/$preset/build.ninja" ]; then
+    cmake --preset "$preset" >"$log" 2>&1 || { cat "$log"; rm -f "build/$preset/CMakeCache.txt"; exit 1; }
+fi
+# Says nothing when all went well: what a build prints on success is noise in front of the tests.
+if [ $# -gt 0 ]; then
+    cmake --build "build/$preset" --target "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+else
+    cmake --build "build/$preset" >"$log" 2>&1 || { cat "$log"; exit 1; }
+fi
+grep -A6 'warning:' "$log" || true
