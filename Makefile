@@ -3,7 +3,9 @@
 PRESET ?= release
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+TALLY  ?=
 PYTHON := .venv/bin/python
+RUN_TESTS := $(PYTHON) scripts/run_tests.py $(if $(TALLY),--tally $(TALLY))
 
 export CTEST_PARALLEL_LEVEL := $(JOBS)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -22,12 +24,12 @@ demo: setup ## build everything and run the main example
 
 test: setup ## all tests, C and Python; ends with their count
 	@scripts/build.sh $(PRESET)
-	@$(PYTHON) scripts/run_tests.py --preset $(PRESET) --python
+	@$(RUN_TESTS) --preset $(PRESET) --python
 
 quick: ## incremental build with assertions, then all tests
 	@scripts/setup.sh --quick
 	@scripts/build.sh dev
-	@$(PYTHON) scripts/run_tests.py --preset dev --python --quick
+	@$(RUN_TESTS) --preset dev --python --quick
 
 lint: ## formatting, static analysis, types, the layer law, a clean clang build
 	@scripts/setup.sh --lint
@@ -53,12 +55,12 @@ install: ## install the C library under PREFIX (default /usr/local)
 asan-test: ## the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh --quick
 	@scripts/build.sh asan
-	@$(PYTHON) scripts/run_tests.py --preset asan
+	@$(RUN_TESTS) --preset asan
 
 tsan-test: ## the C tests under ThreadSanitizer
 	@scripts/setup.sh --lint
 	@scripts/build.sh tsan
-	@$(PYTHON) scripts/run_tests.py --preset tsan
+	@$(RUN_TESTS) --preset tsan
 
 fuzz: ## build the libFuzzer targets into build/fuzz
 	@scripts/setup.sh --lint

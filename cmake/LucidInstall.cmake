@@ -27,10 +27,16 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/lucid-config-version.cma
 install(FILES "${PROJECT_BINARY_DIR}/lucid-config.cmake"
   "${PROJECT_BINARY_DIR}/lucid-config-version.cmake" DESTINATION "${config_dir}")
 
-string(REPLACE ";" " " LUCID_PC_OPENMP "${OpenMP_C_FLAGS}")
+# A static library needs what it calls; a shared one has found it already.
+string(REPLACE ";" " " LUCID_PC_PRIVATE "${LUCID_BLAS_PC_LIBS} ${OpenMP_C_FLAGS} -lm")
+set(LUCID_PC_PUBLIC "")
+if(NOT LUCID_SHARED)
+  set(LUCID_PC_PUBLIC " ${LUCID_PC_PRIVATE}")
+endif()
 # The prefix is worked out from where the file lies, so that an installed tree can be moved.
 file(RELATIVE_PATH LUCID_PC_PREFIX
-  "/root/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/root")
+  "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+string(REGEX REPLACE "/$" "" LUCID_PC_PREFIX "${LUCID_PC_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/lucid.pc.in" "${PROJECT_BINARY_DIR}/lucid.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/lucid.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -15,7 +15,17 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   # Export PyInit__lucid alone: another lucid in the same process must not meet this one's symbols.
   target_link_options(lucid_python PRIVATE -Wl,--exclude-libs,ALL)
   set_target_properties(lucid_python PROPERTIES
-    INSTALL_RPATH "$ORIGIN/../scipy_openblas32/lib")
+    INSTALL_RPATH "$ORIGIN/_lib:$ORIGIN/../scipy_openblas32/lib")
+  # A machine without a compiler may lack the OpenMP runtime, so the package brings its own.
+  foreach(library IN LISTS OpenMP_C_LIBRARIES)
+    if(library MATCHES "lib(gomp|omp|iomp5)\\.so")
+      file(REAL_PATH "${library}" library_file)
+      execute_process(COMMAND "${CMAKE_OBJDUMP}" -p "${library_file}" OUTPUT_VARIABLE headers)
+      string(REGEX MATCH "SONAME +([^\n]+)" soname "${headers}")
+      install(FILES "${library_file}" DESTINATION lucid/_lib RENAME "${CMAKE_MATCH_1}"
+        COMPONENT python)
+    endif()
+  endforeach()
 elseif(APPLE)
   target_link_options(lucid_python PRIVATE -undefined dynamic_lookup)
   set_target_properties(lucid_python PROPERTIES
