@@ -27,8 +27,9 @@ test: setup ## all tests, C and Python; ends with their count
 	@$(RUN_TESTS) --preset $(PRESET) --python
 
 quick: ## incremental build with assertions, then all tests
-	@scripts/setup.sh --quick
+	@[ -f .venv/.tools ] || scripts/setup.sh --tools
 	@scripts/build.sh dev
+	@scripts/setup.sh --quick
 	@$(RUN_TESTS) --preset dev --python --quick
 
 lint: ## formatting, static analysis, types, the layer law, a clean clang build

@@ -125,8 +125,9 @@ install_package() {
     touch "$dir/.package-new"
     mkdir -p build
     # With the build tools that are already in the environment, so that the build is incremental.
-    "$dir/bin/python" -m pip install --disable-pip-version-check --no-build-isolation --no-deps \
+    "$dir/bin/python" -m pip install -v --disable-pip-version-check --no-build-isolation --no-deps \
         --force-reinstall . >build/pip.log 2>&1 || { cat build/pip.log; exit 1; }
+    grep -A6 ': warning:' build/pip.log || true
     echo "$state" >"$dir/.package-new"
     # As old as the start of the build: what changes while it runs is built the next time.
     mv "$dir/.package-new" "$stamp"
