@@ -122,6 +122,7 @@ typedef enum lucid_status {
     LUCID_RUNTIME_ERROR,  /* not possible here, e.g. a random op under randomness="error" */
     LUCID_MEMORY_ERROR,   /* out of memory */
     LUCID_CALLBACK_ERROR, /* a function given to lucid failed by itself */
+    LUCID_DIVERGED,       /* one answer was asked of a batched value, which has one per lane */
 } lucid_status;
 
 typedef struct lucid_tensor {
@@ -396,6 +397,8 @@ typedef struct lucid_rng_state {
 LUCID_API lucid_rng_state lucid_generator_state(const lucid_generator *g);
 LUCID_API void lucid_generator_set_state(lucid_generator *g, lucid_rng_state state);
 LUCID_API lucid_generator *lucid_generator_of(lucid_scope *s); /* the one the scope draws from */
+/* Draws from g (which must outlive its use) from now on; returns the one used so far. */
+LUCID_API lucid_generator *lucid_set_generator(lucid_scope *s, lucid_generator *g);
 LUCID_API void lucid_manual_seed(lucid_scope *s, uint64_t seed);
 
 LUCID_API lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape);  /* uniform in [0, 1) */
@@ -499,6 +502,10 @@ LUCID_API lucid_status lucid_jvp(lucid_scope *s, lucid_fn f, const lucid_tensor 
 LUCID_API lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
                                          const lucid_tensor *dx, size_t nx, lucid_results *y,
                                          lucid_results *dy);
+
+/* Number of the innermost running transform, never reused; 0: none. A tensor made while another
+ * number was current was captured from outside. */
+LUCID_API uint64_t lucid_level(const lucid_scope *s);
 
 /* ---- 11. Gradients without a function ------------------------------------------------------ */
 

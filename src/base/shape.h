@@ -1,0 +1,40 @@
+/* Shape arithmetic. Whatever can overflow says so. */
+#ifndef LUCID__SHAPE_H
+#define LUCID__SHAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lucid.h"
+
+/* Dtype and shape of a value: what an abstract interpreter knows of it. */
+typedef struct lucid__aval {
+    lucid_dtype dtype;
+    lucid_shape shape;
+} lucid__aval;
+
+/* Number of elements; -1 on overflow of int64 or a negative size. */
+int64_t lucid__numel(const lucid_shape *shape);
+bool lucid__shape_equal(const lucid_shape *a, const lucid_shape *b);
+/* "(2, 3)"; at most size bytes. Returns `to`. */
+char *lucid__shape_text(const lucid_shape *shape, char *to, size_t size);
+#define LUCID__SHAPE_TEXT 128
+
+/* Row-major strides in elements. */
+void lucid__strides(const lucid_shape *shape, int64_t *stride);
+/* Whether the strides are row-major; sizes 0 and 1 fit any stride. */
+bool lucid__is_contiguous(const lucid_shape *shape, const int64_t *stride);
+
+/* A dim counted from either end, or -1 when out of range. */
+static inline int lucid__wrap_dim(int dim, int ndim)
+{
+    if (dim < -ndim || dim >= ndim)
+        return -1;
+    return dim < 0 ? dim + ndim : dim;
+}
+
+/* shape with one dim put in before position `at`, or taken out there. */
+lucid_shape lucid__shape_insert(const lucid_shape *shape, int at, int64_t size);
+lucid_shape lucid__shape_remove(const lucid_shape *shape, int at);
+
+#endif

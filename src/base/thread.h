@@ -1,0 +1,38 @@
+/* Locks and reference counts. */
+#ifndef LUCID__THREAD_H
+#define LUCID__THREAD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+typedef pthread_mutex_t lucid__mutex;
+#define LUCID__MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
+
+static inline void lucid__lock(lucid__mutex *m)
+{
+    (void)pthread_mutex_lock(m);
+}
+
+static inline void lucid__unlock(lucid__mutex *m)
+{
+    (void)pthread_mutex_unlock(m);
+}
+
+typedef atomic_int lucid__refs;
+
+static inline void lucid__ref(lucid__refs *refs)
+{
+    atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+}
+
+/* True when this was the last one: the caller then owns the object alone. */
+static inline bool lucid__unref(lucid__refs *refs)
+{
+    if (atomic_fetch_sub_explicit(refs, 1, memory_order_release) != 1)
+        return false;
+    atomic_thread_fence(memory_order_acquire);
+    return true;
+}
+
+#endif

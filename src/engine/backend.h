@@ -1,0 +1,43 @@
+/* What runs plans: programs, and one kernel per primitive that is not elementwise, a reduction or a
+ * matter of views. The CPU's is src/cpu/cpu_backend.c. */
+#ifndef LUCID__BACKEND_H
+#define LUCID__BACKEND_H
+
+#include "engine/program.h"
+#include "lucid.h"
+#include "prim/prim_id.h"
+
+/* A strided operand in memory; strides in elements. */
+typedef struct lucid__view {
+    void *data;
+    lucid_dtype dtype;
+    lucid_shape shape;
+    int64_t stride[LUCID_MAX_NDIM];
+} lucid__view;
+
+typedef struct lucid__kernel_args {
+    const int64_t *params;
+    int nparams, nin;
+    const lucid__view *in;  /* strided in any way, negative and zero strides included */
+    const lucid__view *out; /* row-major, uninitialised, not overlapping any input */
+    char *error;            /* where to say what went wrong, on anything but LUCID_OK */
+    size_t error_size;
+} lucid__kernel_args;
+
+typedef lucid_status lucid__kernel_fn(const lucid__kernel_args *args);
+
+typedef struct lucid__kernel {
+    lucid__kernel_fn *run;     /* NULL: the backend has none */
+    uint32_t contiguous; /* bit i: input i (31: all later ones) must come row-major */
+} lucid__kernel;
+
+typedef struct lucid__backend {
+    const char *name;
+    /* slots: the memory of each slot of the plan. Only LUCID_MEMORY_ERROR can come back. */
+    lucid_status (*run_program)(const lucid__program *program, void *const *slots);
+    const lucid__kernel *kernels; /* indexed by lucid__prim_id */
+} lucid__backend;
+
+extern const lucid__backend lucid__cpu_backend;
+
+#endif

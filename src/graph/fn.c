@@ -1,0 +1,233 @@
+#include "graph/fn.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/scope.h"
+
+lucid__fn *lucid__fn_alloc(const char *name, size_t self_size, lucid__fn_call *call,
+                           void (*destroy)(void *self))
+{
+    lucid__fn *f = lucid__calloc(1, sizeof *f + self_size);
+    if (!f)
+        return NULL;
+    atomic_init(&f->refs, 1);
+    f->name = name;
+    f->call = call;
+    f->destroy = destroy;
+    return f;
+}
+
+lucid__fn *lucid__fn_retain(lucid__fn *f)
+{
+    if (f)
+        lucid__ref(&f->refs);
+    return f;
+}
+
+void lucid__fn_release(lucid__fn *f)
+{
+    if (!f || !lucid__unref(&f->refs))
+        return;
+    if (f->destroy)
+        f->destroy(f->self);
+    lucid__free(f);
+}
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+lucid_results *lucid_results_new(lucid_scope *s)
+{
+    lucid_results *r = lucid_alloc(s, sizeof *r);
+    if (r)
+        r->scope = s;
+    return r;
+}
+
+size_t lucid_results_count(const lucid_results *r)
+{
+    return r ? r->count : 0;
+}
+
+lucid_tensor lucid_results_at(const lucid_results *r, size_t i)
+{
+    return r && i < r->count ? r->at[i].x : (lucid_tensor){NULL};
+}
+
+size_t lucid_results_aux_count(const lucid_results *r)
+{
+    return r ? r->aux : 0;
+}
+
+lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tensor y, int out_dim)
+{
+    if (!lucid__ok(s) || !r)
+        return lucid_error(s);
+    if (!y.v)
+        return lucid_fail(s, LUCID_VALUE_ERROR, "result %zu is an empty handle", r->count);
+    if (r->aux > 0)
+        return lucid_fail(s, LUCID_VALUE_ERROR, "a result was pushed after auxiliary results");
+    if (r->count == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 8;
+        lucid__result *more = lucid_alloc(r->scope, capacity * sizeof *more);
+        if (!more)
+            return lucid_error(s);
+        if (r->count > 0)
+            memcpy(more, r->at, r->count * sizeof *more);
+        r->at = more;
+        r->capacity = capacity;
+    }
+    lucid_tensor own = lucid_own(r->scope, y);
+    if (!own.v)
+        return lucid_error(s);
+    r->at[r->count++] = (lucid__result){own, out_dim};
+    return LUCID_OK;
+}
+
+lucid_status lucid_results_push(lucid_scope *s, lucid_results *r, lucid_tensor y)
+{
+    return lucid_results_push_at(s, r, y, LUCID__OUT_DIM_DEFAULT);
+}
+
+lucid_status lucid_results_push_aux(lucid_scope *s, lucid_results *r, lucid_tensor y)
+{
+    size_t aux = r ? r->aux : 0;
+    if (r)
+        r->aux = 0;
+    lucid_status status = lucid_results_push(s, r, y);
+    if (r)
+        r->aux = aux + (status == LUCID_OK);
+    return status;
+}
+
+/* ---- plain C functions --------------------------------------------------------------------- */
+
+typedef struct plain {
+    lucid_function *function;
+    size_t ny;
+    void *user;
+} plain;
+
+static lucid_status call_plain(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                               lucid_results *out)
+{
+    const plain *p = self;
+    lucid_tensor *y = lucid_alloc(s, (p->ny ? p->ny : 1) * sizeof *y);
+    if (!y)
+        return lucid_error(s);
+    lucid_status status = p->function(s, x, nx, y, p->ny, p->user);
+    if (status != LUCID_OK)
+        return lucid_fail(s, status, "the function returned status %d", (int)status);
+    for (size_t i = 0; i < p->ny && lucid__ok(s); i++) {
+        if (!y[i].v)
+            return lucid_fail(s, LUCID_VALUE_ERROR, "the function did not set result %zu of %zu", i,
+                              p->ny);
+        (void)lucid_results_push(s, out, y[i]);
+    }
+    return lucid_error(s);
+}
+
+lucid_fn lucid_fn_new(lucid_scope *s, lucid_function *function, size_t ny, void *user)
+{
+    if (!lucid__ok(s))
+        return (lucid_fn){NULL};
+    if (!function) {
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "fn_new: the function is NULL");
+        return (lucid_fn){NULL};
+    }
+    lucid__fn *f = lucid__fn_alloc("function", sizeof(plain), call_plain, NULL);
+    if (f)
+        *(plain *)(void *)f->self = (plain){function, ny, user};
+    return lucid__own_fn(s, f);
+}
+
+typedef struct listing {
+    lucid_listing_function *function;
+    void *user;
+    void (*release)(void *user);
+} listing;
+
+static lucid_status call_listing(lucid_scope *s, const void *self, const lucid_tensor *x,
+                                 size_t nx, lucid_results *out)
+{
+    const listing *p = self;
+    lucid_status status = p->function(s, x, nx, out, p->user);
+    if (status != LUCID_OK)
+        return lucid_fail(s, status, "the function returned status %d", (int)status);
+    return lucid_error(s);
+}
+
+static void destroy_listing(void *self)
+{
+    listing *p = self;
+    if (p->release)
+        p->release(p->user);
+}
+
+lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function, void *user,
+                              void (*release)(void *user))
+{
+    lucid__fn *f = NULL;
+    if (!function)
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "fn_new_listing: the function is NULL");
+    if (lucid__ok(s))
+        f = lucid__fn_alloc("function", sizeof(listing), call_listing, destroy_listing);
+    if (!f) {
+        if (release)
+            release(user);
+        return lucid__own_fn(s, NULL);
+    }
+    *(listing *)(void *)f->self = (listing){function, user, release};
+    return lucid__own_fn(s, f);
+}
+
+/* ---- calling ------------------------------------------------------------------------------- */
+
+lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
+                           lucid_results *y)
+{
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    if (!f || !y)
+        return lucid_fail(s, LUCID_TYPE_ERROR, "call: the function is an empty handle");
+    for (size_t i = 0; i < nx; i++)
+        if (!x[i].v)
+            return lucid_fail(s, LUCID_TYPE_ERROR, "%s: argument %zu is an empty handle", f->name,
+                              i);
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_status status = f->call(&child, f->self, x, nx, y);
+    lucid__scope_leave(&child);
+    return status;
+}
+
+lucid_status lucid_call_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                lucid_results *y)
+{
+    return lucid__fn_run(s, f.f, x, nx, y);
+}
+
+lucid_status lucid_call(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                        lucid_tensor *y, size_t ny)
+{
+    for (size_t i = 0; i < ny; i++)
+        y[i] = (lucid_tensor){NULL};
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_results *r = lucid_results_new(&child);
+    (void)lucid__fn_run(&child, f.f, x, nx, r);
+    if (lucid__ok(s) && r->count != ny)
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "call: the function gives %zu results, %zu asked for",
+                         r->count, ny);
+    for (size_t i = 0; i < ny && lucid__ok(s); i++)
+        y[i] = lucid__scope_move(&child, r->at[i].x);
+    lucid__scope_leave(&child);
+    return lucid_error(s);
+}
+
+lucid_tensor lucid_call1(lucid_scope *s, lucid_fn f, lucid_tensor x)
+{
+    lucid_tensor y = {NULL};
+    (void)lucid_call(s, f, &x, 1, &y, 1);
+    return y;
+}

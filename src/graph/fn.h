@@ -1,0 +1,46 @@
+/* A function object: what a lucid_fn handle points to. A transform of a function is a function whose
+ * `self` holds the one it transforms. */
+#ifndef LUCID__FN_H
+#define LUCID__FN_H
+
+#include "base/thread.h"
+#include "graph/value.h"
+#include "lucid.h"
+
+typedef struct lucid__fn lucid__fn;
+
+typedef lucid_status lucid__fn_call(lucid_scope *s, const void *self, const lucid_tensor *x,
+                                    size_t nx, lucid_results *y);
+
+struct lucid__fn {
+    lucid__refs refs;
+    const char *name; /* of the transform, for messages */
+    lucid__fn_call *call;
+    void (*destroy)(void *self); /* releases what self holds; may be NULL */
+    max_align_t self[];          /* `self_size` bytes, set up by the maker */
+};
+
+/* Zeroed self; NULL: out of memory. */
+lucid__fn *lucid__fn_alloc(const char *name, size_t self_size, lucid__fn_call *call,
+                           void (*destroy)(void *self));
+lucid__fn *lucid__fn_retain(lucid__fn *f); /* NULL is fine */
+void lucid__fn_release(lucid__fn *f);      /* NULL is fine */
+
+typedef struct lucid__result {
+    lucid_tensor x;
+    int out_dim; /* LUCID__OUT_DIM_DEFAULT unless pushed with one */
+} lucid__result;
+#define LUCID__OUT_DIM_DEFAULT INT32_MAX
+
+struct lucid_results {
+    lucid_scope *scope; /* owns the handles and the memory */
+    lucid__result *at;
+    size_t count, capacity;
+    size_t aux; /* how many at the end are auxiliary */
+};
+
+/* Runs f in a child scope of s and moves its results to the scope of y. */
+lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
+                           lucid_results *y);
+
+#endif

@@ -1,0 +1,112 @@
+#include "graph/node.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin,
+                             const int64_t *params, int nparams, const lucid__aval *avals,
+                             int nout)
+{
+    /* One block: node, outputs, inputs, parameters; all are 8-byte aligned. */
+    size_t outs = (size_t)nout * sizeof(lucid__output);
+    size_t ins = (size_t)nin * sizeof(lucid__edge);
+    size_t words = (size_t)nparams * sizeof(int64_t);
+    lucid__node *n = lucid__malloc(sizeof *n + outs + ins + words);
+    if (!n)
+        return NULL;
+    atomic_init(&n->refs, 1);
+    atomic_init(&n->ready, false);
+    n->prim = (uint16_t)prim;
+    n->nout = (uint16_t)nout;
+    n->nin = nin;
+    n->nparams = nparams;
+    n->depth = 1;
+    n->mark = 0;
+    n->out = (lucid__output *)(void *)(n + 1);
+    n->in = (lucid__edge *)(void *)(n->out + nout);
+    n->params = (int64_t *)(void *)(n->in + nin);
+    for (int i = 0; i < nout; i++)
+        n->out[i] = (lucid__output){.aval = avals[i]};
+    for (int i = 0; i < nin; i++) {
+        n->in[i] = in[i];
+        lucid__ref(&in[i].node->refs);
+        if (!lucid__node_is_ready(in[i].node) && in[i].node->depth >= n->depth)
+            n->depth = in[i].node->depth + 1;
+    }
+    if (nparams > 0)
+        memcpy(n->params, params, words);
+    return n;
+}
+
+lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
+                                      const int64_t *stride)
+{
+    lucid__node *n = lucid__node_new(LUCID__CONSTANT, NULL, 0, NULL, 0, aval, 1);
+    lucid__storage *storage = lucid__malloc(sizeof *storage);
+    if (!n || !storage) {
+        lucid__free(n);
+        lucid__free(storage);
+        lucid__buffer_release(buffer);
+        return NULL;
+    }
+    storage->buffer = buffer;
+    storage->offset = 0;
+    if (stride)
+        memcpy(storage->stride, stride, (size_t)aval->shape.ndim * sizeof *stride);
+    else
+        lucid__strides(&aval->shape, storage->stride);
+    n->out[0].storage = storage;
+    atomic_store_explicit(&n->ready, true, memory_order_release);
+    return n;
+}
+
+lucid__node *lucid__node_retain(lucid__node *n)
+{
+    lucid__ref(&n->refs);
+    return n;
+}
+
+/* Lets go of the inputs of n, which nobody else sees. Inputs that die are linked through
+ * their mark into a list instead of being released recursively. */
+static lucid__node *drop_inputs(lucid__node *n, lucid__node *dead)
+{
+    for (int i = 0; i < n->nin; i++) {
+        lucid__node *input = n->in[i].node;
+        if (input && lucid__unref(&input->refs)) {
+            input->mark = (int64_t)(intptr_t)dead;
+            dead = input;
+        }
+    }
+    n->nin = 0;
+    return dead;
+}
+
+static void release_list(lucid__node *dead)
+{
+    while (dead) {
+        lucid__node *n = dead;
+        dead = drop_inputs(n, (lucid__node *)(intptr_t)n->mark);
+        for (int i = 0; i < n->nout; i++) {
+            if (n->out[i].storage)
+                lucid__buffer_release(n->out[i].storage->buffer);
+            lucid__free(n->out[i].storage);
+        }
+        lucid__free(n);
+    }
+}
+
+void lucid__node_release(lucid__node *n)
+{
+    if (!n || !lucid__unref(&n->refs))
+        return;
+    n->mark = 0;
+    release_list(n);
+}
+
+void lucid__node_set_ready(lucid__node *n)
+{
+    lucid__node *dead = drop_inputs(n, NULL);
+    atomic_store_explicit(&n->ready, true, memory_order_release);
+    release_list(dead);
+}

@@ -1,0 +1,63 @@
+/* A node of the lazy graph: one application of a primitive at level 0, pending until its results are
+ * asked for. When they are computed (the node is ready) it lets go of its inputs, so that the memory
+ * behind a value is only ever what can still be asked for. */
+#ifndef LUCID__NODE_H
+#define LUCID__NODE_H
+
+#include "base/buffer.h"
+#include "base/shape.h"
+#include "base/thread.h"
+#include "prim/prim_id.h"
+
+typedef struct lucid__node lucid__node;
+
+/* Where the elements of a computed value are: strides and offset in elements. */
+typedef struct lucid__storage {
+    lucid__buffer *buffer;
+    int64_t offset;
+    int64_t stride[LUCID_MAX_NDIM];
+} lucid__storage;
+
+typedef struct lucid__edge {
+    lucid__node *node;
+    int out;
+} lucid__edge;
+
+typedef struct lucid__output {
+    lucid__aval aval;
+    lucid__storage *storage; /* NULL while pending */
+} lucid__output;
+
+struct lucid__node {
+    lucid__refs refs; /* values and pending consumers */
+    atomic_bool ready;
+    uint16_t prim;
+    uint16_t nout;
+    int nin;
+    int nparams;
+    int depth;      /* longest chain of nodes behind it that were pending when it was built */
+    int64_t mark;   /* scratch of graph walks; under the engine's lock */
+    lucid__edge *in;
+    int64_t *params;
+    lucid__output *out;
+};
+
+/* Inputs get one reference each. avals: nout of them. NULL: out of memory. */
+lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin,
+                             const int64_t *params, int nparams, const lucid__aval *avals,
+                             int nout);
+/* A ready node over elements that exist; takes over the reference to `buffer`, also on failure. */
+lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
+                                      const int64_t *stride);
+lucid__node *lucid__node_retain(lucid__node *n);
+/* Iterative: a chain of any length is released in constant stack. */
+void lucid__node_release(lucid__node *n);
+/* Marks a node whose outputs all have storage as ready and lets go of its inputs. */
+void lucid__node_set_ready(lucid__node *n);
+
+static inline bool lucid__node_is_ready(const lucid__node *n)
+{
+    return atomic_load_explicit(&n->ready, memory_order_acquire);
+}
+
+#endif

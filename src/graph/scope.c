@@ -1,0 +1,240 @@
+#include "graph/scope.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/fn.h"
+#include "graph/generator.h"
+
+typedef struct lucid__block {
+    struct lucid__block *next;
+    max_align_t data[];
+} lucid__block;
+
+/* The root scope and its session are one object. */
+typedef struct root {
+    lucid_scope scope;
+    lucid__session session;
+} root;
+
+static void init(lucid_scope *s, lucid_scope *parent, lucid__session *session)
+{
+    s->parent = parent;
+    s->session = session;
+    s->opens = 1;
+    s->count = 0;
+    s->capacity = LUCID__SCOPE_INLINE;
+    s->values = s->first_values;
+    s->fns = NULL;
+    s->nfns = s->fn_capacity = 0;
+    s->blocks = NULL;
+}
+
+lucid_scope *lucid_open(const lucid_open_options *options)
+{
+    root *r = lucid__calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    init(&r->scope, NULL, &r->session);
+    if (options && options->generator) {
+        r->session.generator = options->generator;
+    } else {
+        r->session.own_generator = lucid_generator_new(options ? options->seed : 0);
+        r->session.generator = r->session.own_generator;
+        if (!r->session.generator) {
+            lucid__free(r);
+            return NULL;
+        }
+    }
+    return &r->scope;
+}
+
+lucid_scope *lucid_scope_new(lucid_scope *parent)
+{
+    lucid_scope *s = lucid__malloc(sizeof *s);
+    if (!s) {
+        lucid__out_of_memory(parent);
+        parent->opens++;
+        return parent;
+    }
+    init(s, parent, parent->session);
+    return s;
+}
+
+void lucid__scope_enter(lucid_scope *child, lucid_scope *parent)
+{
+    init(child, parent, parent->session);
+}
+
+void lucid__scope_leave(lucid_scope *s)
+{
+    /* Youngest first, so that chains of nodes go in the order they were built on each other. */
+    while (s->count > 0)
+        lucid__value_release(s->values[--s->count]);
+    if (s->values != s->first_values)
+        lucid__free(s->values);
+    while (s->nfns > 0)
+        lucid__fn_release(s->fns[--s->nfns]);
+    lucid__free(s->fns);
+    while (s->blocks) {
+        lucid__block *b = s->blocks;
+        s->blocks = b->next;
+        lucid__free(b);
+    }
+}
+
+lucid_status lucid_close(lucid_scope *s)
+{
+    if (!s)
+        return LUCID_MEMORY_ERROR;
+    lucid_status status = s->session->status;
+    if (--s->opens > 0)
+        return status;
+    lucid__scope_leave(s);
+    if (!s->parent)
+        lucid_generator_free(s->session->own_generator);
+    lucid__free(s);
+    return status;
+}
+
+lucid_tensor lucid__own(lucid_scope *s, lucid__value *v)
+{
+    if (!v) {
+        lucid__out_of_memory(s);
+        return (lucid_tensor){NULL};
+    }
+    if (s->count == s->capacity) {
+        bool inline_now = s->values == s->first_values;
+        lucid__value **more =
+            lucid__realloc(inline_now ? NULL : s->values, 2 * s->capacity * sizeof *more);
+        if (!more) {
+            lucid__value_release(v);
+            lucid__out_of_memory(s);
+            return (lucid_tensor){NULL};
+        }
+        if (inline_now)
+            memcpy(more, s->first_values, sizeof s->first_values);
+        s->values = more;
+        s->capacity *= 2;
+    }
+    s->values[s->count++] = v;
+    return (lucid_tensor){v};
+}
+
+lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x)
+{
+    return x.v ? lucid__own(child->parent, lucid__value_retain(x.v)) : x;
+}
+
+lucid_tensor lucid_keep(lucid_scope *s, lucid_tensor x)
+{
+    if (!s->parent)
+        return x; /* a root has nobody to give it to and lives longest anyway */
+    return lucid__scope_move(s, x);
+}
+
+lucid_tensor lucid_own(lucid_scope *s, lucid_tensor x)
+{
+    return x.v ? lucid__own(s, lucid__value_retain(x.v)) : x;
+}
+
+lucid_tensor lucid_retain(lucid_tensor x)
+{
+    lucid__value_retain(x.v);
+    return x;
+}
+
+void lucid_release(lucid_tensor x)
+{
+    lucid__value_release(x.v);
+}
+
+lucid_fn lucid__own_fn(lucid_scope *s, lucid__fn *f)
+{
+    if (!f) {
+        lucid__out_of_memory(s);
+        return (lucid_fn){NULL};
+    }
+    if (s->nfns == s->fn_capacity) {
+        size_t capacity = s->fn_capacity ? 2 * s->fn_capacity : 4;
+        lucid__fn **more = lucid__realloc(s->fns, capacity * sizeof(lucid__fn *));
+        if (!more) {
+            lucid__fn_release(f);
+            lucid__out_of_memory(s);
+            return (lucid_fn){NULL};
+        }
+        s->fns = more;
+        s->fn_capacity = capacity;
+    }
+    s->fns[s->nfns++] = f;
+    return (lucid_fn){f};
+}
+
+lucid_fn lucid_keep_fn(lucid_scope *s, lucid_fn f)
+{
+    if (!s->parent || !f.f)
+        return f;
+    return lucid__own_fn(s->parent, lucid__fn_retain(f.f));
+}
+
+lucid_fn lucid_retain_fn(lucid_fn f)
+{
+    lucid__fn_retain(f.f);
+    return f;
+}
+
+void lucid_release_fn(lucid_fn f)
+{
+    lucid__fn_release(f.f);
+}
+
+void *lucid_alloc(lucid_scope *s, size_t bytes)
+{
+    lucid__block *b =
+        bytes < SIZE_MAX / 2 ? lucid__calloc(1, sizeof *b + bytes) : NULL;
+    if (!b) {
+        lucid__out_of_memory(s);
+        return NULL;
+    }
+    b->next = s->blocks;
+    s->blocks = b;
+    return b->data;
+}
+
+lucid_status lucid_error(const lucid_scope *s)
+{
+    return s ? s->session->status : LUCID_MEMORY_ERROR;
+}
+
+const char *lucid_error_message(const lucid_scope *s)
+{
+    return s ? s->session->message : "out of memory";
+}
+
+void lucid_clear_error(lucid_scope *s)
+{
+    s->session->status = LUCID_OK;
+    s->session->message[0] = '\0';
+}
+
+lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format, ...)
+{
+    if (!s) /* lucid_open found no memory */
+        return LUCID_MEMORY_ERROR;
+    lucid__session *session = s->session;
+    if (session->status != LUCID_OK)
+        return session->status;
+    session->status = status == LUCID_OK ? LUCID_RUNTIME_ERROR : status;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(session->message, sizeof session->message, format, args);
+    va_end(args);
+    return session->status;
+}
+
+lucid_status lucid__out_of_memory(lucid_scope *s)
+{
+    return lucid_fail(s, LUCID_MEMORY_ERROR, "out of memory");
+}

@@ -1,0 +1,63 @@
+/* Scopes and what they share.
+ *
+ * A session is what a root scope and its children have in common: the error, the stack of running
+ * transforms, the generator. A scope is a list of handles. Rules run in a child scope on the C stack:
+ *
+ *     lucid_scope child;
+ *     lucid__scope_enter(&child, s);
+ *     ... build in &child ...
+ *     out = lucid__scope_move(&child, out);   // to s
+ *     lucid__scope_leave(&child);
+ */
+#ifndef LUCID__SCOPE_H
+#define LUCID__SCOPE_H
+
+#include "graph/value.h"
+#include "lucid.h"
+
+struct lucid__level; /* transform/level.h */
+
+typedef struct lucid__session {
+    lucid_status status;
+    char message[1024];
+    uint64_t diverged; /* LUCID_DIVERGED: the batch level whose lanes want different answers */
+    struct lucid__level *top; /* innermost running transform */
+    lucid_generator *generator;
+    lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
+    int no_grad; /* how many lucid_no_grad_begin are open */
+} lucid__session;
+
+enum { LUCID__SCOPE_INLINE = 16 };
+
+struct lucid_scope {
+    lucid_scope *parent;
+    lucid__session *session;
+    int opens; /* a child that could not be had is its parent, opened once more */
+    size_t count, capacity;
+    lucid__value **values;
+    lucid__value *first_values[LUCID__SCOPE_INLINE];
+    struct lucid__fn **fns;
+    size_t nfns, fn_capacity;
+    struct lucid__block *blocks; /* of lucid_alloc */
+};
+
+void lucid__scope_enter(lucid_scope *child, lucid_scope *parent);
+void lucid__scope_leave(lucid_scope *child);
+/* Takes over the caller's reference (NULL: records out of memory unless an error is there). */
+lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
+/* Gives a handle of the child to its parent too. Empty handles pass through. */
+lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x);
+/* Takes over the caller's reference, as lucid__own. */
+lucid_fn lucid__own_fn(lucid_scope *s, struct lucid__fn *f);
+
+static inline bool lucid__ok(const lucid_scope *s)
+{
+    return s && s->session->status == LUCID_OK;
+}
+
+/* An empty handle for `return lucid__error(...)`. */
+#define lucid__error(s, status, ...) (lucid_fail((s), (status), __VA_ARGS__), (lucid_tensor){NULL})
+
+lucid_status lucid__out_of_memory(lucid_scope *s);
+
+#endif

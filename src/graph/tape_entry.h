@@ -1,0 +1,35 @@
+/* One linear operation recorded on a tape (transform/tape.h).
+ *
+ * Its inputs are values: those of the tape's own level are the linear ones, the others are constants
+ * (residuals). Entries refer backwards only, so what nothing refers to any more goes away by itself,
+ * and `order`, which only grows, sorts any set of them topologically. An entry without a primitive is
+ * a leaf: an argument of the linear function. */
+#ifndef LUCID__TAPE_ENTRY_H
+#define LUCID__TAPE_ENTRY_H
+
+#include "graph/value.h"
+#include "prim/prim_id.h"
+
+typedef struct lucid__tape_entry lucid__tape_entry;
+
+struct lucid__tape_entry {
+    lucid__refs refs;
+    uint16_t prim; /* LUCID__CONSTANT: a leaf */
+    uint16_t nout;
+    int nin;
+    int nparams;
+    uint64_t order;
+    lucid__value *grad; /* leaves of lucid_requires_grad: what was gathered so far; else NULL */
+    lucid__value **in;
+    int64_t *params;
+    lucid__aval *avals; /* of the outputs */
+};
+
+/* Inputs get one reference each. NULL: out of memory. */
+lucid__tape_entry *lucid__tape_entry_new(lucid__prim_id prim, lucid__value *const *in, int nin,
+                                         const int64_t *params, int nparams,
+                                         const lucid__aval *avals, int nout);
+lucid__tape_entry *lucid__tape_entry_retain(lucid__tape_entry *e);
+void lucid__tape_entry_release(lucid__tape_entry *e);
+
+#endif

@@ -1,0 +1,96 @@
+#include "graph/value.h"
+
+#include "base/memory.h"
+#include "graph/node.h"
+#include "graph/tape_entry.h"
+
+static lucid__value *new_value(lucid__value_kind kind, uint64_t level)
+{
+    lucid__value *v = lucid__malloc(sizeof *v);
+    if (!v)
+        return NULL;
+    atomic_init(&v->refs, 1);
+    v->kind = (uint8_t)kind;
+    v->weak = false;
+    v->level = level;
+    return v;
+}
+
+lucid__value *lucid__value_retain(lucid__value *v)
+{
+    if (v)
+        lucid__ref(&v->refs);
+    return v;
+}
+
+/* Nesting of values is as deep as transforms are nested, so recursion is bounded; chains of nodes
+ * and of tape entries are released iteratively by their own functions. */
+void lucid__value_release(lucid__value *v)
+{
+    if (!v || !lucid__unref(&v->refs))
+        return;
+    switch ((lucid__value_kind)v->kind) {
+    case LUCID__GRAPH:
+        lucid__node_release(v->node);
+        break;
+    case LUCID__DUAL:
+        lucid__value_release(v->tangent);
+        lucid__value_release(v->inner);
+        break;
+    case LUCID__BATCH:
+        lucid__value_release(v->inner);
+        break;
+    case LUCID__TAPE:
+        lucid__tape_entry_release(v->entry);
+        break;
+    }
+    lucid__free(v);
+}
+
+lucid__value *lucid__value_new_graph(lucid__node *node, int out)
+{
+    lucid__value *v = new_value(LUCID__GRAPH, 0);
+    if (!v) {
+        lucid__node_release(node);
+        return NULL;
+    }
+    v->aval = node->out[out].aval;
+    v->node = node;
+    v->out = out;
+    return v;
+}
+
+lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int axis)
+{
+    lucid__value *v = new_value(LUCID__BATCH, level);
+    if (!v)
+        return NULL;
+    v->aval = (lucid__aval){inner->aval.dtype, lucid__shape_remove(&inner->aval.shape, axis)};
+    v->inner = lucid__value_retain(inner);
+    v->axis = axis;
+    return v;
+}
+
+lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid__value *tangent)
+{
+    lucid__value *v = new_value(LUCID__DUAL, level);
+    if (!v)
+        return NULL;
+    v->aval = primal->aval;
+    v->weak = primal->weak;
+    v->inner = lucid__value_retain(primal);
+    v->tangent = lucid__value_retain(tangent);
+    return v;
+}
+
+lucid__value *lucid__value_new_tape(uint64_t level, lucid__tape_entry *entry, int out,
+                                    const lucid__aval *aval)
+{
+    lucid__value *v = new_value(LUCID__TAPE, level);
+    if (!v)
+        return NULL;
+    v->aval = *aval;
+    v->entry = lucid__tape_entry_retain(entry);
+    v->out = out;
+    return v;
+}

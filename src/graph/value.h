@@ -1,0 +1,57 @@
+/* A value: what a lucid_tensor handle points to.
+ *
+ * A value lives at a level. Level 0 is the graph: one output of a node (node.h). Every other level
+ * belongs to a running transform (transform/level.h) and wraps values of lower levels:
+ *
+ *     GRAPH   output `out` of `node`
+ *     BATCH   `inner` with the batch at dimension `axis`; the batch is invisible in aval
+ *     DUAL    `inner` (the primal) and its `tangent`
+ *     TAPE    output `out` of the recorded linear operation `entry`; no number stands behind it
+ *
+ * Values are immutable and reference-counted; handles in a scope own one reference each.
+ */
+#ifndef LUCID__VALUE_H
+#define LUCID__VALUE_H
+
+#include "base/shape.h"
+#include "base/thread.h"
+
+typedef enum lucid__value_kind {
+    LUCID__GRAPH,
+    LUCID__BATCH,
+    LUCID__DUAL,
+    LUCID__TAPE,
+} lucid__value_kind;
+
+typedef struct lucid__value lucid__value;
+
+struct lucid__value {
+    lucid__refs refs;
+    uint8_t kind;      /* lucid__value_kind */
+    bool weak;         /* made from a bare number: yields in promotion */
+    uint64_t level;    /* id of the transform it belongs to; 0: none */
+    lucid__aval aval;  /* as seen at this level */
+    union {
+        struct lucid__node *node;        /* GRAPH */
+        struct lucid__tape_entry *entry; /* TAPE */
+        lucid__value *inner;             /* BATCH, DUAL */
+    };
+    union {
+        int out;               /* GRAPH, TAPE */
+        int axis;              /* BATCH */
+        lucid__value *tangent; /* DUAL */
+    };
+};
+
+lucid__value *lucid__value_retain(lucid__value *v); /* NULL is fine */
+void lucid__value_release(lucid__value *v);         /* NULL is fine */
+
+/* Each takes new references to what it wraps; NULL: out of memory. */
+lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int axis);
+lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid__value *tangent);
+lucid__value *lucid__value_new_tape(uint64_t level, struct lucid__tape_entry *entry, int out,
+                                    const lucid__aval *aval);
+/* Takes over the caller's reference to node. */
+lucid__value *lucid__value_new_graph(struct lucid__node *node, int out);
+
+#endif

@@ -1,0 +1,30 @@
+/* What the primitives of a family have in common: the rules they leave out, and the helpers the
+ * rules of several families share. */
+#ifndef LUCID__FAMILY_H
+#define LUCID__FAMILY_H
+
+#include "prim/prim.h"
+
+extern const lucid__rules lucid__family_elementwise;
+extern const lucid__rules lucid__family_source;
+extern const lucid__rules lucid__family_random;
+extern const lucid__rules lucid__family_shape;
+extern const lucid__rules lucid__family_reduction;
+extern const lucid__rules lucid__family_cumulative;
+extern const lucid__rules lucid__family_contraction;
+extern const lucid__rules lucid__family_indexing;
+extern const lucid__rules lucid__family_linalg;
+
+extern const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT];
+
+/* The batch of x at dimension `to`; x without a batch (axis -1) gets one by broadcasting. */
+lucid_tensor lucid__batch_at(lucid_scope *s, lucid_tensor x, int axis, int to, int64_t size);
+/* As lucid__batch_at, but leaves an unbatched x alone. */
+lucid_tensor lucid__move_batch(lucid_scope *s, lucid_tensor x, int axis, int to);
+
+/* Direct applications with the parameters of the shape primitives, for rules. */
+lucid_tensor lucid__broadcast(lucid_scope *s, lucid_tensor x, const lucid_shape *shape);
+lucid_tensor lucid__zeros(lucid_scope *s, const lucid__aval *aval);
+lucid_tensor lucid__add_cotangents(lucid_scope *s, lucid_tensor a, lucid_tensor b);
+
+#endif

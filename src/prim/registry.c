@@ -1,0 +1,35 @@
+#include "prim/family.h"
+#include "prim/prim.h"
+
+#define PRIM(name, family, inputs, outputs) extern const lucid__rules lucid__rules_##name;
+#include "prim/prims.def"
+#undef PRIM
+
+static const lucid__prim registry[LUCID__PRIM_COUNT] = {
+#define PRIM(name, family, inputs, outputs)                                                        \
+    [LUCID__##name] = {#name, LUCID__##family, inputs, outputs, &lucid__rules_##name},
+#include "prim/prims.def"
+#undef PRIM
+};
+
+const lucid__prim *lucid__prim_get(lucid__prim_id id)
+{
+    return &registry[id];
+}
+
+lucid__infer_rule *lucid__infer_of(lucid__prim_id id)
+{
+    const lucid__prim *p = &registry[id];
+    return p->rules->infer ? p->rules->infer : lucid__families[p->family]->infer;
+}
+
+lucid__batch_rule *lucid__batch_of(lucid__prim_id id)
+{
+    const lucid__prim *p = &registry[id];
+    return p->rules->batch ? p->rules->batch : lucid__families[p->family]->batch;
+}
+
+bool lucid__is_linear_in(lucid__prim_id id, int input)
+{
+    return (registry[id].rules->linear >> (input < 31 ? input : 31)) & 1;
+}

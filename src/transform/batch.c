@@ -1,0 +1,44 @@
+/* The batch interpreter: takes the batch out of the values, applies the primitive's batch rule one
+ * level down, and wraps what comes out. */
+#include "transform/level.h"
+
+void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                        lucid_tensor *out)
+{
+    enum { FEW = 8 };
+    lucid_tensor few_in[FEW];
+    int few_axes[FEW];
+    bool few = c->nin <= FEW;
+    lucid_tensor *in = few ? few_in : lucid_alloc(s, (size_t)c->nin * sizeof *in);
+    int *axis = few ? few_axes : lucid_alloc(s, (size_t)c->nin * sizeof *axis);
+    if (!in || !axis)
+        return;
+    for (int i = 0; i < c->nin; i++) {
+        const lucid__value *v = c->in[i].v;
+        bool batched = v->level == level->id;
+        in[i] = batched ? (lucid_tensor){v->inner} : c->in[i];
+        axis[i] = batched ? v->axis : -1;
+        if (batched && v->inner->aval.shape.ndim >= LUCID_MAX_NDIM) {
+            (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                             "%s: a tensor with its batch dims has more than %d dims",
+                             lucid__prim_get(c->prim)->name, LUCID_MAX_NDIM);
+            return;
+        }
+    }
+    const lucid__prim *prim = lucid__prim_get(c->prim);
+    lucid__batch_rule *rule = lucid__batch_of(c->prim);
+    if (!rule) {
+        (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "vmap of %s is not possible: %s", prim->name,
+                         prim->rules->why_not ? prim->rules->why_not : "it has no batch rule");
+        return;
+    }
+    lucid_tensor inner[LUCID__MAX_OUTPUTS] = {{NULL}};
+    int out_axis[LUCID__MAX_OUTPUTS] = {0};
+    lucid__call inner_call = *c;
+    inner_call.in = in;
+    rule(s, &inner_call, axis, level->size, inner, out_axis);
+    for (int k = 0; k < prim->nout && lucid__ok(s); k++)
+        out[k] = out_axis[k] < 0 || !inner[k].v
+                     ? inner[k]
+                     : lucid__own(s, lucid__value_new_batch(level->id, inner[k].v, out_axis[k]));
+}

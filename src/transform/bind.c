@@ -1,0 +1,137 @@
+/* Applying a primitive: to the innermost level among its inputs, or to the graph. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/node.h"
+#include "transform/level.h"
+
+static _Atomic uint64_t next_id = 16;
+
+void lucid__level_push(lucid_scope *s, lucid__level *level)
+{
+    level->id = atomic_fetch_add(&next_id, 1);
+    level->below = s->session->top;
+    s->session->top = level;
+}
+
+void lucid__level_pop(lucid_scope *s, const lucid__level *level)
+{
+    s->session->top = level->below;
+}
+
+const lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id)
+{
+    static const lucid__level ambient_tape = {.kind = LUCID__LEVEL_TAPE, .id = LUCID__AMBIENT_TAPE};
+    static const lucid__level ambient_dual = {.kind = LUCID__LEVEL_DUAL, .id = LUCID__AMBIENT_DUAL};
+    if (id == LUCID__AMBIENT_TAPE)
+        return &ambient_tape;
+    if (id == LUCID__AMBIENT_DUAL)
+        return &ambient_dual;
+    for (const lucid__level *l = s->session->top; l; l = l->below)
+        if (l->id == id)
+            return l;
+    return NULL;
+}
+
+uint64_t lucid_level(const lucid_scope *s)
+{
+    return s && s->session->top ? s->session->top->id : 0;
+}
+
+static const char escaped[] =
+    "%s: a tensor escaped from the transform that made it (vmap, grad, ...) and was used after the "
+    "function ended, or in another thread; return it from the function instead";
+
+bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid_tensor x)
+{
+    if (!x.v || x.v->level <= level->id)
+        return x.v != NULL;
+    (void)lucid_fail(s, LUCID_RUNTIME_ERROR, escaped, "result");
+    return false;
+}
+
+void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    const lucid__prim *prim = lucid__prim_get(c->prim);
+    for (int k = 0; k < prim->nout; k++)
+        out[k] = (lucid_tensor){NULL};
+    if (!lucid__ok(s))
+        return;
+    uint64_t top = 0;
+    for (int i = 0; i < c->nin; i++) {
+        if (!c->in[i].v) {
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: input %d is an empty handle", prim->name, i);
+            return;
+        }
+        if (c->in[i].v->level > top)
+            top = c->in[i].v->level;
+    }
+    if (top == 0) {
+        lucid__graph_apply(s, c, out);
+        return;
+    }
+    const lucid__level *level = lucid__level_find(s, top);
+    if (!level) {
+        (void)lucid_fail(s, LUCID_RUNTIME_ERROR, escaped, prim->name);
+        return;
+    }
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    if (level->kind == LUCID__LEVEL_BATCH)
+        lucid__batch_apply(&child, level, c, out);
+    else if (level->kind == LUCID__LEVEL_DUAL)
+        lucid__dual_apply(&child, level, c, out);
+    else
+        lucid__tape_apply(&child, level, c, out);
+    for (int k = 0; k < prim->nout; k++)
+        out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
+    lucid__scope_leave(&child);
+}
+
+lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tensor *in, int nin,
+                          const int64_t *params, int nparams)
+{
+    lucid__call c = {.prim = prim, .nin = nin, .nparams = nparams, .in = in, .params = params};
+    lucid_tensor out[LUCID__MAX_OUTPUTS];
+    lucid__bind(s, &c, out);
+    return out[0];
+}
+
+/* A pending chain this long is computed at once, so that a loop that never looks at its values does
+ * not fill the memory with what it has yet to do. */
+enum { PENDING_DEPTH = 2048 };
+
+void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    const lucid__prim *prim = lucid__prim_get(c->prim);
+    enum { FEW = 8 };
+    lucid__aval few_avals[FEW], avals[LUCID__MAX_OUTPUTS];
+    lucid__edge few_edges[FEW];
+    lucid_scope scratch;
+    lucid__scope_enter(&scratch, s);
+    bool few = c->nin <= FEW;
+    lucid__aval *in = few ? few_avals : lucid_alloc(&scratch, (size_t)c->nin * sizeof *in);
+    lucid__edge *edges = few ? few_edges : lucid_alloc(&scratch, (size_t)c->nin * sizeof *edges);
+    lucid__node *node = NULL;
+    if (in && edges) {
+        for (int i = 0; i < c->nin; i++) {
+            in[i] = c->in[i].v->aval;
+            edges[i] = (lucid__edge){c->in[i].v->node, c->in[i].v->out};
+        }
+        if (lucid__infer_of(c->prim)(s, c, in, avals)) {
+            node = lucid__node_new(c->prim, edges, c->nin, c->params, c->nparams, avals, prim->nout);
+            if (!node)
+                lucid__out_of_memory(s);
+        }
+    }
+    lucid__scope_leave(&scratch);
+    if (!node)
+        return;
+    for (int k = 1; k < prim->nout; k++)
+        lucid__node_retain(node);
+    int depth = node->depth;
+    for (int k = 0; k < prim->nout; k++)
+        out[k] = lucid__own(s, lucid__value_new_graph(node, k));
+    if (depth >= PENDING_DEPTH && lucid__ok(s))
+        (void)lucid_eval(s, out, (size_t)prim->nout);
+}

@@ -1,0 +1,53 @@
+/* The stack of running transforms. Each pushes a level while it runs the user's function; a value that
+ * belongs to a level carries its id, and an operation goes to the innermost level among its inputs,
+ * which is the largest id, because ids only grow. That is all there is to nesting. */
+#ifndef LUCID__LEVEL_H
+#define LUCID__LEVEL_H
+
+#include "prim/prim.h"
+
+typedef enum lucid__level_kind {
+    LUCID__LEVEL_BATCH, /* vmap, vectorized: size lanes in one value */
+    LUCID__LEVEL_LANE,  /* vmap, isolated: one lane at a time; no value belongs to it */
+    LUCID__LEVEL_DUAL,
+    LUCID__LEVEL_TAPE,
+} lucid__level_kind;
+
+typedef struct lucid__level lucid__level;
+
+struct lucid__level {
+    lucid__level_kind kind;
+    uint64_t id;
+    lucid__level *below;
+    bool hidden; /* a vmap of our own making (jacobians): random operations do not see it */
+    /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
+    int64_t first, size, lanes;
+    lucid_randomness randomness;
+};
+
+/* Levels that are always there, below all others: for lucid_requires_grad. */
+enum {
+    LUCID__AMBIENT_TAPE = 1,
+    LUCID__AMBIENT_DUAL = 2,
+};
+
+/* Fills in id and below. The level stays where it is (on the C stack) until popped. */
+void lucid__level_push(lucid_scope *s, lucid__level *level);
+void lucid__level_pop(lucid_scope *s, const lucid__level *level);
+/* NULL: its transform has ended, or runs in another thread. */
+const lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id);
+
+/* The interpreters: the primitive applied to inputs at most at this level, at least one of them at
+ * it. Each sets every out[k]. */
+void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
+void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                        lucid_tensor *out);
+void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                       lucid_tensor *out);
+void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                       lucid_tensor *out);
+
+/* A result x of a function that ran under `level`, checked not to come from a deeper, ended one. */
+bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid_tensor x);
+
+#endif

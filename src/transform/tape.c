@@ -1,0 +1,418 @@
+#include "transform/tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/memory.h"
+#include "base/ptr_set.h"
+#include "prim/family.h"
+
+/* ---- recording ----------------------------------------------------------------------------- */
+
+/* Whether c is linear in the inputs that are on the tape; bilinear only with the other one off it. */
+static bool is_linear(const lucid__level *level, const lucid__call *c)
+{
+    const lucid__rules *rules = lucid__prim_get(c->prim)->rules;
+    int on_tape = 0;
+    bool jointly = true;
+    for (int i = 0; i < c->nin; i++) {
+        if (c->in[i].v->level != level->id)
+            continue;
+        on_tape++;
+        jointly &= lucid__is_linear_in(c->prim, i);
+    }
+    return jointly || (rules->bilinear && on_tape == 1);
+}
+
+void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                       lucid_tensor *out)
+{
+    const lucid__prim *prim = lucid__prim_get(c->prim);
+    if (!is_linear(level, c)) {
+        (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
+                         "%s: a derivative rule used it on a tangent, in which it is not linear",
+                         prim->name);
+        return;
+    }
+    lucid__aval *in = lucid_alloc(s, (size_t)c->nin * sizeof *in);
+    lucid__value **values = lucid_alloc(s, (size_t)c->nin * sizeof *values);
+    if (!in || !values)
+        return;
+    for (int i = 0; i < c->nin; i++) {
+        in[i] = c->in[i].v->aval;
+        values[i] = c->in[i].v;
+    }
+    lucid__aval avals[LUCID__MAX_OUTPUTS];
+    if (!lucid__infer_of(c->prim)(s, c, in, avals))
+        return;
+    lucid__tape_entry *e = lucid__tape_entry_new(c->prim, values, c->nin, c->params, c->nparams,
+                                                 avals, prim->nout);
+    if (!e) {
+        lucid__out_of_memory(s);
+        return;
+    }
+    for (int k = 0; k < prim->nout; k++)
+        out[k] = lucid__own(s, lucid__value_new_tape(level->id, e, k, &avals[k]));
+    lucid__tape_entry_release(e);
+}
+
+lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval)
+{
+    lucid__tape_entry *e = lucid__tape_entry_new(LUCID__CONSTANT, NULL, 0, NULL, 0, aval, 1);
+    lucid__value *v = e ? lucid__value_new_tape(level, e, 0, aval) : NULL;
+    lucid__tape_entry_release(e);
+    return lucid__own(s, v);
+}
+
+void lucid__linear_release(lucid__linear *linear)
+{
+    for (size_t i = 0; linear->x && i < linear->nx; i++)
+        lucid__value_release(linear->x[i]);
+    for (size_t k = 0; linear->y && k < linear->ny; k++)
+        lucid__value_release(linear->y[k]);
+    lucid__free(linear->x);
+    lucid__free(linear->y);
+    lucid__free(linear->x_avals);
+    lucid__free(linear->y_avals);
+    *linear = (lucid__linear){0};
+}
+
+/* ---- walking ------------------------------------------------------------------------------- */
+
+/* The entries behind some outputs in the order they were recorded, and a value (a tangent or a
+ * cotangent) for each of their outputs. */
+typedef struct walk {
+    uint64_t level;
+    lucid__tape_entry **entries;
+    size_t count, capacity;
+    size_t *first; /* of entry i's outputs in `values` */
+    lucid__value **values;
+    size_t nvalues;
+    lucid__ptr_set seen;
+} walk;
+
+static bool walk_add(walk *w, lucid__tape_entry *e)
+{
+    int added = lucid__ptr_set_add(&w->seen, e);
+    if (added <= 0)
+        return added == 0;
+    if (w->count == w->capacity) {
+        size_t capacity = w->capacity ? 2 * w->capacity : 64;
+        lucid__tape_entry **more = lucid__realloc(w->entries, capacity * sizeof(*more));
+        if (!more)
+            return false;
+        w->entries = more;
+        w->capacity = capacity;
+    }
+    w->entries[w->count++] = e;
+    return true;
+}
+
+static bool on_tape(const walk *w, const lucid__value *v)
+{
+    return v && v->kind == LUCID__TAPE && v->level == w->level;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    uint64_t x = (*(lucid__tape_entry *const *)a)->order;
+    uint64_t y = (*(lucid__tape_entry *const *)b)->order;
+    return (x > y) - (x < y);
+}
+
+static void walk_end(walk *w)
+{
+    for (size_t i = 0; w->values && i < w->nvalues; i++)
+        lucid__value_release(w->values[i]);
+    lucid__free(w->values);
+    lucid__free(w->first);
+    lucid__free(w->entries);
+    lucid__ptr_set_free(&w->seen);
+}
+
+/* False (and an error in s) when out of memory; walk_end is due in any case. */
+static bool walk_begin(lucid_scope *s, walk *w, uint64_t level, lucid__value *const *y, size_t ny)
+{
+    *w = (walk){.level = level};
+    bool ok = true;
+    for (size_t k = 0; k < ny && ok; k++)
+        if (on_tape(w, y[k]))
+            ok = walk_add(w, y[k]->entry);
+    for (size_t i = 0; i < w->count && ok; i++)
+        for (int j = 0; j < w->entries[i]->nin && ok; j++)
+            if (on_tape(w, w->entries[i]->in[j]))
+                ok = walk_add(w, w->entries[i]->in[j]->entry);
+    if (ok) {
+        if (w->count > 0)
+            qsort(w->entries, w->count, sizeof *w->entries, by_order);
+        w->first = lucid__malloc((w->count + 1) * sizeof *w->first);
+        ok = w->first != NULL;
+    }
+    for (size_t i = 0; ok && i < w->count; i++) {
+        w->first[i] = w->nvalues;
+        w->nvalues += w->entries[i]->nout;
+    }
+    if (ok) {
+        w->values = lucid__calloc(w->nvalues + 1, sizeof(lucid__value *));
+        ok = w->values != NULL;
+    }
+    if (!ok)
+        lucid__out_of_memory(s);
+    return ok;
+}
+
+/* The slot of a tape value; NULL: not among the walk's entries. */
+static lucid__value **slot_of(const walk *w, const lucid__value *v)
+{
+    size_t low = 0, high = w->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (w->entries[mid]->order < v->entry->order)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == w->count || w->entries[low] != v->entry)
+        return NULL;
+    return &w->values[w->first[low] + (size_t)v->out];
+}
+
+static void set_slot(lucid__value **slot, lucid_tensor x)
+{
+    lucid__value *old = *slot;
+    *slot = lucid__value_retain(x.v);
+    lucid__value_release(old);
+}
+
+static void add_to_slot(lucid_scope *s, lucid__value **slot, lucid_tensor x)
+{
+    if (slot && x.v)
+        set_slot(slot, lucid__add_cotangents(s, (lucid_tensor){*slot}, x));
+}
+
+/* ---- backwards ----------------------------------------------------------------------------- */
+
+static void pull_entry(lucid_scope *s, walk *w, size_t at)
+{
+    const lucid__tape_entry *e = w->entries[at];
+    const lucid__prim *prim = lucid__prim_get((lucid__prim_id)e->prim);
+    lucid_tensor ct[LUCID__MAX_OUTPUTS] = {{NULL}};
+    bool any = false;
+    for (int k = 0; k < e->nout; k++) {
+        ct[k].v = w->values[w->first[at] + (size_t)k];
+        any |= ct[k].v != NULL;
+    }
+    if (!any)
+        return;
+    size_t n = (size_t)e->nin;
+    lucid_tensor *in = lucid_alloc(s, 2 * n * sizeof *in);
+    lucid__aval *avals = lucid_alloc(s, n * sizeof *avals);
+    bool *linear = lucid_alloc(s, n * sizeof *linear);
+    if (!in || !avals || !linear)
+        return;
+    lucid_tensor *dct = in + n;
+    for (size_t i = 0; i < n; i++) {
+        linear[i] = on_tape(w, e->in[i]);
+        in[i].v = linear[i] ? NULL : e->in[i];
+        avals[i] = e->in[i]->aval;
+    }
+    lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
+    if (!prim->rules->transpose) {
+        (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "%s has no reverse derivative: %s", prim->name,
+                         prim->rules->why_not ? prim->rules->why_not : "no transpose rule");
+        return;
+    }
+    prim->rules->transpose(s, &c, avals, linear, ct, dct);
+    for (size_t i = 0; i < n && lucid__ok(s); i++)
+        if (linear[i])
+            add_to_slot(s, slot_of(w, e->in[i]), dct[i]);
+}
+
+/* From the cotangents already in the slots of the outputs to those of the leaves. */
+static void pull_all(lucid_scope *s, walk *w)
+{
+    for (size_t at = w->count; at-- > 0 && lucid__ok(s);) {
+        if (w->entries[at]->prim == LUCID__CONSTANT)
+            continue;
+        lucid_scope child;
+        lucid__scope_enter(&child, s);
+        pull_entry(&child, w, at);
+        lucid__scope_leave(&child);
+        for (int k = 0; k < w->entries[at]->nout; k++) /* not needed any more */
+            set_slot(&w->values[w->first[at] + (size_t)k], (lucid_tensor){NULL});
+    }
+}
+
+void lucid__linear_pull(lucid_scope *s, const lucid__linear *linear, const lucid_tensor *dy,
+                        lucid_tensor *dx)
+{
+    walk w;
+    for (size_t i = 0; i < linear->nx; i++)
+        dx[i] = (lucid_tensor){NULL};
+    if (!lucid__ok(s))
+        return;
+    if (walk_begin(s, &w, linear->level, linear->y, linear->ny)) {
+        for (size_t k = 0; k < linear->ny; k++)
+            if (linear->y[k])
+                add_to_slot(s, slot_of(&w, linear->y[k]), dy[k]);
+        pull_all(s, &w);
+        for (size_t i = 0; i < linear->nx && lucid__ok(s); i++) {
+            lucid__value **slot = linear->x[i] ? slot_of(&w, linear->x[i]) : NULL;
+            if (slot && *slot)
+                dx[i] = lucid__own(s, lucid__value_retain(*slot));
+        }
+    }
+    walk_end(&w);
+}
+
+void lucid__tape_backward(lucid_scope *s, lucid_tensor y, lucid_tensor dy)
+{
+    walk w;
+    if (!lucid__ok(s))
+        return;
+    if (walk_begin(s, &w, y.v->level, &y.v, 1)) {
+        add_to_slot(s, slot_of(&w, y.v), dy);
+        pull_all(s, &w);
+        for (size_t i = 0; i < w.count && lucid__ok(s); i++)
+            if (w.entries[i]->prim == LUCID__CONSTANT)
+                add_to_slot(s, &w.entries[i]->grad, (lucid_tensor){w.values[w.first[i]]});
+    }
+    walk_end(&w);
+}
+
+/* ---- forwards ------------------------------------------------------------------------------ */
+
+static void push_entry(lucid_scope *s, walk *w, size_t at)
+{
+    const lucid__tape_entry *e = w->entries[at];
+    size_t n = (size_t)e->nin;
+    lucid_tensor *in = lucid_alloc(s, n * sizeof *in);
+    if (!in)
+        return;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        bool linear = on_tape(w, e->in[i]);
+        lucid__value **slot = linear ? slot_of(w, e->in[i]) : NULL;
+        in[i].v = linear ? (slot ? *slot : NULL) : e->in[i];
+        any |= linear && in[i].v;
+    }
+    if (!any)
+        return; /* all tangents are zero */
+    for (size_t i = 0; i < n; i++)
+        if (!in[i].v)
+            in[i] = lucid__zeros(s, &e->in[i]->aval);
+    lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
+    lucid_tensor out[LUCID__MAX_OUTPUTS];
+    lucid__bind(s, &c, out);
+    for (int k = 0; k < e->nout && lucid__ok(s); k++)
+        set_slot(&w->values[w->first[at] + (size_t)k], out[k]);
+}
+
+void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid_tensor *dx,
+                        lucid_tensor *dy)
+{
+    walk w;
+    for (size_t k = 0; k < linear->ny; k++)
+        dy[k] = (lucid_tensor){NULL};
+    if (!lucid__ok(s))
+        return;
+    if (walk_begin(s, &w, linear->level, linear->y, linear->ny)) {
+        for (size_t i = 0; i < linear->nx; i++) {
+            lucid__value **slot = linear->x[i] ? slot_of(&w, linear->x[i]) : NULL;
+            if (slot && dx[i].v)
+                set_slot(slot, dx[i]);
+        }
+        for (size_t at = 0; at < w.count && lucid__ok(s); at++) {
+            if (w.entries[at]->prim == LUCID__CONSTANT)
+                continue;
+            lucid_scope child;
+            lucid__scope_enter(&child, s);
+            push_entry(&child, &w, at);
+            lucid__scope_leave(&child);
+        }
+        for (size_t k = 0; k < linear->ny && lucid__ok(s); k++) {
+            lucid__value **slot = linear->y[k] ? slot_of(&w, linear->y[k]) : NULL;
+            if (slot && *slot)
+                dy[k] = lucid__own(s, lucid__value_retain(*slot));
+        }
+    }
+    walk_end(&w);
+}
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+static bool keep_linear(lucid_scope *s, lucid__linear *linear, const lucid__level *tape,
+                        lucid_tensor *leaves, const lucid_tensor *x, size_t nx,
+                        const lucid_tensor *dy, const lucid_tensor *y, size_t ny)
+{
+    linear->level = tape->id;
+    linear->nx = nx;
+    linear->ny = ny;
+    linear->x = lucid__calloc(nx, sizeof(lucid__value *));
+    linear->y = lucid__calloc(ny, sizeof(lucid__value *));
+    linear->x_avals = lucid__calloc(nx, sizeof(lucid__aval));
+    linear->y_avals = lucid__calloc(ny, sizeof(lucid__aval));
+    if (!linear->x || !linear->y || !linear->x_avals || !linear->y_avals) {
+        lucid__out_of_memory(s);
+        return false;
+    }
+    for (size_t i = 0; i < nx; i++) {
+        linear->x[i] = lucid__value_retain(leaves[i].v);
+        linear->x_avals[i] = x[i].v->aval;
+    }
+    for (size_t k = 0; k < ny; k++) {
+        linear->y[k] = lucid__value_retain(dy[k].v);
+        linear->y_avals[k] = y[k].v->aval;
+    }
+    return true;
+}
+
+bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, const bool *active,
+                      size_t nx, bool first_result_only, lucid_results *y, lucid__linear *linear)
+{
+    *linear = (lucid__linear){0};
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid__level tape = {.kind = LUCID__LEVEL_TAPE}, dual = {.kind = LUCID__LEVEL_DUAL};
+    lucid__level_push(s, &tape);
+    lucid__level_push(s, &dual);
+    lucid_results *r = lucid_results_new(&child);
+    lucid_tensor *in = lucid_alloc(&child, (2 * nx + 1) * sizeof *in);
+    bool ok = in && r;
+    for (size_t i = 0; ok && i < nx; i++) {
+        lucid_tensor *leaf = &in[nx + i];
+        in[i] = x[i];
+        if ((active && !active[i]) || !lucid__is_float(x[i].v->aval.dtype))
+            continue;
+        *leaf = lucid__tape_leaf(&child, tape.id, &x[i].v->aval);
+        if (leaf->v)
+            in[i] = lucid__own(&child, lucid__value_new_dual(dual.id, x[i].v, leaf->v));
+        ok = lucid__ok(s);
+    }
+    ok = ok && lucid__fn_run(&child, f, in, nx, r) == LUCID_OK;
+    lucid__level_pop(s, &dual);
+    lucid__level_pop(s, &tape);
+    size_t count = ok ? r->count : 0, ny = ok ? count - r->aux : 0;
+    if (ok && first_result_only && ny > 1)
+        ny = 1;
+    lucid_tensor *dy = ok ? lucid_alloc(&child, (2 * count + 1) * sizeof *dy) : NULL;
+    lucid_tensor *primal = dy ? dy + count : NULL;
+    ok = dy != NULL;
+    for (size_t k = 0; ok && k < count; k++) {
+        lucid__value *v = r->at[k].x.v;
+        ok = lucid__level_owns_or_outer(s, &dual, r->at[k].x);
+        bool is_dual = ok && v->level == dual.id;
+        primal[k].v = is_dual ? v->inner : v;
+        if (is_dual && k < ny && v->tangent && v->tangent->level == tape.id)
+            dy[k].v = v->tangent;
+        if (ok)
+            ok = (k < ny ? lucid_results_push(s, y, primal[k])
+                         : lucid_results_push_aux(s, y, primal[k])) == LUCID_OK;
+    }
+    ok = ok && keep_linear(s, linear, &tape, in + nx, x, nx, dy, primal, ny);
+    lucid__scope_leave(&child);
+    if (!ok)
+        lucid__linear_release(linear);
+    return ok;
+}

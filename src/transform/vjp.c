@@ -1,0 +1,209 @@
+/* vjp, linearize, jvp: the transforms that run the function at a point. */
+#include "base/dtype.h"
+#include "base/memory.h"
+#include "prim/family.h"
+#include "transform/tape.h"
+
+/* ---- the linear map as a function object ---------------------------------------------------- */
+
+static void destroy_linear(void *self)
+{
+    lucid__linear_release(self);
+}
+
+static bool check_count(lucid_scope *s, const char *what, size_t expected, size_t got)
+{
+    if (expected != got)
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: %zu arguments expected, %zu given", what,
+                         expected, got);
+    return expected == got;
+}
+
+/* A tangent or cotangent must be like what it belongs to; a bare number or another float dtype of the
+ * right shape is cast. */
+static lucid_tensor conform(lucid_scope *s, const char *what, size_t i, lucid_tensor x,
+                            const lucid__aval *aval)
+{
+    if (!x.v || !lucid__ok(s))
+        return (lucid_tensor){NULL};
+    if (!lucid__shape_equal(&x.v->aval.shape, &aval->shape)) {
+        char want[LUCID__SHAPE_TEXT], have[LUCID__SHAPE_TEXT];
+        return lucid__error(s, LUCID_VALUE_ERROR, "%s %zu has shape %s, expected %s", what, i,
+                            lucid__shape_text(&x.v->aval.shape, have, sizeof have),
+                            lucid__shape_text(&aval->shape, want, sizeof want));
+    }
+    return lucid_cast(s, x, aval->dtype);
+}
+
+static lucid_status push_all(lucid_scope *s, lucid_results *out, const lucid_tensor *v,
+                             const lucid__aval *avals, size_t n)
+{
+    for (size_t i = 0; i < n && lucid__ok(s); i++)
+        (void)lucid_results_push(s, out, v[i].v ? v[i] : lucid__zeros(s, &avals[i]));
+    return lucid_error(s);
+}
+
+static lucid_status call_pull(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                              lucid_results *out)
+{
+    const lucid__linear *linear = self;
+    if (!check_count(s, "vjp function", linear->ny, nx))
+        return lucid_error(s);
+    lucid_tensor *dy = lucid_alloc(s, (linear->ny + linear->nx + 1) * sizeof *dy);
+    if (!dy)
+        return lucid_error(s);
+    lucid_tensor *dx = dy + linear->ny;
+    for (size_t k = 0; k < nx; k++)
+        dy[k] = linear->y[k] ? conform(s, "cotangent", k, x[k], &linear->y_avals[k])
+                             : (lucid_tensor){NULL};
+    lucid__linear_pull(s, linear, dy, dx);
+    return push_all(s, out, dx, linear->x_avals, linear->nx);
+}
+
+static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                              lucid_results *out)
+{
+    const lucid__linear *linear = self;
+    if (!check_count(s, "linear function", linear->nx, nx))
+        return lucid_error(s);
+    lucid_tensor *dx = lucid_alloc(s, (linear->ny + linear->nx + 1) * sizeof *dx);
+    if (!dx)
+        return lucid_error(s);
+    lucid_tensor *dy = dx + linear->nx;
+    for (size_t i = 0; i < nx; i++)
+        dx[i] = linear->x[i] ? conform(s, "tangent", i, x[i], &linear->x_avals[i])
+                             : (lucid_tensor){NULL};
+    lucid__linear_push(s, linear, dx, dy);
+    return push_all(s, out, dy, linear->y_avals, linear->ny);
+}
+
+static lucid_fn linear_fn(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                          lucid_results *y, const char *name, lucid__fn_call *call)
+{
+    for (size_t i = 0; i < nx && lucid__ok(s); i++)
+        if (!x[i].v)
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: argument %zu is an empty handle", name, i);
+    if (!lucid__ok(s))
+        return (lucid_fn){NULL};
+    lucid__linear linear;
+    if (!lucid__linearize(s, f.f, x, NULL, nx, false, y, &linear))
+        return (lucid_fn){NULL};
+    lucid__fn *object = lucid__fn_alloc(name, sizeof linear, call, destroy_linear);
+    if (object)
+        *(lucid__linear *)(void *)object->self = linear;
+    else
+        lucid__linear_release(&linear);
+    return lucid__own_fn(s, object);
+}
+
+lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                           lucid_results *y)
+{
+    return linear_fn(s, f, x, nx, y, "vjp", call_pull);
+}
+
+lucid_fn lucid_linearize_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                 lucid_results *y)
+{
+    return linear_fn(s, f, x, nx, y, "linearize", call_push);
+}
+
+/* Moves exactly ny results of a child scope out. */
+static void unlist(lucid_scope *child, const lucid_results *r, lucid_tensor *y, size_t ny)
+{
+    if (lucid__ok(child) && r->count != ny)
+        (void)lucid_fail(child, LUCID_TYPE_ERROR, "the function gives %zu results, %zu asked for",
+                         r->count, ny);
+    for (size_t k = 0; k < ny; k++)
+        y[k] = lucid__ok(child) ? lucid__scope_move(child, r->at[k].x) : (lucid_tensor){NULL};
+}
+
+static lucid_fn listed(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                       lucid_tensor *y, size_t ny, const char *name, lucid__fn_call *call)
+{
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_results *r = lucid_results_new(&child);
+    lucid_fn linear = linear_fn(&child, f, x, nx, r, name, call);
+    unlist(&child, r, y, ny);
+    linear = lucid__ok(s) ? lucid_keep_fn(&child, linear) : (lucid_fn){NULL};
+    lucid__scope_leave(&child);
+    return linear;
+}
+
+lucid_fn lucid_vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                   size_t ny)
+{
+    return listed(s, f, x, nx, y, ny, "vjp", call_pull);
+}
+
+lucid_fn lucid_linearize(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                         lucid_tensor *y, size_t ny)
+{
+    return listed(s, f, x, nx, y, ny, "linearize", call_push);
+}
+
+/* ---- jvp ------------------------------------------------------------------------------------ */
+
+lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
+                               const lucid_tensor *dx, size_t nx, lucid_results *y,
+                               lucid_results *dy)
+{
+    for (size_t i = 0; i < nx && lucid__ok(s); i++)
+        if (!x[i].v)
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "jvp: argument %zu is an empty handle", i);
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_results *r = lucid_results_new(&child);
+    lucid_tensor *in = lucid_alloc(&child, (nx + 1) * sizeof *in);
+    lucid__level dual = {.kind = LUCID__LEVEL_DUAL};
+    for (size_t i = 0; in && i < nx && lucid__ok(s); i++) {
+        in[i] = x[i];
+        lucid_tensor t = {NULL};
+        if (lucid__is_float(x[i].v->aval.dtype))
+            t = conform(&child, "jvp: tangent", i, dx[i], &x[i].v->aval);
+        if (t.v)
+            in[i] = t;
+        else
+            in[i].v = NULL;
+    }
+    lucid__level_push(s, &dual);
+    for (size_t i = 0; in && i < nx && lucid__ok(s); i++)
+        in[i] = in[i].v
+                    ? lucid__own(&child, lucid__value_new_dual(dual.id, x[i].v, in[i].v))
+                    : x[i];
+    if (lucid__ok(s))
+        (void)lucid__fn_run(&child, f.f, in, nx, r);
+    lucid__level_pop(s, &dual);
+    size_t count = lucid__ok(s) ? r->count : 0, ny = count - (count ? r->aux : 0);
+    for (size_t k = 0; k < count && lucid__level_owns_or_outer(s, &dual, r->at[k].x); k++) {
+        lucid__value *v = r->at[k].x.v;
+        bool is_dual = v->level == dual.id;
+        lucid_tensor primal = {is_dual ? v->inner : v};
+        lucid_tensor tangent = {is_dual ? v->tangent : NULL};
+        if (k >= ny) {
+            (void)lucid_results_push_aux(s, y, primal);
+            continue;
+        }
+        (void)lucid_results_push(s, y, primal);
+        (void)lucid_results_push(s, dy,
+                                 tangent.v ? tangent : lucid__zeros(&child, &primal.v->aval));
+    }
+    lucid__scope_leave(&child);
+    return lucid_error(s);
+}
+
+lucid_status lucid_jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, const lucid_tensor *dx,
+                       size_t nx, lucid_tensor *y, lucid_tensor *dy, size_t ny)
+{
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_results *r = lucid_results_new(&child), *dr = lucid_results_new(&child);
+    (void)lucid_jvp_listing(&child, f, x, dx, nx, r, dr);
+    unlist(&child, r, y, ny);
+    unlist(&child, dr, dy, ny);
+    lucid__scope_leave(&child);
+    return lucid_error(s);
+}
