@@ -1,0 +1,13 @@
+/* The kernels that cpu_backend.c lists, by file. */
+#ifndef LUCID__KERNELS_H
+#define LUCID__KERNELS_H
+
+#include "engine/backend.h"
+
+lucid__kernel_fn lucid__gather_kernel;                             /* kernel_gather.c */
+lucid__kernel_fn lucid__scatter_add_kernel, lucid__scatter_kernel; /* kernel_scatter.c */
+lucid__kernel_fn lucid__cumsum_kernel, lucid__cumprod_kernel;      /* kernel_cumulative.c */
+lucid__kernel_fn lucid__sort_kernel;                               /* kernel_sort.c */
+lucid__kernel_fn lucid__argmax_kernel, lucid__argmin_kernel;       /* kernel_arg.c */
+
+#endif
