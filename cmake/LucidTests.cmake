@@ -4,6 +4,12 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
+# Seconds. Sanitizers slow some tests down tenfold.
+set(LUCID_TEST_TIMEOUT 300)
+if(LUCID_SANITIZE)
+  set(LUCID_TEST_TIMEOUT 1200)
+endif()
+
 add_library(lucid_test_flags INTERFACE)
 target_include_directories(lucid_test_flags INTERFACE
   "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests/c")
@@ -27,7 +33,7 @@ foreach(file IN LISTS tests)
   add_executable(${name} "${file}")
   target_link_libraries(${name} PRIVATE ${test_library})
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT})
 endforeach()
 
 set(standalone "${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c")
@@ -46,6 +52,6 @@ foreach(file IN LISTS fuzzers)
     target_link_libraries(${name}_corpus PRIVATE ${test_library})
     add_test(NAME ${name}_corpus
       COMMAND ${name}_corpus "${PROJECT_SOURCE_DIR}/fuzz/corpus/${name}")
-    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT})
   endif()
 endforeach()
