@@ -1,0 +1,146 @@
+/* The nonlinearities of nets. Each is written so that no branch that is not taken can overflow: an
+ * infinite slope there would meet a zero cotangent and make NaN. */
+#include <math.h>
+
+#include "ops/composite.h"
+
+static lucid_tensor number(lucid_scope *s, double value, lucid_tensor like)
+{
+    return lucid__number(s, value, like);
+}
+
+lucid_tensor lucid_relu(lucid_scope *s, lucid_tensor x)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "relu", x))
+        return (lucid_tensor){NULL};
+    /* x <= 0 and not x > 0, so that NaN stays; at 0 the constant is taken. */
+    lucid_tensor zero = number(&t, 0, x);
+    return lucid__leave(&t, lucid_where(&t, lucid_le(&t, x, zero), zero, x));
+}
+
+lucid_tensor lucid_leaky_relu(lucid_scope *s, lucid_tensor x, double negative_slope)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "leaky_relu", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    lucid_tensor below = lucid_mul(&t, x, number(&t, negative_slope, x));
+    lucid_tensor above = lucid_gt(&t, x, number(&t, 0, x));
+    return lucid__leave(&t, lucid_where(&t, above, x, below));
+}
+
+lucid_tensor lucid_elu(lucid_scope *s, lucid_tensor x, double alpha)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "elu", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    lucid_tensor zero = number(&t, 0, x);
+    lucid_tensor above = lucid_gt(&t, x, zero);
+    lucid_tensor below = lucid_expm1(&t, lucid_where(&t, above, zero, x));
+    below = lucid_mul(&t, below, number(&t, alpha, x));
+    return lucid__leave(&t, lucid_where(&t, above, x, below));
+}
+
+/* Whether x >= 0, and exp(-|x|). One branch of an `if`, not an abs: so the derivatives at 0 are those
+ * of the branch x >= 0, which is smooth, and not the 0 that the kink of abs would give. */
+static lucid_tensor decay(lucid_scope *s, lucid_tensor x, lucid_tensor *positive)
+{
+    *positive = lucid_ge(s, x, number(s, 0, x));
+    return lucid_exp(s, lucid_where(s, *positive, lucid_neg(s, x), x));
+}
+
+/* 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below: small results keep their relative accuracy. */
+static lucid_tensor sigmoid(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor positive, one = number(s, 1, x);
+    lucid_tensor z = decay(s, x, &positive);
+    return lucid_div(s, lucid_where(s, positive, one, z), lucid_add(s, one, z));
+}
+
+lucid_tensor lucid_sigmoid(lucid_scope *s, lucid_tensor x)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "sigmoid", x))
+        return (lucid_tensor){NULL};
+    return lucid__leave(&t, sigmoid(&t, lucid__as_float(&t, x)));
+}
+
+/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
+lucid_tensor lucid_softplus(lucid_scope *s, lucid_tensor x)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "softplus", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    lucid_tensor positive, z = decay(&t, x, &positive);
+    lucid_tensor hinge = lucid_where(&t, positive, x, number(&t, 0, x));
+    return lucid__leave(&t, lucid_add(&t, hinge, lucid_log1p(&t, z)));
+}
+
+/* -log(1 + e^-x) = min(x, 0) - log1p(e^-|x|) */
+lucid_tensor lucid_logsigmoid(lucid_scope *s, lucid_tensor x)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "logsigmoid", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    lucid_tensor positive, z = decay(&t, x, &positive);
+    lucid_tensor hinge = lucid_where(&t, positive, number(&t, 0, x), x);
+    return lucid__leave(&t, lucid_sub(&t, hinge, lucid_log1p(&t, z)));
+}
+
+/* x Phi(x). With erfc, and with sigmoid(2u) for (1 + tanh u) / 2, small results of negative x keep
+ * their relative accuracy, which 1 + erf and 1 + tanh would lose. */
+lucid_tensor lucid_gelu(lucid_scope *s, lucid_tensor x, bool tanh_approximation)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "gelu", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    lucid_tensor phi;
+    if (tanh_approximation) {
+        /* u = sqrt(2/pi) (x + 0.044715 x^3) */
+        const double slope = 2 * 0.79788456080286535588, cubic = 0.044715;
+        lucid_tensor factor = lucid_mul(&t, lucid_square(&t, x), number(&t, slope * cubic, x));
+        factor = lucid_add(&t, factor, number(&t, slope, x));
+        phi = sigmoid(&t, lucid_mul(&t, x, factor));
+    } else {
+        const double minus_rsqrt_2 = -0.70710678118654752440;
+        lucid_tensor tail = lucid_erfc(&t, lucid_mul(&t, x, number(&t, minus_rsqrt_2, x)));
+        phi = lucid_mul(&t, tail, number(&t, 0.5, x));
+    }
+    return lucid__leave(&t, lucid_mul(&t, x, phi));
+}
+
+lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "silu", x))
+        return (lucid_tensor){NULL};
+    x = lucid__as_float(&t, x);
+    return lucid__leave(&t, lucid_mul(&t, x, sigmoid(&t, x)));
+}
+
+/* With comparisons, not maximum and minimum: on a bound the derivative is that of x, all of it. */
+lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low, lucid_tensor high)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "clamp", x))
+        return (lucid_tensor){NULL};
+    lucid_tensor xs[3] = {x};
+    size_t n = 1;
+    if (low.v)
+        xs[n++] = low;
+    if (high.v)
+        xs[n++] = high;
+    if (!lucid__cast_all(&t, xs, n, lucid__promoted(xs, n)))
+        return lucid__leave(&t, (lucid_tensor){NULL});
+    lucid_tensor y = xs[0];
+    if (low.v)
+        y = lucid_where(&t, lucid_lt(&t, y, xs[1]), xs[1], y);
+    if (high.v)
+        y = lucid_where(&t, lucid_gt(&t, y, xs[n - 1]), xs[n - 1], y);
+    return lucid__leave(&t, y);
+}

@@ -1,0 +1,268 @@
+/* Random numbers: words of random_bits and arithmetic. A random operation takes the next draw of the
+ * scope's generator once, when it is built, so the numbers do not depend on when they are computed,
+ * nor on what transforms do with them. */
+#include <math.h>
+
+#include "graph/generator.h"
+#include "ops/composite.h"
+#include "transform/lane.h"
+
+/* `count` words for each of n elements: int32 (count, n), for one lane. */
+static lucid_tensor draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n)
+{
+    lucid_tensor lane = lucid__lane(s, name);
+    int64_t total;
+    if (!lane.v)
+        return lane;
+    if (__builtin_mul_overflow(count, n, &total))
+        return lucid__error(s, LUCID_VALUE_ERROR, "%s: too many elements for one draw", name);
+    lucid_rng_state state = lucid__generator_next(s->session->generator);
+    lucid_tensor in[3] = {lucid_scalar_int(s, (int64_t)state.seed),
+                          lucid_scalar_int(s, (int64_t)state.draw), lane};
+    int64_t sizes[2] = {count, n};
+    return lucid__bind1(s, LUCID__random_bits, in, 3, sizes, 2);
+}
+
+static lucid_tensor word(lucid_scope *s, lucid_tensor words, int64_t i)
+{
+    return lucid_select(s, words, 0, i);
+}
+
+static bool check_float(lucid_scope *s, const char *name, lucid_dtype dtype)
+{
+    if (lucid__is_float(dtype))
+        return true;
+    (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: dtype must be float32 or float64, not %s", name,
+                     lucid__dtype_valid(dtype) ? lucid_dtype_name(dtype) : "an unknown one");
+    return false;
+}
+
+/* ---- uniform -------------------------------------------------------------------------------- */
+
+/* The top `bits` bits of a word as a number of the dtype. */
+static lucid_tensor top_bits(lucid_scope *s, lucid_tensor w, int bits, lucid_dtype dtype)
+{
+    w = lucid_bitwise_right_shift(s, w, lucid_scalar_int(s, 32 - bits));
+    w = lucid_bitwise_and(s, w, lucid_scalar_int(s, (INT64_C(1) << bits) - 1));
+    return lucid_cast(s, w, dtype);
+}
+
+/* 53 random bits as a double, from the top 27 bits of one word and 26 of another. */
+static lucid_tensor random_53(lucid_scope *s, lucid_tensor high, lucid_tensor low)
+{
+    lucid_tensor a = top_bits(s, high, 27, LUCID_FLOAT64), b = top_bits(s, low, 26, LUCID_FLOAT64);
+    return lucid_add(s, lucid_mul(s, a, lucid__number(s, 0x1p26, a)), b);
+}
+
+static int64_t words_per_uniform(lucid_dtype dtype)
+{
+    return dtype == LUCID_FLOAT64 ? 2 : 1;
+}
+
+/* All multiples of 2^-24 (float32) or 2^-53 (float64) in [0, 1), equally likely: (n). */
+static lucid_tensor uniform(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
+{
+    lucid_tensor words = draw_words(s, name, words_per_uniform(dtype), n);
+    if (dtype == LUCID_FLOAT64) {
+        lucid_tensor x = random_53(s, word(s, words, 0), word(s, words, 1));
+        return lucid_mul(s, x, lucid__number(s, 0x1p-53, x));
+    }
+    lucid_tensor x = top_bits(s, word(s, words, 0), 24, dtype);
+    return lucid_mul(s, x, lucid__number(s, 0x1p-24, x));
+}
+
+static lucid_tensor shaped_uniform(lucid_scope *s, const char *name, const lucid_shape *shape,
+                                   lucid_dtype dtype)
+{
+    return lucid_reshape(s, uniform(s, name, lucid__numel(shape), dtype), *shape);
+}
+
+lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
+{
+    if (!lucid__ok(s) || !check_float(s, "rand", dtype) || !lucid__check_shape(s, "rand", &shape))
+        return (lucid_tensor){NULL};
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    return lucid__leave(&t, shaped_uniform(&t, "rand", &shape, dtype));
+}
+
+lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape)
+{
+    return lucid_rand_of(s, shape, LUCID_FLOAT32);
+}
+
+lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "bernoulli", p))
+        return (lucid_tensor){NULL};
+    lucid_dtype dtype = lucid_dtype_of(p);
+    if (!check_float(&t, "bernoulli", dtype))
+        return lucid__leave(&t, p);
+    /* Always below 1 and never below 0: p = 1 and p = 0 are certain. */
+    lucid_tensor u = shaped_uniform(&t, "bernoulli", &p.v->aval.shape, dtype);
+    return lucid__leave(&t, lucid_cast(&t, lucid_lt(&t, u, p), dtype));
+}
+
+lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool training)
+{
+    if (!lucid__check(s, "dropout", x) || !check_float(s, "dropout", lucid_dtype_of(x)))
+        return (lucid_tensor){NULL};
+    if (!(p >= 0 && p <= 1))
+        return lucid__error(s, LUCID_VALUE_ERROR, "dropout: p must be from 0 to 1, not %g", p);
+    if (!training || p == 0)
+        return lucid_own(s, x);
+    if (p == 1)
+        return lucid_zeros_like(s, x);
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    lucid_tensor u = shaped_uniform(&t, "dropout", &x.v->aval.shape, lucid_dtype_of(x));
+    lucid_tensor keep = lucid_ge(&t, u, lucid__number(&t, p, x));
+    lucid_tensor scaled = lucid_mul(&t, x, lucid__number(&t, 1 / (1 - p), x));
+    return lucid__leave(&t, lucid_where(&t, keep, scaled, lucid__number(&t, 0, x)));
+}
+
+/* ---- normal --------------------------------------------------------------------------------- */
+
+/* Box & Muller 1958: for u in (0, 1] and an angle a, both uniform, sqrt(-2 log u) times cos a and
+ * sin a are two independent standard normals. Elements 0 .. m - 1 of a draw of n, m = ceil(n / 2), are
+ * the cosines and the others the sines of the same m pairs. u is never 0, so nothing is infinite: the
+ * largest value is sqrt(66 log 2) = 6.8 (float32) or 8.7 (float64). */
+static lucid_tensor standard_normal(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
+{
+    bool wide = dtype == LUCID_FLOAT64;
+    int64_t pairs = n / 2 + n % 2;
+    lucid_tensor words = draw_words(s, name, 2 * words_per_uniform(dtype), pairs);
+    lucid_tensor u, angle;
+    if (wide) {
+        u = random_53(s, word(s, words, 0), word(s, words, 1));
+        angle = random_53(s, word(s, words, 2), word(s, words, 3));
+    } else { /* 31 bits, of which those of a small u are all kept; an angle of either sign */
+        lucid_tensor mask = lucid_scalar_int(s, INT32_MAX);
+        u = lucid_cast(s, lucid_bitwise_and(s, word(s, words, 0), mask), dtype);
+        angle = lucid_cast(s, word(s, words, 1), dtype);
+    }
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    u = lucid_mul(s, lucid_add(s, u, lucid__number(s, 0.5, u)),
+                  lucid__number(s, wide ? 0x1p-53 : 0x1p-31, u));
+    const double turn = 6.28318530717958647693;
+    angle = lucid_mul(s, angle, lucid__number(s, turn * (wide ? 0x1p-53 : 0x1p-32), angle));
+    lucid_tensor r = lucid_sqrt(s, lucid_mul(s, lucid_log(s, u), lucid__number(s, -2, u)));
+    lucid_tensor x = lucid_mul(s, r, lucid_cos(s, angle));
+    if (n == pairs)
+        return x;
+    lucid_tensor y = lucid_mul(s, r, lucid_sin(s, angle));
+    lucid_tensor parts[2] = {x, n % 2 == 0 ? y : lucid_slice(s, y, 0, 0, n - pairs, 1)};
+    return lucid_concatenate(s, parts, 2, 0);
+}
+
+lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
+{
+    if (!lucid__ok(s) || !check_float(s, "randn", dtype) || !lucid__check_shape(s, "randn", &shape))
+        return (lucid_tensor){NULL};
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    lucid_tensor x = standard_normal(&t, "randn", lucid__numel(&shape), dtype);
+    return lucid__leave(&t, lucid_reshape(&t, x, shape));
+}
+
+lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape)
+{
+    return lucid_randn_of(s, shape, LUCID_FLOAT32);
+}
+
+lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)
+{
+    lucid_scope t;
+    if (!lucid__check(s, "normal", std) || !lucid__enter(&t, s, "normal", mean))
+        return (lucid_tensor){NULL};
+    lucid_tensor in[2] = {lucid__as_float(&t, mean), lucid__as_float(&t, std)};
+    lucid_shape shape;
+    if (!lucid__ok(&t) || !lucid__cast_all(&t, in, 2, lucid__promoted(in, 2)) ||
+        !lucid__broadcast_shape(&t, "normal", in, 2, &shape))
+        return lucid__leave(&t, (lucid_tensor){NULL});
+    lucid_tensor x = standard_normal(&t, "normal", lucid__numel(&shape), in[0].v->aval.dtype);
+    x = lucid_mul(&t, lucid_reshape(&t, x, shape), in[1]);
+    return lucid__leave(&t, lucid_add(&t, x, in[0]));
+}
+
+/* ---- integers ------------------------------------------------------------------------------- */
+
+/* A word as an int64 from 0 to 2^32 - 1. */
+static lucid_tensor unsigned_word(lucid_scope *s, lucid_tensor w)
+{
+    return lucid_bitwise_and(s, lucid_cast(s, w, LUCID_INT64), lucid_scalar_int(s, UINT32_MAX));
+}
+
+/* The upper half of the 64 bits of x, without its sign. */
+static lucid_tensor high_half(lucid_scope *s, lucid_tensor x)
+{
+    x = lucid_bitwise_right_shift(s, x, lucid_scalar_int(s, 32));
+    return lucid_bitwise_and(s, x, lucid_scalar_int(s, UINT32_MAX));
+}
+
+/* floor(R range / 2^(32 k)) for a random R of k words: the words of R one after the other, lowest
+ * first, y = floor((w range + y) / 2^32). With range = h 2^32 + l that is
+ *     w h + floor(y / 2^32) + floor((w l + y mod 2^32) / 2^32),
+ * and nothing exceeds 64 bits. k = 2 for ranges below 2^32, else 3: the probability of a number is
+ * right to a relative 2^-32. */
+static lucid_tensor below(lucid_scope *s, const char *name, uint64_t range, int64_t n)
+{
+    int64_t high = (int64_t)(range >> 32), low = (int64_t)(range & UINT32_MAX);
+    int64_t k = high == 0 ? 2 : 3;
+    lucid_tensor words = draw_words(s, name, k, n), y = {NULL};
+    lucid_tensor mask = lucid_scalar_int(s, UINT32_MAX);
+    for (int64_t i = 0; i < k && lucid__ok(s); i++) {
+        lucid_tensor w = unsigned_word(s, word(s, words, i));
+        lucid_tensor t = lucid_mul(s, w, lucid_scalar_int(s, low));
+        if (y.v)
+            t = lucid_add(s, t, high == 0 ? y : lucid_bitwise_and(s, y, mask));
+        t = high_half(s, t);
+        if (high != 0) {
+            t = lucid_add(s, t, lucid_mul(s, w, lucid_scalar_int(s, high)));
+            if (y.v)
+                t = lucid_add(s, t, high_half(s, y));
+        }
+        y = t;
+    }
+    return y;
+}
+
+lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, lucid_shape shape)
+{
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    if (low >= high)
+        return lucid__error(s, LUCID_VALUE_ERROR,
+                            "randint: low must be below high, not %lld and %lld", (long long)low,
+                            (long long)high);
+    if (!lucid__check_shape(s, "randint", &shape))
+        return (lucid_tensor){NULL};
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    uint64_t range = (uint64_t)high - (uint64_t)low;
+    lucid_tensor x = below(&t, "randint", range, lucid__numel(&shape));
+    x = lucid_add(&t, lucid_reshape(&t, x, shape), lucid_scalar_int(&t, low));
+    return lucid__leave(&t, x);
+}
+
+/* The order that sorts random numbers of 64 bits. */
+lucid_tensor lucid_randperm(lucid_scope *s, int64_t n)
+{
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    if (n < 0)
+        return lucid__error(s, LUCID_VALUE_ERROR, "randperm: n must be >= 0, not %lld",
+                            (long long)n);
+    if (!lucid__check_shape(s, "randperm", &(lucid_shape){1, {n}}))
+        return (lucid_tensor){NULL};
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    lucid_tensor words = draw_words(&t, "randperm", 2, n);
+    lucid_tensor high = lucid_cast(&t, word(&t, words, 0), LUCID_INT64);
+    lucid_tensor key =
+        lucid_bitwise_or(&t, lucid_bitwise_left_shift(&t, high, lucid_scalar_int(&t, 32)),
+                         unsigned_word(&t, word(&t, words, 1)));
+    return lucid__leave(&t, lucid_argsort(&t, key, 0, false));
+}

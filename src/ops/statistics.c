@@ -1,0 +1,156 @@
+/* mean, var, std, logsumexp, norm: sums of something, right also where the something is degenerate. */
+#include <math.h>
+
+#include "ops/composite.h"
+
+int64_t lucid__reduced_count(lucid_scope *s, const char *name, lucid_tensor x, lucid_dims dims)
+{
+    int64_t at[LUCID_MAX_NDIM];
+    const lucid_shape *shape = &x.v->aval.shape;
+    int n = lucid__dims(s, name, dims, shape->ndim, at);
+    if (n < 0)
+        return -1;
+    int64_t count = 1;
+    for (int i = 0; i < n && shape->ndim > 0; i++)
+        if (__builtin_mul_overflow(count, shape->dim[at[i]], &count))
+            count = INT64_MAX; /* another dim is 0, or the tensor could not be */
+    return count;
+}
+
+/* Sum over n, where the division by 0 of an empty mean gives NaN. */
+static lucid_tensor mean_of(lucid_scope *s, lucid_tensor x, lucid_dims dims, int64_t count)
+{
+    lucid_tensor sum = lucid_sum(s, x, dims);
+    return lucid_div(s, sum, lucid__number(s, (double)count, sum));
+}
+
+lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "mean", x))
+        return (lucid_tensor){NULL};
+    lucid_tensor y = {NULL};
+    int64_t count = lucid__reduced_count(&t, "mean", x, dims);
+    if (count >= 0)
+        y = mean_of(&t, lucid__as_float(&t, x), dims, count);
+    return lucid__leave(&t, y);
+}
+
+/* Two passes: the mean, then the squares of what differs from it. */
+static lucid_tensor variance(lucid_scope *s, const char *name, lucid_tensor x, lucid_dims dims,
+                             double correction)
+{
+    int64_t count = lucid__reduced_count(s, name, x, dims);
+    x = lucid__as_float(s, x);
+    if (count < 0 || !lucid__ok(s))
+        return (lucid_tensor){NULL};
+    lucid_dims keep = dims;
+    keep.keep = true;
+    lucid_tensor d = lucid_sub(s, x, mean_of(s, x, keep, count));
+    lucid_tensor squares = lucid_sum(s, lucid_square(s, d), dims);
+    double divisor = (double)count - correction;
+    return lucid_div(s, squares, lucid__number(s, divisor > 0 ? divisor : 0, squares));
+}
+
+lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "var", x))
+        return (lucid_tensor){NULL};
+    return lucid__leave(&t, variance(&t, "var", x, dims, correction));
+}
+
+/* sqrt whose derivative at 0 is 0. The root is taken of 1 there, so that its infinite slope never
+ * meets a zero cotangent. */
+static lucid_tensor flat_sqrt(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor zero = lucid__number(s, 0, x);
+    lucid_tensor at_zero = lucid_eq(s, x, zero);
+    lucid_tensor root = lucid_sqrt(s, lucid_where(s, at_zero, lucid__number(s, 1, x), x));
+    return lucid_where(s, at_zero, zero, root);
+}
+
+lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "std", x))
+        return (lucid_tensor){NULL};
+    lucid_tensor var = variance(&t, "std", x, dims, correction);
+    return lucid__leave(&t, var.v ? flat_sqrt(&t, var) : var);
+}
+
+lucid_tensor lucid__finite_max(lucid_scope *s, lucid_tensor x, lucid_dims dims)
+{
+    if (!lucid__ok(s) || !x.v)
+        return (lucid_tensor){NULL};
+    lucid_tensor zero = lucid__number(s, 0, x);
+    if (lucid__numel(&x.v->aval.shape) == 0)
+        return zero; /* a maximum of nothing is an error, a sum of nothing is not */
+    dims.keep = true;
+    lucid_tensor max = lucid_amax(s, lucid_detach(s, x), dims);
+    return lucid_where(s, lucid_isfinite(s, max), max, zero);
+}
+
+lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "logsumexp", x))
+        return (lucid_tensor){NULL};
+    if (lucid__reduced_count(&t, "logsumexp", x, dims) < 0)
+        return lucid__leave(&t, (lucid_tensor){NULL});
+    lucid_dims keep = dims;
+    keep.keep = true;
+    x = lucid__as_float(&t, x);
+    lucid_tensor max = lucid__finite_max(&t, x, dims);
+    lucid_tensor sum = lucid_sum(&t, lucid_exp(&t, lucid_sub(&t, x, max)), keep);
+    if (!lucid__ok(&t))
+        return lucid__leave(&t, (lucid_tensor){NULL});
+    /* A sum of 0 (all -inf, or nothing) has the logarithm -inf and, here, no slope. */
+    lucid_tensor none = lucid_eq(&t, sum, lucid__number(&t, 0, sum));
+    lucid_tensor log = lucid_log(&t, lucid_where(&t, none, lucid__number(&t, 1, sum), sum));
+    lucid_tensor y = lucid_where(&t, none, lucid__number(&t, -INFINITY, sum), log);
+    y = lucid_add(&t, y, max);
+    return lucid__leave(&t, dims.keep ? y : lucid_squeeze(&t, y, dims));
+}
+
+/* (sum |x|^p)^(1/p). Where x is 0 its power is put in as a constant, and likewise where the sum is 0:
+ * both slopes are infinite for some p, and the subgradient chosen is 0. */
+static lucid_tensor power_norm(lucid_scope *s, lucid_tensor x, double p, lucid_dims dims)
+{
+    lucid_tensor zero = lucid__number(s, 0, x), one = lucid__number(s, 1, x);
+    lucid_tensor at_zero = lucid_eq(s, x, zero);
+    lucid_tensor size = lucid_where(s, at_zero, one, lucid_abs(s, x));
+    lucid_tensor power = lucid_pow(s, size, lucid__number(s, p, x));
+    lucid_tensor of_zero = p > 0 ? zero : lucid__number(s, INFINITY, x);
+    lucid_tensor sum = lucid_sum(s, lucid_where(s, at_zero, of_zero, power), dims);
+    at_zero = lucid_eq(s, sum, zero);
+    lucid_tensor root = lucid_pow(s, lucid_where(s, at_zero, one, sum), lucid__number(s, 1 / p, x));
+    return lucid_where(s, at_zero, of_zero, root);
+}
+
+lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims dims)
+{
+    lucid_scope t;
+    if (!lucid__enter(&t, s, "norm", x))
+        return (lucid_tensor){NULL};
+    lucid_tensor y = {NULL};
+    x = lucid__as_float(&t, x);
+    if (!lucid__ok(&t))
+        return lucid__leave(&t, y);
+    if (isnan(order))
+        (void)lucid_fail(&t, LUCID_VALUE_ERROR, "norm: order must be a number, not NaN");
+    else if (isinf(order) && order > 0)
+        y = lucid_amax(&t, lucid_abs(&t, x), dims);
+    else if (isinf(order))
+        y = lucid_amin(&t, lucid_abs(&t, x), dims);
+    else if (order == 0)
+        y = lucid_sum(&t, lucid_cast(&t, lucid_ne(&t, x, lucid__number(&t, 0, x)), x.v->aval.dtype),
+                      dims);
+    else if (order == 1)
+        y = lucid_sum(&t, lucid_abs(&t, x), dims);
+    else if (order == 2)
+        y = flat_sqrt(&t, lucid_sum(&t, lucid_square(&t, x), dims));
+    else
+        y = power_norm(&t, x, order, dims);
+    return lucid__leave(&t, y);
+}

@@ -1,0 +1,57 @@
+#include "transform/lane.h"
+
+#include "transform/level.h"
+
+/* A vmap of the user's, whichever way it runs. */
+static bool is_visible(const lucid__level *l)
+{
+    return (l->kind == LUCID__LEVEL_BATCH || l->kind == LUCID__LEVEL_LANE) && !l->hidden;
+}
+
+static const lucid__level *visible_from(const lucid__level *l)
+{
+    while (l && !is_visible(l))
+        l = l->below;
+    return l;
+}
+
+/* The index of each lane at this level, among all its lanes: with chunks, those here start at first. */
+static lucid_tensor index_at(lucid_scope *s, const lucid__level *l)
+{
+    lucid_tensor first = lucid_scalar_int(s, l->first);
+    if (l->kind == LUCID__LEVEL_LANE)
+        return first;
+    lucid_tensor count = lucid_arange(s, 0, (double)l->size, 1, LUCID_INT64);
+    lucid_tensor index = lucid_add(s, count, first);
+    return index.v ? lucid__own(s, lucid__value_new_batch(l->id, index.v, 0)) : index;
+}
+
+/* Recursion is as deep as vmaps are nested. */
+static lucid_tensor fold(lucid_scope *s, const lucid__level *l)
+{
+    l = visible_from(l);
+    if (!l)
+        return (lucid_tensor){NULL};
+    lucid_tensor outer = fold(s, l->below);
+    if (l->randomness == LUCID_RANDOMNESS_SAME)
+        return outer;
+    lucid_tensor index = index_at(s, l);
+    if (!outer.v)
+        return index;
+    return lucid_add(s, lucid_mul(s, outer, lucid_scalar_int(s, l->lanes)), index);
+}
+
+lucid_tensor lucid__lane(lucid_scope *s, const char *op)
+{
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    const lucid__level *innermost = visible_from(s->session->top);
+    if (innermost && innermost->randomness == LUCID_RANDOMNESS_ERROR)
+        return lucid__error(s, LUCID_RUNTIME_ERROR,
+                            "%s: random op inside vmap with randomness=\"error\"; call "
+                            "vmap(..., randomness=\"different\") for an independent draw per lane, "
+                            "or randomness=\"same\" for one draw shared by all",
+                            op);
+    lucid_tensor lane = fold(s, innermost);
+    return lane.v ? lane : lucid_scalar_int(s, 0);
+}
