@@ -106,7 +106,10 @@ void lucid__node_release(lucid__node *n)
 
 void lucid__node_set_ready(lucid__node *n)
 {
-    lucid__node *dead = drop_inputs(n, NULL);
     atomic_store_explicit(&n->ready, true, memory_order_release);
-    release_list(dead);
+}
+
+void lucid__node_drop_inputs(lucid__node *n)
+{
+    release_list(drop_inputs(n, NULL));
 }

@@ -52,8 +52,10 @@ lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *bu
 lucid__node *lucid__node_retain(lucid__node *n);
 /* Iterative: a chain of any length is released in constant stack. */
 void lucid__node_release(lucid__node *n);
-/* Marks a node whose outputs all have storage as ready and lets go of its inputs. */
+/* Marks a node whose outputs all have storage as ready; nobody looks at its inputs from then on, and
+ * whoever made it ready lets go of them. */
 void lucid__node_set_ready(lucid__node *n);
+void lucid__node_drop_inputs(lucid__node *n);
 
 static inline bool lucid__node_is_ready(const lucid__node *n)
 {

@@ -36,9 +36,12 @@ bool lucid__check_shape(lucid_scope *s, const char *name, const lucid_shape *sha
 /* A bare number as a 0-d tensor of the dtype of `like`. */
 lucid_tensor lucid__number(lucid_scope *s, double value, lucid_tensor like);
 
-/* Lowest and highest values, the neutral elements of max and min. */
 lucid_tensor lucid__index_range(lucid_scope *s, int64_t n); /* 0 .. n - 1, int64, 1-d */
 /* An iota of this shape along one dim, int64. */
 lucid_tensor lucid__iota(lucid_scope *s, lucid_shape shape, int dim);
+
+/* y with the dims that a reduction of `shape` dropped put back as size 1. */
+lucid_tensor lucid__keep_dims(lucid_scope *s, lucid_tensor y, const lucid_shape *shape,
+                              const int64_t *dims, int n);
 
 #endif

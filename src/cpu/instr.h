@@ -1,0 +1,30 @@
+/* Instruction bodies: what a program's instructions do to vectors of lanes. They are compiled several
+ * times, for several instruction sets, and the best table is chosen at run time (isa.c). */
+#ifndef LUCID__INSTR_H
+#define LUCID__INSTR_H
+
+#include "base/dtype.h"
+#include "prim/prim_id.h"
+
+enum { LUCID__DTYPES = LUCID_NO_DTYPE };
+
+/* d[i] = op(a[i], b[i], c[i]) for n lanes; d may be a, b or c. imm: powi's exponent. */
+typedef void lucid__body(void *d, const void *a, const void *b, const void *c, int64_t n,
+                         int64_t imm);
+
+/* acc[j] = op(acc[j], x[16 g + j]) for all groups g, in order, and all j < 16. */
+typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
+
+typedef struct lucid__bodies {
+    lucid__body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
+    lucid__body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
+    lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
+} lucid__bodies;
+
+/* The table for this machine. */
+const lucid__bodies *lucid__bodies_get(void);
+
+/* The elementwise primitive that combines two partial results of a reduction. */
+lucid__prim_id lucid__fold_combine(lucid__prim_id fold);
+
+#endif

@@ -1,0 +1,440 @@
+/* The instruction bodies for one instruction set: LUCID__ISA names it, the compiler's flags choose it.
+ * Plain loops for the compiler to vectorise; the expressions stand in instr.def. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu/instr.h"
+
+#ifndef LUCID__ISA
+#define LUCID__ISA base
+#endif
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+/* ---- vector math ----------------------------------------------------------------------------- */
+
+/* glibc's libmvec has vector versions (error at most 4 ulp) of these; telling GCC so makes the loops
+ * below call them. Clang is told by -fveclib=libmvec. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) &&       \
+    (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
+#define VECTOR1(name)                                                                                 \
+    __attribute__((simd("notinbranch"))) extern float name##f(float);                                 \
+    __attribute__((simd("notinbranch"))) extern double name(double);
+#define VECTOR2(name)                                                                                 \
+    __attribute__((simd("notinbranch"))) extern float name##f(float, float);                          \
+    __attribute__((simd("notinbranch"))) extern double name(double, double);
+VECTOR1(cbrt)
+VECTOR1(exp)
+VECTOR1(exp2)
+VECTOR1(expm1)
+VECTOR1(log)
+VECTOR1(log2)
+VECTOR1(log10)
+VECTOR1(log1p)
+VECTOR1(sin)
+VECTOR1(cos)
+VECTOR1(tan)
+VECTOR1(asin)
+VECTOR1(acos)
+VECTOR1(atan)
+VECTOR1(sinh)
+VECTOR1(cosh)
+VECTOR1(tanh)
+VECTOR1(asinh)
+VECTOR1(acosh)
+VECTOR1(atanh)
+VECTOR1(erf)
+VECTOR1(erfc)
+VECTOR2(atan2)
+VECTOR2(pow)
+#endif
+
+/* ---- helpers that an expression calls ---------------------------------------------------------- */
+
+/* x - y floor(x / y) loses digits; fmod is exact, and a shift by y gives it the sign of y. */
+static inline float remainder_off(float x, float y)
+{
+    float r = fmodf(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r == 0 ? copysignf(0, y) : r;
+}
+
+static inline double remainder_of(double x, double y)
+{
+    double r = fmod(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r == 0 ? copysign(0, y) : r;
+}
+
+/* Integer powers wrap around; a negative exponent truncates towards 0, as the exact quotient would. */
+static inline int64_t int_powl(int64_t x, int64_t n)
+{
+    if (n < 0)
+        return x == 1 ? 1 : x == -1 ? (n % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, b = (uint64_t)x;
+    for (; n; n >>= 1, b *= b)
+        if (n & 1)
+            r *= b;
+    return (int64_t)r;
+}
+
+static inline int32_t int_powi(int32_t x, int32_t n)
+{
+    return (int32_t)(uint32_t)(uint64_t)int_powl(x, n);
+}
+
+/* Floats to integers truncate and saturate; NaN gives 0. */
+#define FLOAT_TO_INT(name, from, to, low, high)                                                    \
+    static inline to name(from x)                                                                  \
+    {                                                                                              \
+        return x >= (from)(high) ? INT_MAX_OF_##to : x < (from)(low) ? INT_MIN_OF_##to             \
+               : x == x          ? (to)x                                                           \
+                                 : 0;                                                              \
+    }
+#define INT_MAX_OF_int32_t INT32_MAX
+#define INT_MIN_OF_int32_t INT32_MIN
+#define INT_MAX_OF_int64_t INT64_MAX
+#define INT_MIN_OF_int64_t INT64_MIN
+FLOAT_TO_INT(float_to_int32, float, int32_t, -2147483648.0f, 2147483648.0f)
+FLOAT_TO_INT(double_to_int32, double, int32_t, -2147483648.0, 2147483648.0)
+FLOAT_TO_INT(float_to_int64, float, int64_t, -9223372036854775808.0f, 9223372036854775808.0f)
+FLOAT_TO_INT(double_to_int64, double, int64_t, -9223372036854775808.0, 9223372036854775808.0)
+
+/* ---- one body per line of instr.def and dtype --------------------------------------------------- */
+
+#define UNUSED_ABC (void)a, (void)b, (void)c, (void)imm
+
+#define UNARY(name, out, ...)                                                                      \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
+                           int64_t imm)                                                            \
+    {                                                                                              \
+        UNUSED_ABC;                                                                                \
+        out *to = d;                                                                               \
+        const T *p = a;                                                                            \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
+        {                                                                                          \
+            T x = p[i];                                                                            \
+            to[i] = (out)(__VA_ARGS__);                                                            \
+        }                                                                                          \
+    }
+
+#define BINARY(name, out, ...)                                                                     \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
+                           int64_t imm)                                                            \
+    {                                                                                              \
+        UNUSED_ABC;                                                                                \
+        out *to = d;                                                                               \
+        const T *p = a, *q = b;                                                                    \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
+        {                                                                                          \
+            T x = p[i], y = q[i];                                                                  \
+            to[i] = (out)(__VA_ARGS__);                                                            \
+        }                                                                                          \
+    }
+
+enum { WHOLE = 16 };
+
+#define MATH1(name, ...)                                                                           \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
+                           int64_t imm)                                                            \
+    {                                                                                              \
+        UNUSED_ABC;                                                                                \
+        T *to = d;                                                                                 \
+        const T *p = a;                                                                            \
+        T in[WHOLE], out[WHOLE];                                                                   \
+        for (int64_t i = 0; i < n; i += WHOLE) {                                                   \
+            int64_t part = n - i < WHOLE ? n - i : WHOLE;                                          \
+            for (int64_t j = 0; j < WHOLE; j++)                                                    \
+                in[j] = (T)0.5;                                                                    \
+            memcpy(in, p + i, (size_t)part * sizeof(T));                                           \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
+            {                                                                                      \
+                T x = in[j];                                                                       \
+                out[j] = __VA_ARGS__;                                                              \
+            }                                                                                      \
+            memcpy(to + i, out, (size_t)part * sizeof(T));                                         \
+        }                                                                                          \
+    }
+
+#define MATH2(name, ...)                                                                           \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
+                           int64_t imm)                                                            \
+    {                                                                                              \
+        UNUSED_ABC;                                                                                \
+        T *to = d;                                                                                 \
+        const T *p = a, *q = b;                                                                    \
+        T in[WHOLE], in2[WHOLE], out[WHOLE];                                                       \
+        for (int64_t i = 0; i < n; i += WHOLE) {                                                   \
+            int64_t part = n - i < WHOLE ? n - i : WHOLE;                                          \
+            for (int64_t j = 0; j < WHOLE; j++)                                                    \
+                in[j] = in2[j] = (T)0.5;                                                           \
+            memcpy(in, p + i, (size_t)part * sizeof(T));                                           \
+            memcpy(in2, q + i, (size_t)part * sizeof(T));                                          \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
+            {                                                                                      \
+                T x = in[j], y = in2[j];                                                           \
+                out[j] = __VA_ARGS__;                                                              \
+            }                                                                                      \
+            memcpy(to + i, out, (size_t)part * sizeof(T));                                         \
+        }                                                                                          \
+    }
+
+#define FOLD(name, ...)                                                                            \
+    static void FOLD_BODY(name)(void *acc, const void *from, int64_t groups)                       \
+    {                                                                                              \
+        T *to = acc;                                                                               \
+        const T *p = from;                                                                         \
+        T sum[WHOLE];                                                                              \
+        memcpy(sum, to, sizeof sum);                                                               \
+        for (int64_t g = 0; g < groups; g++) {                                                     \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
+            {                                                                                      \
+                T x = sum[j], y = p[g * WHOLE + j];                                                \
+                sum[j] = (T)(__VA_ARGS__);                                                         \
+            }                                                                                      \
+        }                                                                                          \
+        memcpy(to, sum, sizeof sum);                                                               \
+    }
+
+/* where and powi have their own shape. */
+#define WHERE_BODY                                                                                 \
+    static void BODY(where)(void *d, const void *a, const void *b, const void *c, int64_t n,       \
+                            int64_t imm)                                                           \
+    {                                                                                              \
+        (void)imm;                                                                                 \
+        T *to = d;                                                                                 \
+        const bool *p = a;                                                                         \
+        const T *q = b, *r = c;                                                                    \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) to[i] = p[i] ? q[i] : r[i];            \
+    }
+
+/* x^n by squaring, all lanes in step: the bits of n are the same for all. */
+#define POWI_BODY(MUL, ONE, INVERT)                                                                \
+    static void BODY(powi)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
+                           int64_t imm)                                                            \
+    {                                                                                              \
+        (void)b, (void)c;                                                                          \
+        T *to = d;                                                                                 \
+        const T *p = a;                                                                            \
+        uint64_t power = imm < 0 ? 0 - (uint64_t)imm : (uint64_t)imm;                              \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
+        {                                                                                          \
+            T x = p[i], r = ONE;                                                                   \
+            for (uint64_t k = power; k; k >>= 1) {                                                 \
+                r = (k & 1) ? MUL(r, x) : r;                                                       \
+                x = MUL(x, x);                                                                     \
+            }                                                                                      \
+            to[i] = imm < 0 ? INVERT(r) : r;                                                       \
+        }                                                                                          \
+    }
+#define FLOAT_MUL(x, y) ((x) * (y))
+#define FLOAT_INVERT(x) ((T)1 / (x))
+#define INT_MUL(x, y) ((T)((U)(x) * (U)(y)))
+#define INT_INVERT(x) ((x) == 1 ? (T)1 : (x) == -1 ? (T)-1 : (T)0)
+
+#define BODY(name) name##_f32
+#define FOLD_BODY(name) name##_fold_f32
+#define T float
+#define U float
+#define FLOATS 1
+#define FN(name) name##f
+#include "cpu/instr.def"
+WHERE_BODY
+POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
+#undef BODY
+#undef FOLD_BODY
+#undef T
+#undef U
+#undef FN
+
+#define BODY(name) name##_f64
+#define FOLD_BODY(name) name##_fold_f64
+#define T double
+#define U double
+#define FN(name) name
+#include "cpu/instr.def"
+WHERE_BODY
+POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
+#undef BODY
+#undef FOLD_BODY
+#undef T
+#undef U
+#undef FN
+#undef FLOATS
+
+#define BODY(name) name##_i32
+#define FOLD_BODY(name) name##_fold_i32
+#define T int32_t
+#define U uint32_t
+#define INTS 1
+#define FN(name) name##i
+#include "cpu/instr.def"
+WHERE_BODY
+POWI_BODY(INT_MUL, 1, INT_INVERT)
+#undef BODY
+#undef FOLD_BODY
+#undef T
+#undef U
+#undef FN
+
+#define BODY(name) name##_i64
+#define FOLD_BODY(name) name##_fold_i64
+#define T int64_t
+#define U uint64_t
+#define FN(name) name##l
+#include "cpu/instr.def"
+WHERE_BODY
+POWI_BODY(INT_MUL, 1, INT_INVERT)
+#undef BODY
+#undef FOLD_BODY
+#undef T
+#undef U
+#undef FN
+#undef INTS
+
+#define BODY(name) name##_bool
+#define FOLD_BODY(name) name##_fold_bool
+#define T bool
+#define U bool
+#include "cpu/instr.def"
+WHERE_BODY
+#undef BODY
+#undef FOLD_BODY
+#undef T
+#undef U
+
+/* ---- cast ---------------------------------------------------------------------------------------- */
+
+#define CAST(name, from, to_type, expression)                                                      \
+    static void cast_##name(void *d, const void *a, const void *b, const void *c, int64_t n,       \
+                            int64_t imm)                                                           \
+    {                                                                                              \
+        (void)b, (void)c, (void)imm;                                                               \
+        to_type *to = d;                                                                           \
+        const from *p = a;                                                                         \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
+        {                                                                                          \
+            from x = p[i];                                                                         \
+            to[i] = expression;                                                                    \
+        }                                                                                          \
+    }
+CAST(bool_i32, bool, int32_t, x)
+CAST(bool_i64, bool, int64_t, x)
+CAST(bool_f32, bool, float, x)
+CAST(bool_f64, bool, double, x)
+CAST(i32_bool, int32_t, bool, x != 0)
+CAST(i32_i64, int32_t, int64_t, x)
+CAST(i32_f32, int32_t, float, (float)x)
+CAST(i32_f64, int32_t, double, x)
+CAST(i64_bool, int64_t, bool, x != 0)
+CAST(i64_i32, int64_t, int32_t, (int32_t)(uint32_t)(uint64_t)x)
+CAST(i64_f32, int64_t, float, (float)x)
+CAST(i64_f64, int64_t, double, (double)x)
+CAST(f32_bool, float, bool, x != 0)
+CAST(f32_i32, float, int32_t, float_to_int32(x))
+CAST(f32_i64, float, int64_t, float_to_int64(x))
+CAST(f32_f64, float, double, x)
+CAST(f64_bool, double, bool, x != 0)
+CAST(f64_i32, double, int32_t, double_to_int32(x))
+CAST(f64_i64, double, int64_t, double_to_int64(x))
+CAST(f64_f32, double, float, (float)x)
+
+/* ---- the table ------------------------------------------------------------------------------------ */
+
+#undef UNARY
+#undef BINARY
+#undef MATH1
+#undef MATH2
+#undef FOLD
+#define ENTRY(name) [LUCID__##name][DTYPE] = BODY(name),
+#define UNARY(name, ...) ENTRY(name)
+#define BINARY(name, ...) ENTRY(name)
+#define MATH1(name, ...) ENTRY(name)
+#define MATH2(name, ...) ENTRY(name)
+#define FOLD(name, ...)
+
+extern const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA);
+const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
+    .op = {
+#define BODY(name) name##_f32
+#define DTYPE LUCID_FLOAT32
+#define FLOATS 1
+#include "cpu/instr.def"
+        ENTRY(where) ENTRY(powi)
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_f64
+#define DTYPE LUCID_FLOAT64
+#include "cpu/instr.def"
+        ENTRY(where) ENTRY(powi)
+#undef BODY
+#undef DTYPE
+#undef FLOATS
+#define BODY(name) name##_i32
+#define DTYPE LUCID_INT32
+#define INTS 1
+#include "cpu/instr.def"
+        ENTRY(where) ENTRY(powi)
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_i64
+#define DTYPE LUCID_INT64
+#include "cpu/instr.def"
+        ENTRY(where) ENTRY(powi)
+#undef BODY
+#undef DTYPE
+#undef INTS
+#define BODY(name) name##_bool
+#define DTYPE LUCID_BOOL
+#include "cpu/instr.def"
+        ENTRY(where)
+#undef BODY
+#undef DTYPE
+    },
+#undef UNARY
+#undef BINARY
+#undef MATH1
+#undef MATH2
+#undef FOLD
+#define UNARY(name, ...)
+#define BINARY(name, ...)
+#define MATH1(name, ...)
+#define MATH2(name, ...)
+#define FOLD(name, ...) [LUCID__##name][DTYPE] = BODY(name),
+    .fold = {
+#define BODY(name) name##_fold_f32
+#define DTYPE LUCID_FLOAT32
+#define FLOATS 1
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_fold_f64
+#define DTYPE LUCID_FLOAT64
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#undef FLOATS
+#define BODY(name) name##_fold_i32
+#define DTYPE LUCID_INT32
+#define INTS 1
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_fold_i64
+#define DTYPE LUCID_INT64
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#undef INTS
+#define BODY(name) name##_fold_bool
+#define DTYPE LUCID_BOOL
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+    },
+    .cast = {
+        [LUCID_BOOL] = {NULL, cast_bool_i32, cast_bool_i64, cast_bool_f32, cast_bool_f64},
+        [LUCID_INT32] = {cast_i32_bool, NULL, cast_i32_i64, cast_i32_f32, cast_i32_f64},
+        [LUCID_INT64] = {cast_i64_bool, cast_i64_i32, NULL, cast_i64_f32, cast_i64_f64},
+        [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
+        [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
+    },
+};

@@ -1,0 +1,265 @@
+/* Computing pending values: structure, plan, run. One evaluation at a time; foreign memory is let go
+ * only after the lock is given up, because its owner may have locks of its own. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/plan_cache.h"
+#include "prim/prim.h"
+
+static lucid__mutex engine = LUCID__MUTEX_INIT;
+static _Atomic uint64_t steps_run;
+
+/* ---- running a plan ------------------------------------------------------------------------------ */
+
+typedef struct run {
+    const lucid__plan *plan;
+    const lucid__backend *backend;
+    lucid__buffer **buffers; /* per slot; leaves: borrowed */
+    void **slots;            /* first byte of each slot's memory */
+    int nleaf_slots;
+} run;
+
+static lucid__view view_of(const run *r, const lucid__location *l)
+{
+    lucid__view v = {.dtype = l->aval.dtype, .shape = l->aval.shape};
+    v.data = (char *)r->slots[l->slot] + l->offset * (int64_t)lucid_dtype_size(l->aval.dtype);
+    memcpy(v.stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *v.stride);
+    return v;
+}
+
+static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
+{
+    enum { FEW = 8 };
+    lucid__view few[FEW], *in = few, out[LUCID__MAX_OUTPUTS];
+    char message[512] = "";
+    if (step->nin > FEW)
+        in = lucid__malloc((size_t)step->nin * sizeof *in);
+    if (!in) {
+        lucid__out_of_memory(s);
+        return false;
+    }
+    for (int i = 0; i < step->nin; i++)
+        in[i] = view_of(r, &step->in[i]);
+    for (int k = 0; k < step->nout; k++)
+        out[k] = view_of(r, &step->out[k]);
+    lucid__kernel_args args = {.params = step->params,
+                               .nparams = step->nparams,
+                               .nin = step->nin,
+                               .in = in,
+                               .out = out,
+                               .error = message,
+                               .error_size = sizeof message};
+    lucid_status status = r->backend->kernels[step->prim].run(&args);
+    if (in != few)
+        lucid__free(in);
+    if (status == LUCID_MEMORY_ERROR)
+        lucid__out_of_memory(s);
+    else if (status != LUCID_OK)
+        (void)lucid_fail(s, status, "%s", message);
+    return status == LUCID_OK;
+}
+
+static bool run_step(lucid_scope *s, run *r, int at)
+{
+    const lucid__plan *plan = r->plan;
+    const lucid__step *step = &plan->steps[at];
+    for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made) {
+        r->buffers[k] = lucid__buffer_new(plan->slots[k].bytes);
+        if (!r->buffers[k]) {
+            (void)lucid_fail(s, LUCID_MEMORY_ERROR, "out of memory: %s needs %zu bytes",
+                             lucid__prim_get(step->prim)->name, plan->slots[k].bytes);
+            return false;
+        }
+        r->slots[k] = r->buffers[k]->data;
+    }
+    bool ok = true;
+    if (step->kind == LUCID__STEP_PROGRAM) {
+        ok = r->backend->run_program(&step->program, r->slots) == LUCID_OK;
+        if (!ok)
+            lucid__out_of_memory(s);
+    } else {
+        ok = run_kernel(s, r, step);
+    }
+    atomic_fetch_add_explicit(&steps_run, 1, memory_order_relaxed);
+    for (int k = step->first_dead; k >= 0; k = plan->slots[k].next_dead) {
+        lucid__buffer_release(r->buffers[k]);
+        r->buffers[k] = NULL;
+    }
+    return ok;
+}
+
+static bool run_begin(lucid_scope *s, run *r, const lucid__structure *st)
+{
+    size_t n = (size_t)r->plan->nslots + 1;
+    r->buffers = lucid__calloc(n, sizeof(lucid__buffer *));
+    r->slots = lucid__calloc(n, sizeof(void *));
+    if (!r->buffers || !r->slots) {
+        lucid__out_of_memory(s);
+        return false;
+    }
+    int slot = 0;
+    for (size_t i = 0; i < st->nleaves; i++)
+        for (int k = 0; k < st->leaves[i]->nout; k++, slot++) {
+            const lucid__output *out = &st->leaves[i]->out[k];
+            r->buffers[slot] = out->storage->buffer;
+            r->slots[slot] = (char *)out->storage->buffer->data +
+                             out->storage->offset * (int64_t)lucid_dtype_size(out->aval.dtype);
+        }
+    r->nleaf_slots = slot;
+    return true;
+}
+
+/* A slot that no step writes (its value is empty) still needs some memory to stand for it. */
+static bool store_results(lucid_scope *s, run *r, const lucid__structure *st)
+{
+    for (int i = 0; i < r->plan->nresults; i++) {
+        const lucid__plan_result *result = &r->plan->results[i];
+        const lucid__location *l = &result->location;
+        lucid__storage *storage = lucid__calloc(1, sizeof *storage);
+        if (storage && !r->buffers[l->slot])
+            r->buffers[l->slot] = lucid__buffer_new(r->plan->slots[l->slot].bytes);
+        if (!storage || !r->buffers[l->slot]) {
+            lucid__free(storage);
+            lucid__out_of_memory(s);
+            return false;
+        }
+        storage->buffer = lucid__buffer_retain(r->buffers[l->slot]);
+        storage->offset = l->offset;
+        memcpy(storage->stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *storage->stride);
+        st->nodes[result->node]->out[result->out].storage = storage;
+    }
+    return true;
+}
+
+/* A view of a leaf counts from the leaf's first element, which may not be its buffer's. */
+static void rebase_views(const run *r, const lucid__structure *st)
+{
+    for (int i = 0; i < r->plan->nresults; i++) {
+        const lucid__plan_result *result = &r->plan->results[i];
+        lucid__storage *storage = st->nodes[result->node]->out[result->out].storage;
+        if (result->location.slot < r->nleaf_slots) {
+            ptrdiff_t start = (char *)r->slots[result->location.slot] -
+                              (char *)r->buffers[result->location.slot]->data;
+            storage->offset += start / (ptrdiff_t)lucid_dtype_size(result->location.aval.dtype);
+        }
+    }
+}
+
+static void run_end(run *r)
+{
+    for (int k = r->nleaf_slots; r->buffers && k < r->plan->nslots; k++)
+        lucid__buffer_release(r->buffers[k]);
+    lucid__free(r->buffers);
+    lucid__free(r->slots);
+}
+
+/* A node keeps all its storage or none. */
+static void forget_partial_results(const lucid__structure *st)
+{
+    for (size_t i = 0; i < st->nnodes; i++)
+        for (int k = 0; k < st->nodes[i]->nout; k++) {
+            lucid__storage *storage = st->nodes[i]->out[k].storage;
+            if (storage)
+                lucid__buffer_release(storage->buffer);
+            lucid__free(storage);
+            st->nodes[i]->out[k].storage = NULL;
+        }
+}
+
+static bool run_plan(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st)
+{
+    run r = {.plan = plan, .backend = &lucid__cpu_backend};
+    bool ok = run_begin(s, &r, st);
+    for (int i = 0; ok && i < plan->nsteps; i++)
+        ok = run_step(s, &r, i);
+    ok = ok && store_results(s, &r, st);
+    if (ok)
+        rebase_views(&r, st);
+    else
+        forget_partial_results(st);
+    run_end(&r);
+    return ok;
+}
+
+/* ---- evaluation ------------------------------------------------------------------------------------ */
+
+/* The nodes that got their values, retained, so that their inputs can be let go after the lock. */
+static lucid__node **take_finished(const lucid__structure *st, size_t *count)
+{
+    lucid__node **finished = lucid__malloc((st->nnodes + 1) * sizeof(*finished));
+    *count = 0;
+    for (size_t i = 0; finished && i < st->nnodes; i++)
+        if (st->wanted[i])
+            finished[(*count)++] = lucid__node_retain(st->nodes[i]);
+    return finished;
+}
+
+static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
+{
+    lucid__structure st;
+    lucid__node **finished = NULL;
+    size_t nfinished = 0;
+    lucid__lock(&engine);
+    bool ok = lucid__structure_find(s, roots, n, &st);
+    if (ok && st.nnodes > 0) {
+        const lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
+        finished = plan ? take_finished(&st, &nfinished) : NULL;
+        if (plan && !finished)
+            lucid__out_of_memory(s);
+        ok = finished && run_plan(s, plan, &st);
+        for (size_t i = 0; ok && i < nfinished; i++)
+            lucid__node_set_ready(finished[i]);
+    }
+    lucid__structure_free(&st);
+    lucid__unlock(&engine);
+    for (size_t i = 0; i < nfinished; i++) {
+        if (ok)
+            lucid__node_drop_inputs(finished[i]);
+        lucid__node_release(finished[i]);
+    }
+    lucid__free(finished);
+    return ok;
+}
+
+/* The nodes behind a value; traced values stand for what they wrap. */
+static lucid__node *node_behind(const lucid__value *v)
+{
+    while (v && (v->kind == LUCID__BATCH || v->kind == LUCID__DUAL))
+        v = v->inner;
+    return v && v->kind == LUCID__GRAPH ? v->node : NULL;
+}
+
+lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
+{
+    enum { FEW = 16 };
+    lucid__node *few[FEW], **roots = few;
+    if (!s || s->session->status != LUCID_OK)
+        return lucid_error(s);
+    if (n > FEW) {
+        roots = lucid__malloc(n * sizeof(*roots));
+        if (!roots)
+            return lucid__out_of_memory(s);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        lucid__node *node = node_behind(xs[i].v);
+        if (!xs[i].v)
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "eval: tensor %zu is an empty handle", i);
+        else if (node && !lucid__node_is_ready(node))
+            roots[count++] = node;
+    }
+    if (count > 0 && lucid__ok(s))
+        (void)evaluate(s, roots, count);
+    if (roots != few)
+        lucid__free(roots);
+    return lucid_error(s);
+}
+
+lucid_stats lucid_get_stats(void)
+{
+    return (lucid_stats){.plans_built = lucid__plan_cache_misses(),
+                         .plans_reused = lucid__plan_cache_hits(),
+                         .steps = atomic_load(&steps_run),
+                         .bytes_live = lucid__buffer_bytes_live(),
+                         .bytes_peak = lucid__buffer_bytes_peak()};
+}

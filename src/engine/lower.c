@@ -1,0 +1,352 @@
+#include "engine/lower.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "prim/prim.h"
+
+static bool out_of_memory(lucid__lowering *l)
+{
+    lucid__out_of_memory(l->s);
+    return false;
+}
+
+/* ---- slots and steps --------------------------------------------------------------------------- */
+
+static bool add_slot(lucid__plan *p, size_t bytes)
+{
+    if (p->nslots == p->slot_capacity) {
+        int capacity = p->slot_capacity ? 2 * p->slot_capacity : 16;
+        lucid__slot *more = lucid__realloc(p->slots, (size_t)capacity * sizeof *more);
+        if (!more)
+            return false;
+        p->slots = more;
+        p->slot_capacity = capacity;
+    }
+    p->slots[p->nslots++] = (lucid__slot){.bytes = bytes, .made_by = -1, .last_used = -1};
+    return true;
+}
+
+bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__location *to)
+{
+    int64_t n = lucid__numel(&aval->shape);
+    if (n < 0 || n > INT64_MAX / 16 ||
+        !add_slot(l->plan, (size_t)n * lucid_dtype_size(aval->dtype)))
+        return out_of_memory(l);
+    *to = lucid__row_major(l->plan->nslots - 1, aval);
+    return true;
+}
+
+static void use_slot(lucid__plan *p, int slot)
+{
+    p->slots[slot].last_used = p->nsteps;
+}
+
+static void make_slot(lucid__plan *p, int slot)
+{
+    if (p->slots[slot].made_by < 0)
+        p->slots[slot].made_by = p->nsteps;
+    use_slot(p, slot);
+}
+
+static bool add_step(lucid__lowering *l, const lucid__step *step)
+{
+    lucid__plan *p = l->plan;
+    if (p->nsteps == p->step_capacity) {
+        int capacity = p->step_capacity ? 2 * p->step_capacity : 16;
+        lucid__step *more = lucid__realloc(p->steps, (size_t)capacity * sizeof *more);
+        if (!more)
+            return out_of_memory(l);
+        p->steps = more;
+        p->step_capacity = capacity;
+    }
+    p->steps[p->nsteps++] = *step;
+    return true;
+}
+
+/* ---- programs ------------------------------------------------------------------------------------ */
+
+/* A program over `shape` (kept dims, then `reduced` dims): loads are registers 0, 1, ...; the
+ * instruction, if any, writes the register after them. */
+typedef struct draft {
+    lucid_shape space;
+    int reduced, nloads;
+    lucid__location loads[4];
+    const int64_t *load_stride[4]; /* over the space; NULL: the location's own */
+    lucid__location store;
+    lucid__instr instr;
+    bool has_instr;
+    lucid__prim_id fold;
+} draft;
+
+/* Whether dim d of the streams continues dim p: one loop can walk both. */
+static bool mergeable(const lucid__program *g, int p, int d, bool reduced)
+{
+    for (int i = 0; i < g->nloads; i++)
+        if (g->loads[i].stride[p] != g->loads[i].stride[d] * g->dim[d])
+            return false;
+    for (int i = 0; !reduced && i < g->nstores; i++)
+        if (g->stores[i].stride[p] != g->stores[i].stride[d] * g->dim[d])
+            return false;
+    return true;
+}
+
+static void move_dim(lucid__program *g, int to, int from)
+{
+    g->dim[to] = g->dim[from];
+    for (int i = 0; i < g->nloads; i++)
+        g->loads[i].stride[to] = g->loads[i].stride[from];
+    for (int i = 0; i < g->nstores; i++)
+        g->stores[i].stride[to] = g->stores[i].stride[from];
+}
+
+/* Drops dims of size 1 and merges neighbours, within the kept and within the reduced dims. */
+static void collapse(lucid__program *g)
+{
+    int kept = g->ndim - g->reduced, ndim = 0, group_start = 0, new_reduced = 0;
+    for (int d = 0; d < g->ndim; d++) {
+        bool reduced = d >= kept;
+        if (d == kept)
+            group_start = ndim;
+        if (g->dim[d] == 1)
+            continue;
+        if (ndim > group_start && mergeable(g, ndim - 1, d, reduced)) {
+            int64_t size = g->dim[ndim - 1] * g->dim[d];
+            move_dim(g, ndim - 1, d);
+            g->dim[ndim - 1] = size;
+            continue;
+        }
+        move_dim(g, ndim++, d);
+        new_reduced += reduced;
+    }
+    if (g->reduced > 0 && new_reduced == 0) { /* a fold over one element is still a fold */
+        g->dim[ndim] = 1;
+        for (int i = 0; i < g->nloads; i++)
+            g->loads[i].stride[ndim] = 0;
+        ndim++;
+        new_reduced = 1;
+    }
+    g->ndim = ndim;
+    g->reduced = new_reduced;
+}
+
+static lucid__stream stream(const lucid__location *l, const int64_t *stride, int ndim, int reg)
+{
+    lucid__stream t = {.slot = l->slot,
+                       .dtype = (uint8_t)l->aval.dtype,
+                       .reg = (uint16_t)reg,
+                       .offset = l->offset};
+    memcpy(t.stride, stride ? stride : l->stride, (size_t)ndim * sizeof *t.stride);
+    return t;
+}
+
+static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draft *d)
+{
+    int64_t points = lucid__numel(&d->space);
+    if (points == 0 && (d->reduced == 0 || lucid__numel(&d->store.aval.shape) == 0))
+        return true; /* nothing to write */
+    lucid__step step = {.kind = LUCID__STEP_PROGRAM, .prim = made_for};
+    lucid__program *g = &step.program;
+    g->ndim = d->space.ndim;
+    g->reduced = d->reduced;
+    memcpy(g->dim, d->space.dim, (size_t)g->ndim * sizeof *g->dim);
+    g->nloads = d->nloads;
+    g->nstores = 1;
+    g->ninstrs = d->has_instr;
+    g->nregs = d->nloads + d->has_instr;
+    g->loads = lucid__arena_alloc(l->plan->arena, 5 * sizeof *g->loads);
+    g->instrs = lucid__arena_alloc(l->plan->arena, sizeof *g->instrs);
+    if (!g->loads || !g->instrs)
+        return out_of_memory(l);
+    g->stores = g->loads + 4;
+    int result = g->nregs - 1;
+    for (int i = 0; i < d->nloads; i++) {
+        g->loads[i] = stream(&d->loads[i], d->load_stride[i], g->ndim, i);
+        use_slot(l->plan, d->loads[i].slot);
+    }
+    g->stores[0] = stream(&d->store, NULL, g->ndim - g->reduced, result);
+    make_slot(l->plan, d->store.slot);
+    if (d->has_instr) {
+        g->instrs[0] = d->instr;
+        g->instrs[0].dst = (uint16_t)result;
+        for (int i = 0; i < 3; i++)
+            g->instrs[0].src[i] = (uint16_t)(i < d->nloads ? i : 0);
+    }
+    if (d->reduced > 0) {
+        g->fold = (uint16_t)d->fold;
+        g->folded = (uint16_t)result;
+        g->fold_dtype = (uint8_t)d->store.aval.dtype;
+    }
+    if (!d->has_instr || d->instr.op != LUCID__iota) /* which counts along a dim of the space */
+        collapse(g);
+    return add_step(l, &step);
+}
+
+static bool emit_copy(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *from,
+                      const lucid__location *to)
+{
+    draft d = {.space = from->aval.shape, .nloads = 1, .loads = {*from}, .store = *to};
+    return emit_program(l, made_for, &d);
+}
+
+static bool emit_zeros(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *to)
+{
+    draft d = {.space = to->aval.shape,
+               .store = *to,
+               .has_instr = true,
+               .instr = {.op = LUCID__constant, .dtype = (uint8_t)to->aval.dtype}};
+    return emit_program(l, made_for, &d);
+}
+
+/* ---- families -------------------------------------------------------------------------------------- */
+
+static bool lower_elementwise(lucid__lowering *l, const lucid__node *node,
+                              const lucid__location *in, lucid__location *out)
+{
+    draft d = {.space = node->out[0].aval.shape, .nloads = node->nin, .has_instr = true};
+    for (int i = 0; i < node->nin; i++)
+        d.loads[i] = in[i];
+    d.store = *out;
+    d.instr = (lucid__instr){.op = node->prim,
+                             .dtype = (uint8_t)in[node->nin - 1].aval.dtype,
+                             .to = (uint8_t)node->out[0].aval.dtype,
+                             .imm = node->nparams > 0 ? node->params[0] : 0};
+    if (node->prim == LUCID__cast && d.instr.dtype == d.instr.to)
+        d.has_instr = false;
+    return emit_program(l, (lucid__prim_id)node->prim, &d);
+}
+
+static bool lower_iota(lucid__lowering *l, const lucid__node *node, lucid__location *out)
+{
+    draft d = {.space = node->out[0].aval.shape, .store = *out, .has_instr = true};
+    d.instr = (lucid__instr){
+        .op = LUCID__iota, .dtype = (uint8_t)node->params[0], .imm = node->params[1]};
+    return emit_program(l, LUCID__iota, &d);
+}
+
+static bool lower_reduction(lucid__lowering *l, const lucid__node *node,
+                            const lucid__location *in, lucid__location *out)
+{
+    draft d = {.reduced = node->nparams, .nloads = 1, .fold = (lucid__prim_id)node->prim};
+    const lucid_shape *shape = &in->aval.shape;
+    int64_t stride[LUCID_MAX_NDIM];
+    int kept = 0, r = 0, nkept = shape->ndim - node->nparams;
+    for (int i = 0; i < shape->ndim; i++) {
+        bool reduced = r < node->nparams && node->params[r] == i;
+        int to = reduced ? nkept + r++ : kept++;
+        d.space.dim[to] = shape->dim[i];
+        stride[to] = in->stride[i];
+    }
+    d.space.ndim = shape->ndim;
+    d.loads[0] = *in;
+    d.load_stride[0] = stride;
+    d.store = *out;
+    if (d.reduced == 0)
+        return emit_copy(l, (lucid__prim_id)node->prim, in, out);
+    return emit_program(l, (lucid__prim_id)node->prim, &d);
+}
+
+/* Each input is copied to its part of the output. */
+static bool lower_concatenate(lucid__lowering *l, const lucid__node *node,
+                              const lucid__location *in, lucid__location *out)
+{
+    int dim = (int)node->params[0];
+    lucid__location part = *out;
+    for (int i = 0; i < node->nin; i++) {
+        part.aval.shape = in[i].aval.shape;
+        if (!emit_copy(l, LUCID__concatenate, &in[i], &part))
+            return false;
+        part.offset += in[i].aval.shape.dim[dim] * out->stride[dim];
+    }
+    return true;
+}
+
+static bool lower_pad(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+                      lucid__location *out)
+{
+    int n = in->aval.shape.ndim;
+    lucid__location part = *out;
+    part.aval.shape = in->aval.shape;
+    for (int i = 0; i < n; i++) {
+        part.offset += node->params[i] * out->stride[i];
+        part.stride[i] = out->stride[i] * (node->params[2 * n + i] + 1);
+    }
+    return emit_zeros(l, LUCID__pad, out) && emit_copy(l, LUCID__pad, in, &part);
+}
+
+static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+                         lucid__location *out)
+{
+    const lucid__kernel *kernel = &l->backend->kernels[node->prim];
+    lucid__prim_id prim = (lucid__prim_id)node->prim;
+    if (!kernel->run) {
+        (void)lucid_fail(l->s, LUCID_RUNTIME_ERROR, "%s: the %s backend has no kernel for it",
+                         lucid__prim_get(prim)->name, l->backend->name);
+        return false;
+    }
+    lucid__location *inputs =
+        lucid__arena_alloc(l->plan->arena, (size_t)node->nin * sizeof *inputs);
+    lucid__location *outputs =
+        lucid__arena_alloc(l->plan->arena, (size_t)node->nout * sizeof *outputs);
+    int64_t *params = lucid__arena_alloc(l->plan->arena, (size_t)node->nparams * sizeof *params);
+    if (!inputs || !outputs || !params)
+        return out_of_memory(l);
+    memcpy(params, node->params, (size_t)node->nparams * sizeof *params);
+    memcpy(outputs, out, (size_t)node->nout * sizeof *outputs);
+    for (int i = 0; i < node->nin; i++) {
+        inputs[i] = in[i];
+        bool must = (kernel->contiguous >> (i < 31 ? i : 31)) & 1;
+        if (must && !lucid__is_contiguous(&in[i].aval.shape, in[i].stride) &&
+            (!lucid__lower_alloc(l, &in[i].aval, &inputs[i]) ||
+             !emit_copy(l, prim, &in[i], &inputs[i])))
+            return false;
+    }
+    for (int i = 0; i < node->nin; i++)
+        use_slot(l->plan, inputs[i].slot);
+    for (int k = 0; k < node->nout; k++)
+        make_slot(l->plan, out[k].slot);
+    lucid__step step = {.kind = LUCID__STEP_KERNEL,
+                        .prim = prim,
+                        .nin = node->nin,
+                        .nout = node->nout,
+                        .nparams = node->nparams,
+                        .in = inputs,
+                        .out = outputs,
+                        .params = params};
+    return add_step(l, &step);
+}
+
+bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+                       lucid__location *out)
+{
+    if (node->nin > 0 && lucid__view_of(node, in, out))
+        return true;
+    for (int k = 0; k < node->nout; k++)
+        if (!lucid__lower_alloc(l, &node->out[k].aval, &out[k]))
+            return false;
+    const lucid__prim *prim = lucid__prim_get((lucid__prim_id)node->prim);
+    switch ((lucid__prim_id)node->prim) {
+    case LUCID__iota:
+        return lower_iota(l, node, out);
+    case LUCID__concatenate:
+        return lower_concatenate(l, node, in, out);
+    case LUCID__pad:
+        return lower_pad(l, node, in, out);
+    case LUCID__reshape: { /* not a view: copied row-major, which then is one */
+        lucid__location part = *out;
+        part.aval = in->aval;
+        lucid__strides(&part.aval.shape, part.stride);
+        return emit_copy(l, LUCID__reshape, in, &part);
+    }
+    case LUCID__argmax:
+    case LUCID__argmin:
+        return lower_kernel(l, node, in, out);
+    default:
+        break;
+    }
+    if (prim->family == LUCID__ELEMENTWISE)
+        return lower_elementwise(l, node, in, out);
+    if (prim->family == LUCID__REDUCTION)
+        return lower_reduction(l, node, in, out);
+    return lower_kernel(l, node, in, out);
+}

@@ -1,0 +1,20 @@
+/* From nodes to steps: programs for what is elementwise, a reduction or a movement of data, kernels for
+ * the rest. */
+#ifndef LUCID__LOWER_H
+#define LUCID__LOWER_H
+
+#include "engine/plan.h"
+
+typedef struct lucid__lowering {
+    lucid_scope *s; /* for errors */
+    lucid__plan *plan;
+    const lucid__backend *backend;
+} lucid__lowering;
+
+/* A fresh slot for a value, row-major. False: out of memory. */
+bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__location *to);
+/* Emits the steps of one node; in: its inputs. Sets out[k]. */
+bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+                       lucid__location *out);
+
+#endif

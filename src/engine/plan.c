@@ -1,0 +1,131 @@
+#include "engine/plan.h"
+
+#include "base/memory.h"
+#include "engine/lower.h"
+
+/* Positions of all outputs of all nodes of a structure, flattened. */
+typedef struct places {
+    lucid__location *at;
+    size_t *first; /* of leaf or node i */
+} places;
+
+static bool places_new(lucid__arena *arena, const lucid__structure *st, places *p)
+{
+    size_t n = st->nleaves + st->nnodes, total = 0;
+    p->first = lucid__arena_alloc(arena, (n + 1) * sizeof *p->first);
+    if (!p->first)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        p->first[i] = total;
+        total += i < st->nleaves ? st->leaves[i]->nout : st->nodes[i - st->nleaves]->nout;
+    }
+    p->at = lucid__arena_alloc(arena, (total + 1) * sizeof *p->at);
+    return p->at != NULL;
+}
+
+static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places *p)
+{
+    for (size_t i = 0; i < st->nleaves; i++)
+        for (int k = 0; k < st->leaves[i]->nout; k++) {
+            const lucid__output *out = &st->leaves[i]->out[k];
+            lucid__location *at = &p->at[p->first[i] + (size_t)k];
+            if (!lucid__lower_alloc(l, &out->aval, at))
+                return false;
+            for (int d = 0; d < out->aval.shape.ndim; d++)
+                at->stride[d] = out->storage->stride[d];
+        }
+    return true;
+}
+
+static bool lower_all(lucid__lowering *l, lucid__arena *scratch, const lucid__structure *st,
+                      places *p)
+{
+    for (size_t i = 0; i < st->nnodes; i++) {
+        const lucid__node *node = st->nodes[i];
+        lucid__location few[4], *in = few;
+        if (node->nin > 4)
+            in = lucid__arena_alloc(scratch, (size_t)node->nin * sizeof *in);
+        if (!in) {
+            lucid__out_of_memory(l->s);
+            return false;
+        }
+        for (int j = 0; j < node->nin; j++) {
+            size_t k = lucid__structure_index(st, node->in[j].node);
+            in[j] = p->at[p->first[k] + (size_t)node->in[j].out];
+        }
+        if (!lucid__lower_node(l, node, in, &p->at[p->first[st->nleaves + i]]))
+            return false;
+    }
+    return true;
+}
+
+static bool list_results(lucid__plan *plan, const lucid__structure *st, const places *p)
+{
+    int n = 0;
+    for (size_t i = 0; i < st->nnodes; i++)
+        n += st->wanted[i] ? st->nodes[i]->nout : 0;
+    plan->results = lucid__arena_alloc(plan->arena, (size_t)n * sizeof *plan->results);
+    if (!plan->results)
+        return false;
+    for (size_t i = 0; i < st->nnodes; i++)
+        for (int k = 0; st->wanted[i] && k < st->nodes[i]->nout; k++) {
+            lucid__plan_result *r = &plan->results[plan->nresults++];
+            r->node = (int)i;
+            r->out = k;
+            r->location = p->at[p->first[st->nleaves + i] + (size_t)k];
+            plan->slots[r->location.slot].last_used = plan->nsteps;
+        }
+    return true;
+}
+
+/* Which slots begin and end with each step. */
+static void link_slots(lucid__plan *plan)
+{
+    for (int i = 0; i < plan->nsteps; i++)
+        plan->steps[i].first_made = plan->steps[i].first_dead = -1;
+    for (int k = 0; k < plan->nslots; k++) {
+        lucid__slot *slot = &plan->slots[k];
+        if (slot->made_by < 0) /* a leaf */
+            continue;
+        lucid__step *made_by = &plan->steps[slot->made_by];
+        slot->next_made = made_by->first_made;
+        made_by->first_made = k;
+        if (slot->last_used < plan->nsteps) {
+            lucid__step *last = &plan->steps[slot->last_used];
+            slot->next_dead = last->first_dead;
+            last->first_dead = k;
+        }
+    }
+}
+
+lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
+                             const lucid__backend *backend)
+{
+    lucid__plan *plan = lucid__calloc(1, sizeof *plan);
+    lucid__arena *scratch = lucid__arena_new();
+    bool ok = plan && scratch && (plan->arena = lucid__arena_new()) != NULL;
+    if (ok) {
+        lucid__lowering l = {.s = s, .plan = plan, .backend = backend};
+        places p;
+        ok = places_new(scratch, st, &p) && place_leaves(&l, st, &p) &&
+             lower_all(&l, scratch, st, &p) && list_results(plan, st, &p);
+    }
+    lucid__arena_free(scratch);
+    if (ok) {
+        link_slots(plan);
+        return plan;
+    }
+    lucid__out_of_memory(s); /* unless something else was recorded */
+    lucid__plan_free(plan);
+    return NULL;
+}
+
+void lucid__plan_free(lucid__plan *plan)
+{
+    if (!plan)
+        return;
+    lucid__arena_free(plan->arena);
+    lucid__free(plan->slots);
+    lucid__free(plan->steps);
+    lucid__free(plan);
+}

@@ -1,0 +1,58 @@
+/* A plan: how to compute some nodes, worked out once per structure and kept in the cache.
+ *
+ * It names memory by slots. The first are the outputs of the leaves, in the order of the structure;
+ * their memory is bound when the plan runs, so that numbers that change from call to call reuse the
+ * plan. The others are made by the plan, each for as long as some step needs it.
+ */
+#ifndef LUCID__PLAN_H
+#define LUCID__PLAN_H
+
+#include "base/arena.h"
+#include "engine/backend.h"
+#include "engine/location.h"
+#include "engine/structure.h"
+
+typedef enum lucid__step_kind {
+    LUCID__STEP_PROGRAM,
+    LUCID__STEP_KERNEL,
+} lucid__step_kind;
+
+typedef struct lucid__step {
+    lucid__step_kind kind;
+    lucid__program program; /* PROGRAM */
+    lucid__prim_id prim;    /* KERNEL; of a PROGRAM: what it was made for */
+    int nin, nout, nparams; /* KERNEL */
+    const lucid__location *in, *out;
+    const int64_t *params;
+    int first_made, first_dead; /* lists of the slots that begin and end with this step; -1: none */
+} lucid__step;
+
+typedef struct lucid__slot {
+    size_t bytes;
+    int made_by;   /* the step that first writes it; -1: a leaf */
+    int last_used; /* the step after which it can go; nsteps: it holds a result */
+    int next_made, next_dead;
+} lucid__slot;
+
+/* What the plan leaves behind: an output of a node somebody still refers to. */
+typedef struct lucid__plan_result {
+    int node; /* position in the structure */
+    int out;
+    lucid__location location;
+} lucid__plan_result;
+
+typedef struct lucid__plan {
+    lucid__arena *arena; /* holds what the steps point to */
+    int nslots, nsteps, nresults;
+    int slot_capacity, step_capacity;
+    lucid__slot *slots;
+    lucid__step *steps;
+    lucid__plan_result *results;
+} lucid__plan;
+
+/* NULL and an error in `s`: out of memory. */
+lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *structure,
+                             const lucid__backend *backend);
+void lucid__plan_free(lucid__plan *plan);
+
+#endif

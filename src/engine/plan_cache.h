@@ -1,0 +1,16 @@
+/* Plans by the words of the structure they are for; bounded, the least recently used goes first. Only
+ * under the engine's lock. */
+#ifndef LUCID__PLAN_CACHE_H
+#define LUCID__PLAN_CACHE_H
+
+#include "engine/plan.h"
+
+/* The plan for a structure, built if need be; it stays valid until the lock is given up. NULL and an
+ * error in s on failure. */
+const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
+                                         const lucid__backend *backend);
+
+uint64_t lucid__plan_cache_hits(void);
+uint64_t lucid__plan_cache_misses(void);
+
+#endif

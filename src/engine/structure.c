@@ -1,0 +1,178 @@
+#include "engine/structure.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* A walk marks what it has met: base for "entered", base + 1 + k for leaf or node k when it has its
+ * place. Leaves and nodes count separately. Every walk starts from a base above all earlier marks, so
+ * that marks need no clearing. */
+static int64_t base = 1;
+
+typedef struct frame {
+    lucid__node *node;
+    int next_input;
+} frame;
+
+typedef struct finder {
+    lucid__structure *st;
+    frame *stack;
+    size_t depth, stack_capacity, leaf_capacity, node_capacity;
+} finder;
+
+static bool grow(void *array, size_t *capacity, size_t needed, size_t size)
+{
+    if (needed <= *capacity)
+        return true;
+    size_t more = *capacity ? 2 * *capacity : 64;
+    void *old;
+    memcpy(&old, array, sizeof old);
+    void *p = lucid__realloc(old, more * size);
+    if (!p)
+        return false;
+    memcpy(array, &p, sizeof p);
+    *capacity = more;
+    return true;
+}
+
+/* A node seen for the first time: a leaf gets its place at once, another goes on the stack. */
+static bool enter(finder *f, lucid__node *n)
+{
+    lucid__structure *st = f->st;
+    if (n->mark >= base)
+        return true;
+    if (lucid__node_is_ready(n)) {
+        if (!grow(&st->leaves, &f->leaf_capacity, st->nleaves + 1, sizeof *st->leaves))
+            return false;
+        n->mark = base + 1 + (int64_t)st->nleaves;
+        st->leaves[st->nleaves++] = n;
+        return true;
+    }
+    if (!grow(&f->stack, &f->stack_capacity, f->depth + 1, sizeof *f->stack))
+        return false;
+    n->mark = base;
+    f->stack[f->depth++] = (frame){n, 0};
+    return true;
+}
+
+/* Depth first, inputs before users, on a stack of our own: graphs can be deep. */
+static bool walk(finder *f)
+{
+    lucid__structure *st = f->st;
+    while (f->depth > 0) {
+        frame *top = &f->stack[f->depth - 1];
+        if (top->next_input < top->node->nin) {
+            if (!enter(f, top->node->in[top->next_input++].node))
+                return false;
+            continue;
+        }
+        if (!grow(&st->nodes, &f->node_capacity, st->nnodes + 1, sizeof *st->nodes))
+            return false;
+        top->node->mark = base + 1 + (int64_t)st->nnodes;
+        st->nodes[st->nnodes++] = top->node;
+        f->depth--;
+    }
+    return true;
+}
+
+size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node)
+{
+    size_t k = (size_t)(node->mark - base - 1);
+    return lucid__node_is_ready(node) ? k : st->nleaves + k;
+}
+
+/* A node is wanted when it has more references than users in this structure. */
+static bool find_wanted(lucid__structure *st)
+{
+    int *users = lucid__calloc(st->nnodes, sizeof *users);
+    st->wanted = lucid__malloc(st->nnodes * sizeof *st->wanted);
+    if (users && st->wanted) {
+        for (size_t i = 0; i < st->nnodes; i++)
+            for (int j = 0; j < st->nodes[i]->nin; j++) {
+                size_t k = lucid__structure_index(st, st->nodes[i]->in[j].node);
+                if (k >= st->nleaves)
+                    users[k - st->nleaves]++;
+            }
+        for (size_t i = 0; i < st->nnodes; i++)
+            st->wanted[i] = atomic_load(&st->nodes[i]->refs) > users[i];
+    }
+    bool ok = users && st->wanted;
+    lucid__free(users);
+    return ok;
+}
+
+static size_t aval_words(const lucid__aval *aval)
+{
+    return 1 + (size_t)aval->shape.ndim;
+}
+
+static int64_t *write_aval(int64_t *w, const lucid__aval *aval)
+{
+    *w++ = ((int64_t)aval->dtype << 8) | aval->shape.ndim;
+    memcpy(w, aval->shape.dim, (size_t)aval->shape.ndim * sizeof *w);
+    return w + aval->shape.ndim;
+}
+
+static bool write_words(lucid__structure *st)
+{
+    size_t n = 2;
+    for (size_t i = 0; i < st->nleaves; i++)
+        n += 2 * aval_words(&st->leaves[i]->out[0].aval) * st->leaves[i]->nout;
+    for (size_t i = 0; i < st->nnodes; i++) {
+        const lucid__node *node = st->nodes[i];
+        n += 3 + (size_t)node->nparams + (size_t)node->nin;
+        for (int k = 0; k < node->nout; k++)
+            n += aval_words(&node->out[k].aval);
+    }
+    st->words = lucid__malloc(n * sizeof *st->words);
+    if (!st->words)
+        return false;
+    int64_t *w = st->words;
+    *w++ = (int64_t)st->nleaves;
+    *w++ = (int64_t)st->nnodes;
+    for (size_t i = 0; i < st->nleaves; i++)
+        for (int k = 0; k < st->leaves[i]->nout; k++) {
+            const lucid__output *out = &st->leaves[i]->out[k];
+            w = write_aval(w, &out->aval);
+            memcpy(w, out->storage->stride, (size_t)out->aval.shape.ndim * sizeof *w);
+            w += out->aval.shape.ndim;
+        }
+    for (size_t i = 0; i < st->nnodes; i++) {
+        const lucid__node *node = st->nodes[i];
+        *w++ = ((int64_t)node->prim << 32) | ((int64_t)st->wanted[i] << 16) | node->nout;
+        *w++ = ((int64_t)node->nparams << 32) | node->nin;
+        memcpy(w, node->params, (size_t)node->nparams * sizeof *w);
+        w += node->nparams;
+        for (int j = 0; j < node->nin; j++)
+            *w++ = (int64_t)(lucid__structure_index(st, node->in[j].node) << 8) | node->in[j].out;
+        for (int k = 0; k < node->nout; k++)
+            w = write_aval(w, &node->out[k].aval);
+    }
+    st->nwords = (size_t)(w - st->words);
+    return true;
+}
+
+bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,
+                           lucid__structure *st)
+{
+    *st = (lucid__structure){0};
+    finder f = {.st = st};
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++)
+        ok = lucid__node_is_ready(roots[i]) || (enter(&f, roots[i]) && walk(&f));
+    ok = ok && find_wanted(st) && write_words(st);
+    lucid__free(f.stack);
+    base += 2 + (int64_t)(st->nleaves > st->nnodes ? st->nleaves : st->nnodes);
+    if (!ok)
+        lucid__out_of_memory(s);
+    return ok;
+}
+
+void lucid__structure_free(lucid__structure *st)
+{
+    lucid__free(st->leaves);
+    lucid__free(st->nodes);
+    lucid__free(st->wanted);
+    lucid__free(st->words);
+    *st = (lucid__structure){0};
+}

@@ -1,0 +1,28 @@
+/* The structure of pending work: the nodes behind some roots in topological order, and the words that
+ * say everything a plan depends on: primitives, parameters, shapes, layouts, edges, and which results
+ * are wanted. Two structures with the same words share a plan. */
+#ifndef LUCID__STRUCTURE_H
+#define LUCID__STRUCTURE_H
+
+#include "graph/node.h"
+#include "graph/scope.h"
+
+typedef struct lucid__structure {
+    lucid__node **leaves; /* ready */
+    lucid__node **nodes;  /* pending, inputs before users */
+    bool *wanted;         /* per node: somebody else refers to it */
+    size_t nleaves, nnodes;
+    int64_t *words;
+    size_t nwords;
+} lucid__structure;
+
+/* Where an input stands: leaf i is i, node i is nleaves + i. */
+size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node);
+
+/* False and an error in s: out of memory. Only under the engine's lock. Leaves and nodes are not
+ * retained. lucid__structure_free is due in any case. */
+bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,
+                           lucid__structure *st);
+void lucid__structure_free(lucid__structure *st);
+
+#endif

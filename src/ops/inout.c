@@ -1,0 +1,181 @@
+/* Elements in and out. */
+#include <math.h>
+#include <string.h>
+
+#include "graph/node.h"
+#include "ops/builder.h"
+#include "ops/numbers.h"
+#include "transform/concrete.h"
+
+#define EMPTY ((lucid_tensor){NULL})
+
+static bool check_new(lucid_scope *s, const char *name, const void *data, lucid_dtype dtype,
+                      const lucid_shape *shape)
+{
+    if (lucid__ok(s) && !lucid__dtype_valid(dtype))
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: %d is not a dtype", name, (int)dtype);
+    if (!lucid__check_shape(s, name, shape))
+        return false;
+    if (!data && lucid__numel(shape) > 0)
+        (void)lucid_fail(s, LUCID_VALUE_ERROR, "%s: the data is NULL", name);
+    return lucid__ok(s);
+}
+
+static lucid_tensor over_buffer(lucid_scope *s, lucid_dtype dtype, const lucid_shape *shape,
+                                lucid__buffer *buffer, const int64_t *strides)
+{
+    lucid__aval aval = {dtype, *shape};
+    lucid__node *node = buffer ? lucid__node_new_constant(&aval, buffer, strides) : NULL;
+    return lucid__own(s, node ? lucid__value_new_graph(node, 0) : NULL);
+}
+
+lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype,
+                             lucid_shape shape)
+{
+    if (!check_new(s, "from_data", data, dtype, &shape))
+        return EMPTY;
+    size_t bytes = (size_t)lucid__numel(&shape) * lucid_dtype_size(dtype);
+    lucid__buffer *buffer = lucid__buffer_new(bytes);
+    if (buffer && bytes > 0)
+        memcpy(buffer->data, data, bytes);
+    return over_buffer(s, dtype, &shape, buffer, NULL);
+}
+
+lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype dtype, lucid_shape shape,
+                               const int64_t *strides, void (*release)(void *owner), void *owner)
+{
+    lucid__buffer *buffer = NULL;
+    if (check_new(s, "from_memory", data, dtype, &shape))
+        buffer = lucid__buffer_wrap(data, release, owner);
+    if (!buffer) {
+        if (release)
+            release(owner);
+        if (lucid__ok(s))
+            lucid__out_of_memory(s);
+        return EMPTY;
+    }
+    return over_buffer(s, dtype, &shape, buffer, strides);
+}
+
+/* ---- out ---------------------------------------------------------------------------------------- */
+
+/* The evaluated level-0 value behind x; row-major elements. */
+static const void *elements(lucid_scope *s, lucid_tensor x, const char *what)
+{
+    lucid_tensor y = lucid__concrete(s, x, what);
+    if (!y.v || lucid_eval(s, &y, 1) != LUCID_OK)
+        return NULL;
+    const lucid__output *out = &y.v->node->out[y.v->out];
+    const lucid__storage *storage = out->storage;
+    if (!lucid__is_contiguous(&out->aval.shape, storage->stride))
+        return NULL;
+    return (const char *)storage->buffer->data +
+           storage->offset * (int64_t)lucid_dtype_size(out->aval.dtype);
+}
+
+/* x itself, or a row-major copy, when its elements lie otherwise. */
+static lucid_tensor row_major(lucid_scope *s, lucid_tensor x, const char *what)
+{
+    lucid_tensor y = lucid__concrete(s, x, what);
+    if (!y.v || lucid_eval(s, &y, 1) != LUCID_OK)
+        return EMPTY;
+    const lucid__output *out = &y.v->node->out[y.v->out];
+    if (lucid__is_contiguous(&out->aval.shape, out->storage->stride))
+        return y;
+    int64_t dtype = out->aval.dtype; /* a cast to its own dtype is a copy */
+    return lucid__bind1(s, LUCID__cast, &y, 1, &dtype, 1);
+}
+
+const void *lucid_data(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor y = row_major(s, lucid__strong(s, x), "data");
+    return y.v ? elements(s, y, "data") : NULL;
+}
+
+lucid_status lucid_read(lucid_scope *s, lucid_tensor x, void *to, size_t bytes)
+{
+    lucid_scope child;
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    lucid__scope_enter(&child, s);
+    lucid_tensor y = row_major(&child, lucid__strong(&child, x), "read");
+    if (y.v) {
+        size_t have = (size_t)lucid_numel(y) * lucid_dtype_size(y.v->aval.dtype);
+        const void *from = have == bytes ? elements(&child, y, "read") : NULL;
+        if (have != bytes)
+            (void)lucid_fail(s, LUCID_VALUE_ERROR, "read: the tensor has %zu bytes, %zu asked for",
+                             have, bytes);
+        if (from && bytes > 0)
+            memcpy(to, from, bytes);
+    }
+    lucid__scope_leave(&child);
+    return lucid_error(s);
+}
+
+/* The only element of x; its dtype decides which of the two is exact. */
+static bool only_element(lucid_scope *s, lucid_tensor x, const char *what, double *value,
+                         int64_t *whole)
+{
+    if (!lucid__ok(s))
+        return false;
+    if (x.v && lucid_numel(x) != 1) {
+        char text[LUCID__SHAPE_TEXT];
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "%s: the tensor must have one element, its shape is %s", what,
+                         lucid__shape_text(&x.v->aval.shape, text, sizeof text));
+        return false;
+    }
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_tensor y = row_major(&child, x, what);
+    const void *p = y.v ? elements(&child, y, what) : NULL;
+    if (p) {
+        switch (y.v->aval.dtype) {
+        case LUCID_BOOL:
+            *whole = *(const bool *)p;
+            *value = (double)*whole;
+            break;
+        case LUCID_INT32:
+            *value = (double)(*whole = *(const int32_t *)p);
+            break;
+        case LUCID_INT64:
+            *value = (double)(*whole = *(const int64_t *)p);
+            break;
+        case LUCID_FLOAT32:
+            *value = *(const float *)p;
+            break;
+        default:
+            *value = *(const double *)p;
+            break;
+        }
+        if (lucid__is_float(y.v->aval.dtype))
+            *whole = fabs(*value) < 9223372036854775808.0 ? (int64_t)*value : 0;
+    }
+    lucid__scope_leave(&child);
+    return p != NULL;
+}
+
+double lucid_item(lucid_scope *s, lucid_tensor x)
+{
+    double value = 0;
+    int64_t whole;
+    return only_element(s, x, "item", &value, &whole) ? value : (double)NAN;
+}
+
+int64_t lucid_item_int(lucid_scope *s, lucid_tensor x)
+{
+    double value = 0;
+    int64_t whole = 0;
+    if (!only_element(s, x, "int", &value, &whole))
+        return 0;
+    if (!(fabs(value) < 9223372036854775808.0) && lucid__is_float(lucid_dtype_of(x)))
+        (void)lucid_fail(s, LUCID_VALUE_ERROR, "int: %g is not an int64", value);
+    return lucid__ok(s) ? whole : 0;
+}
+
+bool lucid_bool(lucid_scope *s, lucid_tensor x)
+{
+    double value = 0;
+    int64_t whole;
+    return only_element(s, x, "bool", &value, &whole) && value != 0;
+}

@@ -1,0 +1,340 @@
+/* Elementwise functions of one argument. x is the input, y the output; a partial is dy/dx. Derivatives
+ * without a source are elementary. */
+#include <math.h>
+
+#include "base/dtype.h"
+#include "prim/family.h"
+
+#define NUM(value) lucid_scalar(s, (value))
+#define X (c->in[0])
+#define PARTIAL(name)                                                                              \
+    static lucid_tensor name##_partial(lucid_scope *s, const lucid__call *c, lucid_tensor y, int i)
+#define UNUSED (void)s, (void)c, (void)y, (void)i
+
+#define SAMPLES(name, fill_)                                                                       \
+    static const lucid__sample name##_samples[] = {                                                \
+        {1, 0, {{LUCID_FLOAT64, fill_, {2, {3, 4}}}}, {0}},                                        \
+        {1, 0, {{LUCID_FLOAT32, fill_, {1, {5}}}}, {0}},                                           \
+        {1, 0, {{LUCID_FLOAT64, fill_, {0, {0}}}}, {0}},                                           \
+        {1, 0, {{LUCID_FLOAT64, fill_, {2, {0, 2}}}}, {0}},                                        \
+        LUCID__END_OF_SAMPLES,                                                                     \
+    }
+SAMPLES(any, "normal");
+SAMPLES(nonzero, "nonzero");
+SAMPLES(positive, "positive");
+SAMPLES(unit, "unit");
+SAMPLES(above_one, "above_one");
+SAMPLES(distinct, "distinct");
+
+#define RULES(name, samples_)                                                                      \
+    const lucid__rules lucid__rules_##name = {.partial = name##_partial, .samples = samples_##_samples}
+#define FLAT(name)                                                                                 \
+    const lucid__rules lucid__rules_##name = {.zero_derivative = true, .samples = distinct_samples}
+
+/* ---- arithmetic ----------------------------------------------------------------------------- */
+
+static void neg_transpose(lucid_scope *s, const lucid__call *c, const lucid__aval *in,
+                          const bool *linear, const lucid_tensor *ct, lucid_tensor *dct)
+{
+    (void)c, (void)in, (void)linear;
+    dct[0] = lucid_neg(s, ct[0]);
+}
+
+const lucid__rules lucid__rules_neg = {
+    .transpose = neg_transpose, .linear = LUCID__ALL_INPUTS, .samples = any_samples};
+
+PARTIAL(abs)
+{
+    UNUSED;
+    return lucid_sign(s, X);
+}
+RULES(abs, nonzero);
+
+PARTIAL(square)
+{
+    UNUSED;
+    return lucid_mul(s, NUM(2), X);
+}
+RULES(square, any);
+
+PARTIAL(reciprocal)
+{
+    UNUSED;
+    return lucid_neg(s, lucid_square(s, y));
+}
+RULES(reciprocal, positive);
+
+PARTIAL(sqrt)
+{
+    UNUSED;
+    return lucid_div(s, NUM(0.5), y);
+}
+RULES(sqrt, positive);
+
+PARTIAL(rsqrt)
+{
+    UNUSED;
+    return lucid_div(s, lucid_mul(s, NUM(-0.5), y), X);
+}
+RULES(rsqrt, positive);
+
+PARTIAL(cbrt)
+{
+    UNUSED;
+    return lucid_div(s, lucid_reciprocal(s, lucid_square(s, y)), NUM(3));
+}
+RULES(cbrt, nonzero);
+
+/* ---- piecewise constant ----------------------------------------------------------------------- */
+
+FLAT(sign);
+FLAT(floor);
+FLAT(ceil);
+FLAT(round);
+FLAT(trunc);
+FLAT(isnan);
+FLAT(isinf);
+FLAT(isfinite);
+
+static const lucid__sample bool_samples[] = {
+    {1, 0, {{LUCID_BOOL, "bool", {2, {3, 2}}}}, {0}},
+    {1, 0, {{LUCID_BOOL, "bool", {1, {0}}}}, {0}},
+    LUCID__END_OF_SAMPLES,
+};
+const lucid__rules lucid__rules_logical_not = {.zero_derivative = true, .samples = bool_samples};
+
+static const lucid__sample integer_samples[] = {
+    {1, 0, {{LUCID_INT32, "integers", {2, {3, 2}}}}, {0}},
+    {1, 0, {{LUCID_INT64, "integers", {1, {4}}}}, {0}},
+    {1, 0, {{LUCID_BOOL, "bool", {1, {4}}}}, {0}},
+    LUCID__END_OF_SAMPLES,
+};
+const lucid__rules lucid__rules_bitwise_not = {.zero_derivative = true, .samples = integer_samples};
+
+/* ---- exponentials and logarithms ------------------------------------------------------------- */
+
+PARTIAL(exp)
+{
+    UNUSED;
+    return y;
+}
+RULES(exp, any);
+
+PARTIAL(exp2)
+{
+    UNUSED;
+    return lucid_mul(s, NUM(0.69314718055994530942), y); /* log 2 */
+}
+RULES(exp2, any);
+
+PARTIAL(expm1)
+{
+    UNUSED;
+    return lucid_add(s, y, NUM(1));
+}
+RULES(expm1, any);
+
+PARTIAL(log)
+{
+    UNUSED;
+    return lucid_reciprocal(s, X);
+}
+RULES(log, positive);
+
+PARTIAL(log2)
+{
+    UNUSED;
+    return lucid_div(s, NUM(1.44269504088896340736), X); /* 1 / log 2 */
+}
+RULES(log2, positive);
+
+PARTIAL(log10)
+{
+    UNUSED;
+    return lucid_div(s, NUM(0.43429448190325182765), X); /* 1 / log 10 */
+}
+RULES(log10, positive);
+
+PARTIAL(log1p)
+{
+    UNUSED;
+    return lucid_reciprocal(s, lucid_add(s, NUM(1), X));
+}
+RULES(log1p, positive);
+
+/* ---- trigonometric and hyperbolic ------------------------------------------------------------ */
+
+PARTIAL(sin)
+{
+    UNUSED;
+    return lucid_cos(s, X);
+}
+RULES(sin, any);
+
+PARTIAL(cos)
+{
+    UNUSED;
+    return lucid_neg(s, lucid_sin(s, X));
+}
+RULES(cos, any);
+
+PARTIAL(tan)
+{
+    UNUSED;
+    return lucid_add(s, NUM(1), lucid_square(s, y));
+}
+RULES(tan, unit);
+
+/* 1 - x^2 as (1 - x)(1 + x), which keeps its digits near 1. */
+static lucid_tensor one_minus_square(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_mul(s, lucid_sub(s, NUM(1), x), lucid_add(s, NUM(1), x));
+}
+
+PARTIAL(asin)
+{
+    UNUSED;
+    return lucid_rsqrt(s, one_minus_square(s, X));
+}
+RULES(asin, unit);
+
+PARTIAL(acos)
+{
+    UNUSED;
+    return lucid_neg(s, lucid_rsqrt(s, one_minus_square(s, X)));
+}
+RULES(acos, unit);
+
+PARTIAL(atan)
+{
+    UNUSED;
+    return lucid_reciprocal(s, lucid_add(s, NUM(1), lucid_square(s, X)));
+}
+RULES(atan, any);
+
+PARTIAL(sinh)
+{
+    UNUSED;
+    return lucid_cosh(s, X);
+}
+RULES(sinh, any);
+
+PARTIAL(cosh)
+{
+    UNUSED;
+    return lucid_sinh(s, X);
+}
+RULES(cosh, any);
+
+PARTIAL(tanh)
+{
+    UNUSED;
+    return one_minus_square(s, y);
+}
+RULES(tanh, any);
+
+PARTIAL(asinh)
+{
+    UNUSED;
+    return lucid_rsqrt(s, lucid_add(s, NUM(1), lucid_square(s, X)));
+}
+RULES(asinh, any);
+
+PARTIAL(acosh)
+{
+    UNUSED; /* (x - 1)(x + 1) keeps its digits near 1 */
+    return lucid_rsqrt(s, lucid_mul(s, lucid_sub(s, X, NUM(1)), lucid_add(s, X, NUM(1))));
+}
+RULES(acosh, above_one);
+
+PARTIAL(atanh)
+{
+    UNUSED;
+    return lucid_reciprocal(s, one_minus_square(s, X));
+}
+RULES(atanh, unit);
+
+/* ---- special functions: d erf / dx = 2 / sqrt(pi) exp(-x^2) (DLMF 7.2.1) ----------------------- */
+
+static lucid_tensor gauss(lucid_scope *s, lucid_tensor x, double factor)
+{
+    return lucid_mul(s, NUM(factor), lucid_exp(s, lucid_neg(s, lucid_square(s, x))));
+}
+
+PARTIAL(erf)
+{
+    UNUSED;
+    return gauss(s, X, 1.12837916709551257390);
+}
+RULES(erf, any);
+
+PARTIAL(erfc)
+{
+    UNUSED;
+    return gauss(s, X, -1.12837916709551257390);
+}
+RULES(erfc, any);
+
+/* ---- powi: x to the power params[0], a small integer ------------------------------------------- */
+
+PARTIAL(powi)
+{
+    UNUSED;
+    int64_t n = c->params[0];
+    if (n == 0)
+        return (lucid_tensor){NULL};
+    if (n == 1)
+        return lucid_ones_like(s, X);
+    int64_t less = n - 1;
+    return lucid_mul(s, NUM((double)n), lucid__bind1(s, LUCID__powi, &X, 1, &less, 1));
+}
+
+static const lucid__sample powi_samples[] = {
+    {1, 1, {{LUCID_FLOAT64, "normal", {1, {5}}}}, {3}},
+    {1, 1, {{LUCID_FLOAT64, "nonzero", {1, {5}}}}, {-2}},
+    {1, 1, {{LUCID_FLOAT32, "normal", {1, {5}}}}, {2}},
+    {1, 1, {{LUCID_FLOAT64, "normal", {1, {5}}}}, {1}},
+    {1, 1, {{LUCID_FLOAT64, "normal", {1, {5}}}}, {0}},
+    {1, 1, {{LUCID_INT64, "integers", {1, {5}}}}, {3}},
+    LUCID__END_OF_SAMPLES,
+};
+const lucid__rules lucid__rules_powi = {
+    .partial = powi_partial,
+    .samples = powi_samples,
+    .doc = "x to an integer power known when the operation is built.",
+};
+
+/* ---- cast: params[0] is the dtype ------------------------------------------------------------- */
+
+static bool cast_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in,
+                       lucid__aval *out)
+{
+    (void)s;
+    *out = in[0];
+    out->dtype = (lucid_dtype)c->params[0];
+    return true;
+}
+
+static void cast_transpose(lucid_scope *s, const lucid__call *c, const lucid__aval *in,
+                           const bool *linear, const lucid_tensor *ct, lucid_tensor *dct)
+{
+    (void)c, (void)linear;
+    dct[0] = lucid_cast(s, ct[0], in->dtype);
+}
+
+static const lucid__sample cast_samples[] = {
+    {1, 1, {{LUCID_FLOAT64, "normal", {2, {2, 3}}}}, {LUCID_FLOAT64}},
+    {1, 1, {{LUCID_FLOAT32, "normal", {2, {2, 3}}}}, {LUCID_FLOAT64}},
+    {1, 1, {{LUCID_INT32, "integers", {2, {2, 3}}}}, {LUCID_FLOAT32}},
+    {1, 1, {{LUCID_INT64, "integers", {1, {3}}}}, {LUCID_BOOL}},
+    {1, 1, {{LUCID_BOOL, "bool", {1, {3}}}}, {LUCID_INT64}},
+    LUCID__END_OF_SAMPLES,
+};
+const lucid__rules lucid__rules_cast = {
+    .infer = cast_infer,
+    .transpose = cast_transpose,
+    .linear = LUCID__ALL_INPUTS,
+    .samples = cast_samples,
+    .doc = "The value in another dtype: floats to integers truncate, anything to bool tests for "
+           "nonzero.",
+};

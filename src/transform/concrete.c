@@ -1,0 +1,29 @@
+#include "transform/concrete.h"
+
+#include "transform/level.h"
+
+lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
+{
+    if (lucid__ok(s) && !x.v)
+        return lucid__error(s, LUCID_TYPE_ERROR, "%s: the tensor is an empty handle", what);
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    lucid__value *v = x.v;
+    while (v->kind == LUCID__DUAL)
+        v = v->inner;
+    if (v->kind == LUCID__BATCH) {
+        bool first = s->session->status == LUCID_OK;
+        lucid_tensor empty = lucid__error(
+            s, LUCID_DIVERGED,
+            "%s: the answer differs from lane to lane of the batch, so the function cannot go on as "
+            "one under strategy=\"vectorized\"; use where(), a mask, or strategy=\"auto\"",
+            what);
+        if (first)
+            s->session->diverged = v->level;
+        return empty;
+    }
+    if (v->kind == LUCID__TAPE)
+        return lucid__error(s, LUCID_RUNTIME_ERROR, "%s: a tangent on a tape has no value yet",
+                            what);
+    return (lucid_tensor){v};
+}
