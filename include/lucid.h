@@ -189,8 +189,8 @@ LUCID_API lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_d
 LUCID_API lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype dtype,
                                          lucid_shape shape, const int64_t *strides,
                                          void (*release)(void *owner), void *owner);
-#define LUCID_VECTOR(s, ...)                                                                      \
-    lucid_from_data(s, (const float[]){__VA_ARGS__}, LUCID_FLOAT32,                               \
+#define LUCID_VECTOR(s, ...) \
+    lucid_from_data(s, (const float[]){__VA_ARGS__}, LUCID_FLOAT32, \
                     LUCID_SHAPE((int64_t)LUCID_COUNT_(float, __VA_ARGS__)))
 
 LUCID_API lucid_tensor lucid_zeros(lucid_scope *s, lucid_shape shape);
@@ -207,7 +207,7 @@ LUCID_API lucid_tensor lucid_arange(lucid_scope *s, double start, double end, do
                                     lucid_dtype dtype);
 LUCID_API lucid_tensor lucid_linspace(lucid_scope *s, double start, double end, int64_t count);
 
-LUCID_API double lucid_item(lucid_scope *s, lucid_tensor x);      /* the only element; NaN on error */
+LUCID_API double lucid_item(lucid_scope *s, lucid_tensor x); /* the only element; NaN on error */
 LUCID_API int64_t lucid_item_int(lucid_scope *s, lucid_tensor x); /* 0 on error */
 LUCID_API bool lucid_bool(lucid_scope *s, lucid_tensor x);        /* false on error */
 /* Copies the elements, row-major, in the dtype of x; `bytes` must be their exact size. */
@@ -286,8 +286,10 @@ LUCID_API lucid_tensor lucid_argmax(lucid_scope *s, lucid_tensor x, int dim, boo
 LUCID_API lucid_tensor lucid_argmin(lucid_scope *s, lucid_tensor x, int dim, bool keepdim);
 LUCID_API lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 /* correction: 1 divides by n - 1 (torch's default), 0 by n. */
-LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction);
-LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction);
+LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims,
+                                 double correction);
+LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims,
+                                 double correction);
 LUCID_API lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 /* (sum |x|^order)^(1/order); order 2, 1, 0, INFINITY and -INFINITY included. Derivative at 0: 0. */
 LUCID_API lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims dims);
@@ -313,8 +315,8 @@ LUCID_API lucid_tensor lucid_take_along_dim(lucid_scope *s, lucid_tensor x, luci
 /* x with values added to (index_add) or put in place of (index_copy) its slices at a 1-d index. */
 LUCID_API lucid_tensor lucid_index_add(lucid_scope *s, lucid_tensor x, int dim, lucid_tensor index,
                                        lucid_tensor values);
-LUCID_API lucid_tensor lucid_index_copy(lucid_scope *s, lucid_tensor x, int dim,
-                                        lucid_tensor index, lucid_tensor values);
+LUCID_API lucid_tensor lucid_index_copy(lucid_scope *s, lucid_tensor x, int dim, lucid_tensor index,
+                                        lucid_tensor values);
 /* x with the region x[start:stop:step, ...] replaced; all three hold lucid_ndim(x) positions as in
  * lucid_slice. `values` broadcast to the region. */
 LUCID_API lucid_tensor lucid_slice_put(lucid_scope *s, lucid_tensor x, const int64_t *start,
@@ -371,8 +373,8 @@ LUCID_API lucid_tensor lucid_log_softmax(lucid_scope *s, lucid_tensor x, int dim
 typedef enum lucid_reduction { LUCID_MEAN, LUCID_SUM, LUCID_NO_REDUCTION } lucid_reduction;
 /* logits (C) with a 0-d class, or (N, C) with (N) classes, or (N, C, d...) with (N, d...): integer
  * classes; or probabilities of the shape of logits. */
-LUCID_API lucid_tensor lucid_cross_entropy(lucid_scope *s, lucid_tensor logits,
-                                           lucid_tensor target, lucid_reduction reduction);
+LUCID_API lucid_tensor lucid_cross_entropy(lucid_scope *s, lucid_tensor logits, lucid_tensor target,
+                                           lucid_reduction reduction);
 LUCID_API lucid_tensor lucid_mse_loss(lucid_scope *s, lucid_tensor x, lucid_tensor target,
                                       lucid_reduction reduction);
 /* x W^T + b: x (..., in), weight (out, in), bias (out) or empty. */
@@ -439,8 +441,7 @@ typedef lucid_status lucid_listing_function(lucid_scope *s, const lucid_tensor *
 LUCID_API lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function,
                                         void *user, void (*release)(void *user));
 
-#define LUCID_ARGS(...) \
-    (const lucid_tensor[]){__VA_ARGS__}, LUCID_COUNT_(lucid_tensor, __VA_ARGS__)
+#define LUCID_ARGS(...) (const lucid_tensor[]){__VA_ARGS__}, LUCID_COUNT_(lucid_tensor, __VA_ARGS__)
 LUCID_API lucid_status lucid_call(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                   lucid_tensor *y, size_t ny);
 LUCID_API lucid_tensor lucid_call1(lucid_scope *s, lucid_fn f, lucid_tensor x);
@@ -454,14 +455,15 @@ typedef enum lucid_randomness {
 } lucid_randomness;
 
 typedef enum lucid_strategy {
-    LUCID_STRATEGY_AUTO,       /* vectorized; a function whose control flow asks for values: isolated */
+    LUCID_STRATEGY_AUTO, /* vectorized; a function whose control flow asks for values: isolated */
     LUCID_STRATEGY_VECTORIZED, /* the function runs once, on batched values */
     LUCID_STRATEGY_ISOLATED,   /* the function runs once per lane */
 } lucid_strategy;
 
 typedef struct lucid_vmap_options {
-    lucid_ints in_dims;  /* one per argument, LUCID_NONE: not mapped; none given: 0 for all */
-    lucid_ints out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 for all */
+    lucid_ints in_dims; /* one per argument, LUCID_NONE: not mapped; none given: 0 for all */
+    lucid_ints
+        out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 for all */
     lucid_randomness randomness;
     int64_t chunk_size; /* at most so many lanes at once; 0: all */
     lucid_strategy strategy;

@@ -31,8 +31,7 @@ static void count_live(size_t bytes)
 {
     uint64_t now = atomic_fetch_add(&live, bytes) + bytes;
     uint64_t seen = atomic_load(&peak);
-    while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {
-    }
+    while (now > seen && !atomic_compare_exchange_weak(&peak, &seen, now)) {}
 }
 
 /* Our own memory: the header in front, the data at the next aligned address. */

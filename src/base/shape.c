@@ -31,8 +31,8 @@ char *lucid__shape_text(const lucid_shape *shape, char *to, size_t size)
 {
     size_t used = 0;
     for (int i = 0; i < shape->ndim && used < size; i++)
-        used += (size_t)snprintf(to + used, size - used, "%s%" PRId64, i ? ", " : "(",
-                                 shape->dim[i]);
+        used +=
+            (size_t)snprintf(to + used, size - used, "%s%" PRId64, i ? ", " : "(", shape->dim[i]);
     if (used < size)
         (void)snprintf(to + used, size - used, "%s",
                        shape->ndim == 0   ? "()"

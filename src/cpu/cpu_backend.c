@@ -1,10 +1,19 @@
 /* The CPU backend: the program interpreter, and a kernel for each primitive that programs do not
  * cover. A new kernel is a declaration and a line of the table. */
+#include "cpu/kernels.h"
 #include "cpu/run_program.h"
 #include "engine/backend.h"
 
 static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
-    [LUCID__constant] = {NULL, 0},
+    [LUCID__argmax] = {.run = lucid__argmax_kernel},
+    [LUCID__argmin] = {.run = lucid__argmin_kernel},
+    [LUCID__cumprod] = {.run = lucid__cumprod_kernel},
+    [LUCID__cumsum] = {.run = lucid__cumsum_kernel},
+    [LUCID__gather] = {.run = lucid__gather_kernel},
+    [LUCID__random_bits] = {.run = lucid__random_bits_kernel},
+    [LUCID__scatter] = {.run = lucid__scatter_kernel},
+    [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel},
+    [LUCID__sort] = {.run = lucid__sort_kernel},
 };
 
 const lucid__backend lucid__cpu_backend = {

@@ -15,13 +15,13 @@
 
 /* glibc's libmvec has vector versions (error at most 4 ulp) of these; telling GCC so makes the loops
  * below call them. Clang is told by -fveclib=libmvec. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) &&       \
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && \
     (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
-#define VECTOR1(name)                                                                                 \
-    __attribute__((simd("notinbranch"))) extern float name##f(float);                                 \
+#define VECTOR1(name) \
+    __attribute__((simd("notinbranch"))) extern float name##f(float); \
     __attribute__((simd("notinbranch"))) extern double name(double);
-#define VECTOR2(name)                                                                                 \
-    __attribute__((simd("notinbranch"))) extern float name##f(float, float);                          \
+#define VECTOR2(name) \
+    __attribute__((simd("notinbranch"))) extern float name##f(float, float); \
     __attribute__((simd("notinbranch"))) extern double name(double, double);
 VECTOR1(cbrt)
 VECTOR1(exp)
@@ -82,12 +82,13 @@ static inline int32_t int_powi(int32_t x, int32_t n)
 }
 
 /* Floats to integers truncate and saturate; NaN gives 0. */
-#define FLOAT_TO_INT(name, from, to, low, high)                                                    \
-    static inline to name(from x)                                                                  \
-    {                                                                                              \
-        return x >= (from)(high) ? INT_MAX_OF_##to : x < (from)(low) ? INT_MIN_OF_##to             \
-               : x == x          ? (to)x                                                           \
-                                 : 0;                                                              \
+#define FLOAT_TO_INT(name, from, to, low, high) \
+    static inline to name(from x) \
+    { \
+        return x >= (from)(high) ? INT_MAX_OF_##to \
+               : x < (from)(low) ? INT_MIN_OF_##to \
+               : x == x          ? (to)x \
+                                 : 0; \
     }
 #define INT_MAX_OF_int32_t INT32_MAX
 #define INT_MIN_OF_int32_t INT32_MIN
@@ -102,128 +103,128 @@ FLOAT_TO_INT(double_to_int64, double, int64_t, -9223372036854775808.0, 922337203
 
 #define UNUSED_ABC (void)a, (void)b, (void)c, (void)imm
 
-#define UNARY(name, out, ...)                                                                      \
-    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
-                           int64_t imm)                                                            \
-    {                                                                                              \
-        UNUSED_ABC;                                                                                \
-        out *to = d;                                                                               \
-        const T *p = a;                                                                            \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
-        {                                                                                          \
-            T x = p[i];                                                                            \
-            to[i] = (out)(__VA_ARGS__);                                                            \
-        }                                                                                          \
+#define UNARY(name, out, ...) \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                           int64_t imm) \
+    { \
+        UNUSED_ABC; \
+        out *to = d; \
+        const T *p = a; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) \
+        { \
+            T x = p[i]; \
+            to[i] = (out)(__VA_ARGS__); \
+        } \
     }
 
-#define BINARY(name, out, ...)                                                                     \
-    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
-                           int64_t imm)                                                            \
-    {                                                                                              \
-        UNUSED_ABC;                                                                                \
-        out *to = d;                                                                               \
-        const T *p = a, *q = b;                                                                    \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
-        {                                                                                          \
-            T x = p[i], y = q[i];                                                                  \
-            to[i] = (out)(__VA_ARGS__);                                                            \
-        }                                                                                          \
+#define BINARY(name, out, ...) \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                           int64_t imm) \
+    { \
+        UNUSED_ABC; \
+        out *to = d; \
+        const T *p = a, *q = b; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) \
+        { \
+            T x = p[i], y = q[i]; \
+            to[i] = (out)(__VA_ARGS__); \
+        } \
     }
 
 enum { WHOLE = 16 };
 
-#define MATH1(name, ...)                                                                           \
-    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
-                           int64_t imm)                                                            \
-    {                                                                                              \
-        UNUSED_ABC;                                                                                \
-        T *to = d;                                                                                 \
-        const T *p = a;                                                                            \
-        T in[WHOLE], out[WHOLE];                                                                   \
-        for (int64_t i = 0; i < n; i += WHOLE) {                                                   \
-            int64_t part = n - i < WHOLE ? n - i : WHOLE;                                          \
-            for (int64_t j = 0; j < WHOLE; j++)                                                    \
-                in[j] = (T)0.5;                                                                    \
-            memcpy(in, p + i, (size_t)part * sizeof(T));                                           \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
-            {                                                                                      \
-                T x = in[j];                                                                       \
-                out[j] = __VA_ARGS__;                                                              \
-            }                                                                                      \
-            memcpy(to + i, out, (size_t)part * sizeof(T));                                         \
-        }                                                                                          \
+#define MATH1(name, ...) \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                           int64_t imm) \
+    { \
+        UNUSED_ABC; \
+        T *to = d; \
+        const T *p = a; \
+        T in[WHOLE], out[WHOLE]; \
+        for (int64_t i = 0; i < n; i += WHOLE) { \
+            int64_t part = n - i < WHOLE ? n - i : WHOLE; \
+            for (int64_t j = 0; j < WHOLE; j++) \
+                in[j] = (T)0.5; \
+            memcpy(in, p + i, (size_t)part * sizeof(T)); \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = in[j]; \
+                out[j] = __VA_ARGS__; \
+            } \
+            memcpy(to + i, out, (size_t)part * sizeof(T)); \
+        } \
     }
 
-#define MATH2(name, ...)                                                                           \
-    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
-                           int64_t imm)                                                            \
-    {                                                                                              \
-        UNUSED_ABC;                                                                                \
-        T *to = d;                                                                                 \
-        const T *p = a, *q = b;                                                                    \
-        T in[WHOLE], in2[WHOLE], out[WHOLE];                                                       \
-        for (int64_t i = 0; i < n; i += WHOLE) {                                                   \
-            int64_t part = n - i < WHOLE ? n - i : WHOLE;                                          \
-            for (int64_t j = 0; j < WHOLE; j++)                                                    \
-                in[j] = in2[j] = (T)0.5;                                                           \
-            memcpy(in, p + i, (size_t)part * sizeof(T));                                           \
-            memcpy(in2, q + i, (size_t)part * sizeof(T));                                          \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
-            {                                                                                      \
-                T x = in[j], y = in2[j];                                                           \
-                out[j] = __VA_ARGS__;                                                              \
-            }                                                                                      \
-            memcpy(to + i, out, (size_t)part * sizeof(T));                                         \
-        }                                                                                          \
+#define MATH2(name, ...) \
+    static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                           int64_t imm) \
+    { \
+        UNUSED_ABC; \
+        T *to = d; \
+        const T *p = a, *q = b; \
+        T in[WHOLE], in2[WHOLE], out[WHOLE]; \
+        for (int64_t i = 0; i < n; i += WHOLE) { \
+            int64_t part = n - i < WHOLE ? n - i : WHOLE; \
+            for (int64_t j = 0; j < WHOLE; j++) \
+                in[j] = in2[j] = (T)0.5; \
+            memcpy(in, p + i, (size_t)part * sizeof(T)); \
+            memcpy(in2, q + i, (size_t)part * sizeof(T)); \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = in[j], y = in2[j]; \
+                out[j] = __VA_ARGS__; \
+            } \
+            memcpy(to + i, out, (size_t)part * sizeof(T)); \
+        } \
     }
 
-#define FOLD(name, ...)                                                                            \
-    static void FOLD_BODY(name)(void *acc, const void *from, int64_t groups)                       \
-    {                                                                                              \
-        T *to = acc;                                                                               \
-        const T *p = from;                                                                         \
-        T sum[WHOLE];                                                                              \
-        memcpy(sum, to, sizeof sum);                                                               \
-        for (int64_t g = 0; g < groups; g++) {                                                     \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++)                                    \
-            {                                                                                      \
-                T x = sum[j], y = p[g * WHOLE + j];                                                \
-                sum[j] = (T)(__VA_ARGS__);                                                         \
-            }                                                                                      \
-        }                                                                                          \
-        memcpy(to, sum, sizeof sum);                                                               \
+#define FOLD(name, ...) \
+    static void FOLD_BODY(name)(void *acc, const void *from, int64_t groups) \
+    { \
+        T *to = acc; \
+        const T *p = from; \
+        T sum[WHOLE]; \
+        memcpy(sum, to, sizeof sum); \
+        for (int64_t g = 0; g < groups; g++) { \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = sum[j], y = p[g * WHOLE + j]; \
+                sum[j] = (T)(__VA_ARGS__); \
+            } \
+        } \
+        memcpy(to, sum, sizeof sum); \
     }
 
 /* where and powi have their own shape. */
-#define WHERE_BODY                                                                                 \
-    static void BODY(where)(void *d, const void *a, const void *b, const void *c, int64_t n,       \
-                            int64_t imm)                                                           \
-    {                                                                                              \
-        (void)imm;                                                                                 \
-        T *to = d;                                                                                 \
-        const bool *p = a;                                                                         \
-        const T *q = b, *r = c;                                                                    \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) to[i] = p[i] ? q[i] : r[i];            \
+#define WHERE_BODY \
+    static void BODY(where)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                            int64_t imm) \
+    { \
+        (void)imm; \
+        T *to = d; \
+        const bool *p = a; \
+        const T *q = b, *r = c; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) to[i] = p[i] ? q[i] : r[i]; \
     }
 
 /* x^n by squaring, all lanes in step: the bits of n are the same for all. */
-#define POWI_BODY(MUL, ONE, INVERT)                                                                \
-    static void BODY(powi)(void *d, const void *a, const void *b, const void *c, int64_t n,        \
-                           int64_t imm)                                                            \
-    {                                                                                              \
-        (void)b, (void)c;                                                                          \
-        T *to = d;                                                                                 \
-        const T *p = a;                                                                            \
-        uint64_t power = imm < 0 ? 0 - (uint64_t)imm : (uint64_t)imm;                              \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
-        {                                                                                          \
-            T x = p[i], r = ONE;                                                                   \
-            for (uint64_t k = power; k; k >>= 1) {                                                 \
-                r = (k & 1) ? MUL(r, x) : r;                                                       \
-                x = MUL(x, x);                                                                     \
-            }                                                                                      \
-            to[i] = imm < 0 ? INVERT(r) : r;                                                       \
-        }                                                                                          \
+#define POWI_BODY(MUL, ONE, INVERT) \
+    static void BODY(powi)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                           int64_t imm) \
+    { \
+        (void)b, (void)c; \
+        T *to = d; \
+        const T *p = a; \
+        uint64_t power = imm < 0 ? 0 - (uint64_t)imm : (uint64_t)imm; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) \
+        { \
+            T x = p[i], r = ONE; \
+            for (uint64_t k = power; k; k >>= 1) { \
+                r = (k & 1) ? MUL(r, x) : r; \
+                x = MUL(x, x); \
+            } \
+            to[i] = imm < 0 ? INVERT(r) : r; \
+        } \
     }
 #define FLOAT_MUL(x, y) ((x) * (y))
 #define FLOAT_INVERT(x) ((T)1 / (x))
@@ -303,18 +304,18 @@ WHERE_BODY
 
 /* ---- cast ---------------------------------------------------------------------------------------- */
 
-#define CAST(name, from, to_type, expression)                                                      \
-    static void cast_##name(void *d, const void *a, const void *b, const void *c, int64_t n,       \
-                            int64_t imm)                                                           \
-    {                                                                                              \
-        (void)b, (void)c, (void)imm;                                                               \
-        to_type *to = d;                                                                           \
-        const from *p = a;                                                                         \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                        \
-        {                                                                                          \
-            from x = p[i];                                                                         \
-            to[i] = expression;                                                                    \
-        }                                                                                          \
+#define CAST(name, from, to_type, expression) \
+    static void cast_##name(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                            int64_t imm) \
+    { \
+        (void)b, (void)c, (void)imm; \
+        to_type *to = d; \
+        const from *p = a; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) \
+        { \
+            from x = p[i]; \
+            to[i] = expression; \
+        } \
     }
 CAST(bool_i32, bool, int32_t, x)
 CAST(bool_i64, bool, int64_t, x)
@@ -353,18 +354,19 @@ CAST(f64_f32, double, float, (float)x)
 
 extern const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA);
 const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
-    .op = {
+    .op =
+        {
 #define BODY(name) name##_f32
 #define DTYPE LUCID_FLOAT32
 #define FLOATS 1
 #include "cpu/instr.def"
-        ENTRY(where) ENTRY(powi)
+            ENTRY(where) ENTRY(powi)
 #undef BODY
 #undef DTYPE
 #define BODY(name) name##_f64
 #define DTYPE LUCID_FLOAT64
 #include "cpu/instr.def"
-        ENTRY(where) ENTRY(powi)
+                ENTRY(where) ENTRY(powi)
 #undef BODY
 #undef DTYPE
 #undef FLOATS
@@ -372,23 +374,23 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #define DTYPE LUCID_INT32
 #define INTS 1
 #include "cpu/instr.def"
-        ENTRY(where) ENTRY(powi)
+                    ENTRY(where) ENTRY(powi)
 #undef BODY
 #undef DTYPE
 #define BODY(name) name##_i64
 #define DTYPE LUCID_INT64
 #include "cpu/instr.def"
-        ENTRY(where) ENTRY(powi)
+                        ENTRY(where) ENTRY(powi)
 #undef BODY
 #undef DTYPE
 #undef INTS
 #define BODY(name) name##_bool
 #define DTYPE LUCID_BOOL
 #include "cpu/instr.def"
-        ENTRY(where)
+                            ENTRY(where)
 #undef BODY
 #undef DTYPE
-    },
+        },
 #undef UNARY
 #undef BINARY
 #undef MATH1
@@ -399,7 +401,8 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #define MATH1(name, ...)
 #define MATH2(name, ...)
 #define FOLD(name, ...) [LUCID__##name][DTYPE] = BODY(name),
-    .fold = {
+    .fold =
+        {
 #define BODY(name) name##_fold_f32
 #define DTYPE LUCID_FLOAT32
 #define FLOATS 1
@@ -429,12 +432,13 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #include "cpu/instr.def"
 #undef BODY
 #undef DTYPE
-    },
-    .cast = {
-        [LUCID_BOOL] = {NULL, cast_bool_i32, cast_bool_i64, cast_bool_f32, cast_bool_f64},
-        [LUCID_INT32] = {cast_i32_bool, NULL, cast_i32_i64, cast_i32_f32, cast_i32_f64},
-        [LUCID_INT64] = {cast_i64_bool, cast_i64_i32, NULL, cast_i64_f32, cast_i64_f64},
-        [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
-        [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
-    },
+        },
+    .cast =
+        {
+            [LUCID_BOOL] = {NULL, cast_bool_i32, cast_bool_i64, cast_bool_f32, cast_bool_f64},
+            [LUCID_INT32] = {cast_i32_bool, NULL, cast_i32_i64, cast_i32_f32, cast_i32_f64},
+            [LUCID_INT64] = {cast_i64_bool, cast_i64_i32, NULL, cast_i64_f32, cast_i64_f64},
+            [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
+            [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
+        },
 };

@@ -2,7 +2,7 @@
  *
  * The blocks of all lanes form one sequence, cut into tiles, so that lanes of one block only (a scalar
  * per example under vmap) go as fast as one lane of many. */
-#include "cpu/kernel_random.h"
+#include "cpu/kernels.h"
 
 #include <string.h>
 
@@ -86,7 +86,7 @@ static void store(const work *w, const lucid__philox_tile *t, int64_t first, int
     }
 }
 
-lucid_status lucid__kernel_random_bits(const lucid__kernel_args *args)
+lucid_status lucid__random_bits_kernel(const lucid__kernel_args *args)
 {
     int64_t lanes = lucid__numel(&args->in[0].shape), all = lucid__numel(&args->out[0].shape);
     if (all == 0)

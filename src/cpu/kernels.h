@@ -9,5 +9,6 @@ lucid__kernel_fn lucid__scatter_add_kernel, lucid__scatter_kernel; /* kernel_sca
 lucid__kernel_fn lucid__cumsum_kernel, lucid__cumprod_kernel;      /* kernel_cumulative.c */
 lucid__kernel_fn lucid__sort_kernel;                               /* kernel_sort.c */
 lucid__kernel_fn lucid__argmax_kernel, lucid__argmin_kernel;       /* kernel_arg.c */
+lucid__kernel_fn lucid__random_bits_kernel;                        /* kernel_random.c */
 
 #endif

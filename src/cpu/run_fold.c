@@ -121,8 +121,7 @@ typedef struct row_machine {
 
 static row_machine *new_row_machine(const fold *f)
 {
-    row_machine *r =
-        lucid__malloc(sizeof *r + (size_t)(f->p->nloads + 1) * sizeof(lucid__stream));
+    row_machine *r = lucid__malloc(sizeof *r + (size_t)(f->p->nloads + 1) * sizeof(lucid__stream));
     if (!r)
         return NULL;
     r->p = *f->p;

@@ -48,12 +48,12 @@ void lucid__machine_free(lucid__machine *m)
 static void copy_lanes(char *to, int64_t to_stride, const char *from, int64_t from_stride,
                        int64_t n, size_t size)
 {
-#define COPY(type)                                                                                 \
-    do {                                                                                           \
-        type *d = (type *)(void *)to;                                                              \
-        const type *a = (const type *)(const void *)from;                                          \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            d[i * to_stride] = a[i * from_stride];                                                 \
+#define COPY(type) \
+    do { \
+        type *d = (type *)(void *)to; \
+        const type *a = (const type *)(const void *)from; \
+        for (int64_t i = 0; i < n; i++) \
+            d[i * to_stride] = a[i * from_stride]; \
     } while (0)
     if (to_stride == 1 && from_stride == 1)
         memcpy(to, from, (size_t)n * size);
@@ -143,8 +143,8 @@ static void load(lucid__machine *m, const lucid__stream *t, const int64_t *dim, 
         m->reg[t->reg] = base + locate(dim, ndim, t->stride, first, index) * (int64_t)size;
         return;
     }
-    char *own = m->memory + (64 - (uintptr_t)m->memory % 64) +
-                (size_t)t->reg * LUCID__TILE * LANE_BYTES;
+    char *own =
+        m->memory + (64 - (uintptr_t)m->memory % 64) + (size_t)t->reg * LUCID__TILE * LANE_BYTES;
     m->reg[t->reg] = own;
     transfer(base, t->stride, dim, ndim, first, n, own, size, true);
 }
@@ -231,15 +231,14 @@ static void run_tile(lucid__machine *m, int64_t first, int64_t n)
             continue;
         int64_t index[LUCID_MAX_NDIM];
         int64_t at = locate(p->dim, p->ndim, t->stride, first, index);
-        m->reg[t->reg] =
-            stream_base(m, t) + at * (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
+        m->reg[t->reg] = stream_base(m, t) + at * (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
         direct[t->reg] = true;
     }
     lucid__machine_compute(m, p->dim, p->ndim, NULL, first, n);
     for (int i = 0; i < p->nstores; i++)
         if (!direct[p->stores[i].reg])
-            lucid__machine_store(m, &p->stores[i], m->reg[p->stores[i].reg], p->dim, p->ndim,
-                                 first, n);
+            lucid__machine_store(m, &p->stores[i], m->reg[p->stores[i].reg], p->dim, p->ndim, first,
+                                 n);
 }
 
 /* A dense store may point a register at memory for one tile only: the last tile of a row may not be

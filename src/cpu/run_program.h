@@ -14,8 +14,8 @@ typedef struct lucid__machine {
     const lucid__program *program;
     const lucid__bodies *bodies;
     void *const *slots;
-    char *memory;                        /* nregs registers of LUCID__TILE 8-byte lanes */
-    void *reg[LUCID__MAX_REGISTERS];     /* where a register's lanes are now */
+    char *memory;                    /* nregs registers of LUCID__TILE 8-byte lanes */
+    void *reg[LUCID__MAX_REGISTERS]; /* where a register's lanes are now */
 } lucid__machine;
 
 bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots);

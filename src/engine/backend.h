@@ -27,8 +27,8 @@ typedef struct lucid__kernel_args {
 typedef lucid_status lucid__kernel_fn(const lucid__kernel_args *args);
 
 typedef struct lucid__kernel {
-    lucid__kernel_fn *run;     /* NULL: the backend has none */
-    uint32_t contiguous; /* bit i: input i (31: all later ones) must come row-major */
+    lucid__kernel_fn *run; /* NULL: the backend has none */
+    uint32_t contiguous;   /* bit i: input i (31: all later ones) must come row-major */
 } lucid__kernel;
 
 typedef struct lucid__backend {

@@ -18,8 +18,18 @@ static void view_broadcast(const lucid__location *in, lucid__location *out)
     }
 }
 
-/* Cuts both shapes into groups of dims with equal products; a group can be viewed when its input dims
- * (size 1 left out) lie one within the other, each stride the next one's times its size. */
+/* The dims of size other than 1. */
+static int solid_dims(const lucid_shape *shape, int *dims)
+{
+    int n = 0;
+    for (int i = 0; i < shape->ndim; i++)
+        if (shape->dim[i] != 1)
+            dims[n++] = i;
+    return n;
+}
+
+/* Cuts both shapes, dims of size 1 left out, into groups of equal products. A group can be viewed when
+ * its input dims lie one within the other: each stride the next one's times its size. */
 static bool view_reshape(const lucid__location *in, lucid__location *out)
 {
     const lucid_shape *from = &in->aval.shape, *to = &out->aval.shape;
@@ -27,35 +37,27 @@ static bool view_reshape(const lucid__location *in, lucid__location *out)
         lucid__strides(to, out->stride);
         return true;
     }
-    int i = 0, j = 0;
-    while (i < from->ndim || j < to->ndim) {
+    int f[LUCID_MAX_NDIM], t[LUCID_MAX_NDIM];
+    int nf = solid_dims(from, f);
+    (void)solid_dims(to, t);
+    for (int k = 0; k < to->ndim; k++)
+        out->stride[k] = 0;
+    for (int i = 0, j = 0; i < nf;) {
         int i0 = i, j0 = j;
-        int64_t a = i < from->ndim ? from->dim[i++] : 1, b = j < to->ndim ? to->dim[j++] : 1;
+        int64_t a = from->dim[f[i++]], b = to->dim[t[j++]];
         while (a != b) {
             if (a < b)
-                a *= from->dim[i++];
+                a *= from->dim[f[i++]];
             else
-                b *= to->dim[j++];
+                b *= to->dim[t[j++]];
         }
-        /* Trailing dims of size 1 of the last group. */
-        if (i == from->ndim)
-            while (j < to->ndim && to->dim[j] == 1)
-                j++;
-        int64_t step = 0, expected = 0;
-        bool first = true;
-        for (int k = i - 1; k >= i0; k--) {
-            if (from->dim[k] == 1)
-                continue;
-            if (!first && in->stride[k] != expected)
+        for (int k = i - 1; k > i0; k--)
+            if (in->stride[f[k - 1]] != in->stride[f[k]] * from->dim[f[k]])
                 return false;
-            if (first)
-                step = in->stride[k];
-            first = false;
-            expected = in->stride[k] * from->dim[k];
-        }
+        int64_t step = in->stride[f[i - 1]];
         for (int k = j - 1; k >= j0; k--) {
-            out->stride[k] = step;
-            step *= to->dim[k];
+            out->stride[t[k]] = step;
+            step *= to->dim[t[k]];
         }
     }
     return true;

@@ -224,8 +224,8 @@ static bool lower_iota(lucid__lowering *l, const lucid__node *node, lucid__locat
     return emit_program(l, LUCID__iota, &d);
 }
 
-static bool lower_reduction(lucid__lowering *l, const lucid__node *node,
-                            const lucid__location *in, lucid__location *out)
+static bool lower_reduction(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+                            lucid__location *out)
 {
     draft d = {.reduced = node->nparams, .nloads = 1, .fold = (lucid__prim_id)node->prim};
     const lucid_shape *shape = &in->aval.shape;

@@ -77,7 +77,7 @@ static bool walk(finder *f)
 
 size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node)
 {
-    size_t k = (size_t)(node->mark - base - 1);
+    size_t k = (size_t)(node->mark - st->base - 1);
     return lucid__node_is_ready(node) ? k : st->nleaves + k;
 }
 
@@ -155,7 +155,7 @@ static bool write_words(lucid__structure *st)
 bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,
                            lucid__structure *st)
 {
-    *st = (lucid__structure){0};
+    *st = (lucid__structure){.base = base};
     finder f = {.st = st};
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++)

@@ -12,6 +12,7 @@ typedef struct lucid__structure {
     lucid__node **nodes;  /* pending, inputs before users */
     bool *wanted;         /* per node: somebody else refers to it */
     size_t nleaves, nnodes;
+    int64_t base; /* of the marks of this walk */
     int64_t *words;
     size_t nwords;
 } lucid__structure;

@@ -147,8 +147,8 @@ typedef struct listing {
     void (*release)(void *user);
 } listing;
 
-static lucid_status call_listing(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                 size_t nx, lucid_results *out)
+static lucid_status call_listing(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                                 lucid_results *out)
 {
     const listing *p = self;
     lucid_status status = p->function(s, x, nx, out, p->user);

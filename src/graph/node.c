@@ -5,8 +5,7 @@
 #include "base/memory.h"
 
 lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin,
-                             const int64_t *params, int nparams, const lucid__aval *avals,
-                             int nout)
+                             const int64_t *params, int nparams, const lucid__aval *avals, int nout)
 {
     /* One block: node, outputs, inputs, parameters; all are 8-byte aligned. */
     size_t outs = (size_t)nout * sizeof(lucid__output);

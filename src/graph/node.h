@@ -35,8 +35,8 @@ struct lucid__node {
     uint16_t nout;
     int nin;
     int nparams;
-    int depth;      /* longest chain of nodes behind it that were pending when it was built */
-    int64_t mark;   /* scratch of graph walks; under the engine's lock */
+    int depth;    /* longest chain of nodes behind it that were pending when it was built */
+    int64_t mark; /* scratch of graph walks; under the engine's lock */
     lucid__edge *in;
     int64_t *params;
     lucid__output *out;

@@ -192,8 +192,7 @@ void lucid_release_fn(lucid_fn f)
 
 void *lucid_alloc(lucid_scope *s, size_t bytes)
 {
-    lucid__block *b =
-        bytes < SIZE_MAX / 2 ? lucid__calloc(1, sizeof *b + bytes) : NULL;
+    lucid__block *b = bytes < SIZE_MAX / 2 ? lucid__calloc(1, sizeof *b + bytes) : NULL;
     if (!b) {
         lucid__out_of_memory(s);
         return NULL;

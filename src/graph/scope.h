@@ -24,7 +24,7 @@ typedef struct lucid__session {
     struct lucid__level *top; /* innermost running transform */
     lucid_generator *generator;
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
-    int no_grad; /* how many lucid_no_grad_begin are open */
+    int no_grad;                    /* how many lucid_no_grad_begin are open */
 } lucid__session;
 
 enum { LUCID__SCOPE_INLINE = 16 };

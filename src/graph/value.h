@@ -27,10 +27,10 @@ typedef struct lucid__value lucid__value;
 
 struct lucid__value {
     lucid__refs refs;
-    uint8_t kind;      /* lucid__value_kind */
-    bool weak;         /* made from a bare number: yields in promotion */
-    uint64_t level;    /* id of the transform it belongs to; 0: none */
-    lucid__aval aval;  /* as seen at this level */
+    uint8_t kind;     /* lucid__value_kind */
+    bool weak;        /* made from a bare number: yields in promotion */
+    uint64_t level;   /* id of the transform it belongs to; 0: none */
+    lucid__aval aval; /* as seen at this level */
     union {
         struct lucid__node *node;        /* GRAPH */
         struct lucid__tape_entry *entry; /* TAPE */

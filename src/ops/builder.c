@@ -130,8 +130,9 @@ bool lucid__check_shape(lucid_scope *s, const char *name, const lucid_shape *sha
         }
     int64_t n = lucid__numel(shape);
     if (n < 0 || n > INT64_MAX / 8) {
-        (void)lucid_fail(s, LUCID_VALUE_ERROR, "%s: the number of elements of shape %s is too large",
-                         name, lucid__shape_text(shape, text, sizeof text));
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "%s: the number of elements of shape %s is too large", name,
+                         lucid__shape_text(shape, text, sizeof text));
         return false;
     }
     return true;

@@ -8,8 +8,7 @@
 #include "prim/family.h"
 
 /* The dtype that inputs of a class are cast to; false: the class refuses them. */
-static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted,
-                        lucid_dtype *dtype)
+static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted, lucid_dtype *dtype)
 {
     const char *name = lucid__prim_get(id)->name;
     *dtype = promoted;
@@ -23,8 +22,9 @@ static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted,
         return true;
     case LUCID__CLASS_SIGNED:
         if (promoted == LUCID_BOOL)
-            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: not possible on bool; cast to int64 or use "
-                                                  "the logical operations",
+            (void)lucid_fail(s, LUCID_TYPE_ERROR,
+                             "%s: not possible on bool; cast to int64 or use "
+                             "the logical operations",
                              name);
         return promoted != LUCID_BOOL;
     case LUCID__CLASS_BITS:
@@ -52,22 +52,21 @@ static lucid_tensor binary(lucid_scope *s, lucid__prim_id id, lucid_tensor x, lu
     lucid_tensor in[2] = {x, y};
     lucid_dtype dtype;
     const char *name = lucid__prim_get(id)->name;
-    if (!lucid__check_all(s, name, in, 2) ||
-        !class_dtype(s, id, lucid__promoted(in, 2), &dtype) || !lucid__cast_all(s, in, 2, dtype) ||
-        !lucid__broadcast_all(s, name, in, 2))
+    if (!lucid__check_all(s, name, in, 2) || !class_dtype(s, id, lucid__promoted(in, 2), &dtype) ||
+        !lucid__cast_all(s, in, 2, dtype) || !lucid__broadcast_all(s, name, in, 2))
         return (lucid_tensor){NULL};
     return lucid__bind1(s, id, in, 2, NULL, 0);
 }
 
-#define LUCID_UNARY(name, class, doc)                                                              \
-    lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x)                                      \
-    {                                                                                              \
-        return unary(s, LUCID__##name, x);                                                         \
+#define LUCID_UNARY(name, class, doc) \
+    lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x) \
+    { \
+        return unary(s, LUCID__##name, x); \
     }
-#define LUCID_BINARY(name, class, doc)                                                             \
-    lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x, lucid_tensor y)                      \
-    {                                                                                              \
-        return binary(s, LUCID__##name, x, y);                                                     \
+#define LUCID_BINARY(name, class, doc) \
+    lucid_tensor lucid_##name(lucid_scope *s, lucid_tensor x, lucid_tensor y) \
+    { \
+        return binary(s, LUCID__##name, x, y); \
     }
 #include "lucid_elementwise.def"
 #undef LUCID_UNARY

@@ -29,8 +29,7 @@ static lucid_tensor over_buffer(lucid_scope *s, lucid_dtype dtype, const lucid_s
     return lucid__own(s, node ? lucid__value_new_graph(node, 0) : NULL);
 }
 
-lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype,
-                             lucid_shape shape)
+lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype, lucid_shape shape)
 {
     if (!check_new(s, "from_data", data, dtype, &shape))
         return EMPTY;

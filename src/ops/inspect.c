@@ -34,5 +34,5 @@ lucid_dtype lucid_dtype_of(lucid_tensor x)
 
 const char *lucid_version(void)
 {
-    return "0.1.0";
+    return LUCID__VERSION;
 }

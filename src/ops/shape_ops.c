@@ -320,8 +320,7 @@ lucid_status lucid_split(lucid_scope *s, lucid_tensor x, int64_t length, int dim
         return lucid_fail(s, LUCID_VALUE_ERROR, "split: size %lld gives %lld pieces, not %zu",
                           (long long)size, (long long)count, n);
     for (int64_t i = 0; i < count; i++)
-        pieces[i] = lucid_slice(s, x, at, i * length,
-                                i + 1 == count ? size : (i + 1) * length, 1);
+        pieces[i] = lucid_slice(s, x, at, i * length, i + 1 == count ? size : (i + 1) * length, 1);
     return lucid_error(s);
 }
 

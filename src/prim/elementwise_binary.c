@@ -7,22 +7,22 @@
 #define NUM(value) lucid_scalar(s, (value))
 #define X (c->in[0])
 #define Y (c->in[1])
-#define PARTIAL(name)                                                                              \
+#define PARTIAL(name) \
     static lucid_tensor name##_partial(lucid_scope *s, const lucid__call *c, lucid_tensor y, int i)
-#define JVP(name)                                                                                  \
-    static void name##_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,            \
+#define JVP(name) \
+    static void name##_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y, \
                            const lucid_tensor *dx, lucid_tensor *dy)
-#define TRANSPOSE(name)                                                                            \
-    static void name##_transpose(lucid_scope *s, const lucid__call *c, const lucid__aval *in,      \
+#define TRANSPOSE(name) \
+    static void name##_transpose(lucid_scope *s, const lucid__call *c, const lucid__aval *in, \
                                  const bool *linear, const lucid_tensor *ct, lucid_tensor *dct)
 
-#define SAMPLES(name, fill0, fill1)                                                                \
-    static const lucid__sample name##_samples[] = {                                                \
-        {2, 0, {{LUCID_FLOAT64, fill0, {2, {3, 4}}}, {LUCID_FLOAT64, fill1, {2, {3, 4}}}}, {0}},   \
-        {2, 0, {{LUCID_FLOAT32, fill0, {1, {5}}}, {LUCID_FLOAT32, fill1, {1, {5}}}}, {0}},         \
-        {2, 0, {{LUCID_FLOAT64, fill0, {0, {0}}}, {LUCID_FLOAT64, fill1, {0, {0}}}}, {0}},         \
-        {2, 0, {{LUCID_FLOAT64, fill0, {2, {0, 2}}}, {LUCID_FLOAT64, fill1, {2, {0, 2}}}}, {0}},   \
-        LUCID__END_OF_SAMPLES,                                                                     \
+#define SAMPLES(name, fill0, fill1) \
+    static const lucid__sample name##_samples[] = { \
+        {2, 0, {{LUCID_FLOAT64, fill0, {2, {3, 4}}}, {LUCID_FLOAT64, fill1, {2, {3, 4}}}}, {0}}, \
+        {2, 0, {{LUCID_FLOAT32, fill0, {1, {5}}}, {LUCID_FLOAT32, fill1, {1, {5}}}}, {0}}, \
+        {2, 0, {{LUCID_FLOAT64, fill0, {0, {0}}}, {LUCID_FLOAT64, fill1, {0, {0}}}}, {0}}, \
+        {2, 0, {{LUCID_FLOAT64, fill0, {2, {0, 2}}}, {LUCID_FLOAT64, fill1, {2, {0, 2}}}}, {0}}, \
+        LUCID__END_OF_SAMPLES, \
     }
 SAMPLES(any, "normal", "normal");
 SAMPLES(nonzero, "normal", "positive");
@@ -45,8 +45,9 @@ static const lucid__sample integer_samples[] = {
     LUCID__END_OF_SAMPLES,
 };
 
-#define FLAT(name, samples_)                                                                       \
-    const lucid__rules lucid__rules_##name = {.zero_derivative = true, .samples = samples_##_samples}
+#define FLAT(name, samples_) \
+    const lucid__rules lucid__rules_##name = {.zero_derivative = true, \
+                                              .samples = samples_##_samples}
 
 /* ---- add, sub: linear in both together; a tangent that is absent costs nothing ------------------ */
 
@@ -70,9 +71,7 @@ const lucid__rules lucid__rules_add = {.jvp = add_jvp,
 JVP(sub)
 {
     (void)c, (void)y;
-    dy[0] = dx[0].v && dx[1].v ? lucid_sub(s, dx[0], dx[1])
-            : dx[0].v          ? dx[0]
-                               : lucid_neg(s, dx[1]);
+    dy[0] = dx[0].v && dx[1].v ? lucid_sub(s, dx[0], dx[1]) : dx[0].v ? dx[0] : lucid_neg(s, dx[1]);
 }
 
 TRANSPOSE(sub)
@@ -221,12 +220,24 @@ TRANSPOSE(where)
 }
 
 static const lucid__sample where_samples[] = {
-    {3, 0, {{LUCID_BOOL, "bool", {2, {3, 4}}}, {LUCID_FLOAT64, "normal", {2, {3, 4}}},
-            {LUCID_FLOAT64, "normal", {2, {3, 4}}}}, {0}},
-    {3, 0, {{LUCID_BOOL, "bool", {1, {0}}}, {LUCID_FLOAT64, "normal", {1, {0}}},
-            {LUCID_FLOAT64, "normal", {1, {0}}}}, {0}},
-    {3, 0, {{LUCID_BOOL, "bool", {1, {3}}}, {LUCID_INT32, "integers", {1, {3}}},
-            {LUCID_INT32, "integers", {1, {3}}}}, {0}},
+    {3,
+     0,
+     {{LUCID_BOOL, "bool", {2, {3, 4}}},
+      {LUCID_FLOAT64, "normal", {2, {3, 4}}},
+      {LUCID_FLOAT64, "normal", {2, {3, 4}}}},
+     {0}},
+    {3,
+     0,
+     {{LUCID_BOOL, "bool", {1, {0}}},
+      {LUCID_FLOAT64, "normal", {1, {0}}},
+      {LUCID_FLOAT64, "normal", {1, {0}}}},
+     {0}},
+    {3,
+     0,
+     {{LUCID_BOOL, "bool", {1, {3}}},
+      {LUCID_INT32, "integers", {1, {3}}},
+      {LUCID_INT32, "integers", {1, {3}}}},
+     {0}},
     LUCID__END_OF_SAMPLES,
 };
 const lucid__rules lucid__rules_where = {

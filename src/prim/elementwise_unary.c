@@ -7,17 +7,17 @@
 
 #define NUM(value) lucid_scalar(s, (value))
 #define X (c->in[0])
-#define PARTIAL(name)                                                                              \
+#define PARTIAL(name) \
     static lucid_tensor name##_partial(lucid_scope *s, const lucid__call *c, lucid_tensor y, int i)
 #define UNUSED (void)s, (void)c, (void)y, (void)i
 
-#define SAMPLES(name, fill_)                                                                       \
-    static const lucid__sample name##_samples[] = {                                                \
-        {1, 0, {{LUCID_FLOAT64, fill_, {2, {3, 4}}}}, {0}},                                        \
-        {1, 0, {{LUCID_FLOAT32, fill_, {1, {5}}}}, {0}},                                           \
-        {1, 0, {{LUCID_FLOAT64, fill_, {0, {0}}}}, {0}},                                           \
-        {1, 0, {{LUCID_FLOAT64, fill_, {2, {0, 2}}}}, {0}},                                        \
-        LUCID__END_OF_SAMPLES,                                                                     \
+#define SAMPLES(name, fill_) \
+    static const lucid__sample name##_samples[] = { \
+        {1, 0, {{LUCID_FLOAT64, fill_, {2, {3, 4}}}}, {0}}, \
+        {1, 0, {{LUCID_FLOAT32, fill_, {1, {5}}}}, {0}}, \
+        {1, 0, {{LUCID_FLOAT64, fill_, {0, {0}}}}, {0}}, \
+        {1, 0, {{LUCID_FLOAT64, fill_, {2, {0, 2}}}}, {0}}, \
+        LUCID__END_OF_SAMPLES, \
     }
 SAMPLES(any, "normal");
 SAMPLES(nonzero, "nonzero");
@@ -26,9 +26,10 @@ SAMPLES(unit, "unit");
 SAMPLES(above_one, "above_one");
 SAMPLES(distinct, "distinct");
 
-#define RULES(name, samples_)                                                                      \
-    const lucid__rules lucid__rules_##name = {.partial = name##_partial, .samples = samples_##_samples}
-#define FLAT(name)                                                                                 \
+#define RULES(name, samples_) \
+    const lucid__rules lucid__rules_##name = {.partial = name##_partial, \
+                                              .samples = samples_##_samples}
+#define FLAT(name) \
     const lucid__rules lucid__rules_##name = {.zero_derivative = true, .samples = distinct_samples}
 
 /* ---- arithmetic ----------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ typedef void lucid__transpose_rule(lucid_scope *s, const lucid__call *c, const l
 /* An input for the test grid. */
 typedef struct lucid__sample_input {
     lucid_dtype dtype;
-    const char *fill; /* see tests/c/support/samples.c: "normal", "positive", "index:5", "spd", ... */
+    const char
+        *fill; /* see tests/c/support/samples.c: "normal", "positive", "index:5", "spd", ... */
     lucid_shape shape;
 } lucid__sample_input;
 
@@ -72,9 +73,9 @@ typedef struct lucid__rules {
     /* Bit i: linear in input i, jointly with the other such inputs while the rest is held fixed. An
      * output whose every input is linear needs no jvp. Inputs past 31 count as 31. */
     uint32_t linear;
-    bool bilinear;           /* linear in each of two inputs, the other held fixed */
-    bool zero_derivative;    /* piecewise constant */
-    const char *why_not;     /* LUCID__UNSUPPORTED: why a rule left out cannot be */
+    bool bilinear;                /* linear in each of two inputs, the other held fixed */
+    bool zero_derivative;         /* piecewise constant */
+    const char *why_not;          /* LUCID__UNSUPPORTED: why a rule left out cannot be */
     const lucid__sample *samples; /* ended by one with nin -1; NULL: the family's */
     const char *doc;
 } lucid__rules;
@@ -82,7 +83,10 @@ typedef struct lucid__rules {
 #define LUCID__UNSUPPORTED(why) .why_not = (why)
 #define LUCID__ALL_INPUTS UINT32_MAX
 #define LUCID__INPUT(i) (UINT32_C(1) << (i))
-#define LUCID__END_OF_SAMPLES {.nin = -1}
+#define LUCID__END_OF_SAMPLES \
+    { \
+        .nin = -1 \
+    }
 
 typedef struct lucid__prim {
     const char *name;

@@ -49,12 +49,17 @@ static void reduction_batch(lucid_scope *s, const lucid__call *c, const int *axi
     out_axis[0] = axis[0] - before;
 }
 
-#define FLOAT_SAMPLES(fill)                                                                        \
-    {1, 1, {{LUCID_FLOAT64, fill, {3, {2, 3, 4}}}}, {1}},                                          \
-        {1, 2, {{LUCID_FLOAT64, fill, {3, {2, 3, 4}}}}, {0, 2}},                                   \
-        {1, 1, {{LUCID_FLOAT32, fill, {1, {20}}}}, {0}},                                           \
-        {1, 1, {{LUCID_FLOAT64, fill, {2, {0, 3}}}}, {1}},                                         \
-        {1, 0, {{LUCID_FLOAT64, fill, {1, {3}}}}, {0}}
+#define FLOAT_SAMPLES(fill) \
+    {1, 1, {{LUCID_FLOAT64, fill, {3, {2, 3, 4}}}}, {1}}, \
+        {1, 2, {{LUCID_FLOAT64, fill, {3, {2, 3, 4}}}}, {0, 2}}, \
+        {1, 1, {{LUCID_FLOAT32, fill, {1, {20}}}}, {0}}, \
+        {1, 1, {{LUCID_FLOAT64, fill, {2, {0, 3}}}}, {1}}, \
+    { \
+        1, 0, {{LUCID_FLOAT64, fill, {1, {3}}}}, \
+        { \
+            0 \
+        } \
+    }
 
 const lucid__rules lucid__family_reduction = {
     .infer = reduction_infer, .batch = reduction_batch, .doc = "Folds of some dims."};

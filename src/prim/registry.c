@@ -6,7 +6,7 @@
 #undef PRIM
 
 static const lucid__prim registry[LUCID__PRIM_COUNT] = {
-#define PRIM(name, family, inputs, outputs)                                                        \
+#define PRIM(name, family, inputs, outputs) \
     [LUCID__##name] = {#name, LUCID__##family, inputs, outputs, &lucid__rules_##name},
 #include "prim/prims.def"
 #undef PRIM

@@ -216,8 +216,7 @@ static void slice_batch(lucid_scope *s, const lucid__call *c, const int *axis, i
     const int64_t whole[3] = {0, size, 1};
     for (int part = 0; part < 3; part++)
         for (int i = 0; i <= n; i++)
-            params[part * (n + 1) + i] = i == at ? whole[part]
-                                                 : c->params[part * n + i - (i > at)];
+            params[part * (n + 1) + i] = i == at ? whole[part] : c->params[part * n + i - (i > at)];
     out[0] = lucid__bind1(s, LUCID__slice, c->in, 1, params, 3 * (n + 1));
     out_axis[0] = at;
 }
@@ -271,8 +270,7 @@ const lucid__rules lucid__rules_slice = {
 
 /* ---- pad: zeros. Params hold, per dim, how many go before, then after, then between elements. ---- */
 
-static bool pad_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in,
-                      lucid__aval *out)
+static bool pad_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in, lucid__aval *out)
 {
     int n = in->shape.ndim;
     bool fits = true;
@@ -380,8 +378,12 @@ static void concatenate_transpose(lucid_scope *s, const lucid__call *c, const lu
 
 static const lucid__sample concatenate_samples[] = {
     {2, 1, {{LUCID_FLOAT64, "normal", {2, {2, 3}}}, {LUCID_FLOAT64, "normal", {2, {2, 1}}}}, {1}},
-    {3, 1, {{LUCID_FLOAT64, "normal", {2, {2, 3}}}, {LUCID_FLOAT64, "normal", {2, {0, 3}}},
-            {LUCID_FLOAT64, "normal", {2, {1, 3}}}}, {0}},
+    {3,
+     1,
+     {{LUCID_FLOAT64, "normal", {2, {2, 3}}},
+      {LUCID_FLOAT64, "normal", {2, {0, 3}}},
+      {LUCID_FLOAT64, "normal", {2, {1, 3}}}},
+     {0}},
     {1, 1, {{LUCID_FLOAT64, "normal", {1, {4}}}}, {0}},
     {2, 1, {{LUCID_INT64, "integers", {1, {4}}}, {LUCID_INT64, "integers", {1, {2}}}}, {0}},
     LUCID__END_OF_SAMPLES,

@@ -42,9 +42,8 @@ lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x)
 
 bool lucid_is_recorded(lucid_tensor x)
 {
-    for (const lucid__value *v = x.v; v; v = v->kind == LUCID__GRAPH || v->kind == LUCID__TAPE
-                                                 ? NULL
-                                                 : v->inner)
+    for (const lucid__value *v = x.v; v;
+         v = v->kind == LUCID__GRAPH || v->kind == LUCID__TAPE ? NULL : v->inner)
         if (v->level == LUCID__AMBIENT_DUAL)
             return true;
     return false;
@@ -70,8 +69,7 @@ lucid_status lucid_backward(lucid_scope *s, lucid_tensor loss, lucid_tensor cota
                           "of that shape, or reduce it (sum, mean)",
                           lucid__shape_text(&aval->shape, a, sizeof a));
     if (cotangent.v && !lucid__shape_equal(&cotangent.v->aval.shape, &aval->shape))
-        return lucid_fail(s, LUCID_VALUE_ERROR,
-                          "backward: the gradient has shape %s, expected %s",
+        return lucid_fail(s, LUCID_VALUE_ERROR, "backward: the gradient has shape %s, expected %s",
                           lucid__shape_text(&cotangent.v->aval.shape, a, sizeof a),
                           lucid__shape_text(&aval->shape, b, sizeof b));
     lucid_scope child;
@@ -95,8 +93,9 @@ void lucid_set_grad(lucid_scope *s, lucid_tensor leaf, lucid_tensor grad)
     if (!lucid__ok(s))
         return;
     if (!e) {
-        (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "set_grad: the tensor is not a leaf that requires "
-                                                 "grad");
+        (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
+                         "set_grad: the tensor is not a leaf that requires "
+                         "grad");
         return;
     }
     if (grad.v && !lucid__shape_equal(&grad.v->aval.shape, &e->avals[0].shape)) {

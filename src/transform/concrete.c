@@ -15,7 +15,8 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
         bool first = s->session->status == LUCID_OK;
         lucid_tensor empty = lucid__error(
             s, LUCID_DIVERGED,
-            "%s: the answer differs from lane to lane of the batch, so the function cannot go on as "
+            "%s: the answer differs from lane to lane of the batch, so the function cannot go on "
+            "as "
             "one under strategy=\"vectorized\"; use where(), a mask, or strategy=\"auto\"",
             what);
         if (first)

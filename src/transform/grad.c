@@ -58,8 +58,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     }
     for (size_t k = 0; k < g->argnums.n && lucid__ok(s); k++) {
         int i = lucid__argnum(&g->argnums, k, nx);
-        (void)lucid_results_push(s, out,
-                                 dx[i].v ? dx[i] : lucid__zeros(s, &linear.x_avals[i]));
+        (void)lucid_results_push(s, out, dx[i].v ? dx[i] : lucid__zeros(s, &linear.x_avals[i]));
     }
     lucid__linear_release(&linear);
     if (g->with_value && lucid__ok(s))

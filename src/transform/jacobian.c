@@ -111,8 +111,8 @@ static void reverse_rows(lucid_scope *s, const jacobian_self *self, const lucid_
     lucid__scope_leave(&child);
 }
 
-static lucid_status call_reverse(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                 size_t nx, lucid_results *out)
+static lucid_status call_reverse(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                                 lucid_results *out)
 {
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
@@ -160,8 +160,8 @@ static lucid_status push(lucid_scope *s, const void *self, const lucid_tensor *d
     return lucid_error(s);
 }
 
-static lucid_status call_forward(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                 size_t nx, lucid_results *out)
+static lucid_status call_forward(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                                 lucid_results *out)
 {
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);

@@ -143,9 +143,10 @@ static bool pieces_store(lucid_scope *s, const vmap_call *call, pieces *p, size_
             if (!out_dim_of(s, call->self, r, k, &p->dim[k]))
                 return false;
     } else if (r->count != p->nresults) {
-        (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: the function returned %zu results for some lanes and %zu for others",
-                         p->nresults, r->count);
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: the function returned %zu results for some lanes and %zu for others",
+            p->nresults, r->count);
         return false;
     }
     for (size_t k = 0; k < r->count; k++)
@@ -162,8 +163,8 @@ static lucid_status push_result(lucid_scope *s, lucid_results *out, size_t k, si
 /* ---- vectorized ----------------------------------------------------------------------------- */
 
 /* Runs f on lanes first .. first + size - 1 and stores its results as piece `run`. */
-static bool run_batch(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size,
-                      pieces *p, size_t run)
+static bool run_batch(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size, pieces *p,
+                      size_t run)
 {
     lucid_scope child;
     lucid__scope_enter(&child, s);
@@ -235,8 +236,8 @@ static bool run_lane(lucid_scope *s, const vmap_call *call, int64_t lane, pieces
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
     for (size_t i = 0; in && i < call->nx; i++)
-        in[i] = call->axis[i] >= 0 ? lucid_select(&child, call->x[i], call->axis[i], lane)
-                                   : call->x[i];
+        in[i] =
+            call->axis[i] >= 0 ? lucid_select(&child, call->x[i], call->axis[i], lane) : call->x[i];
     lucid__level level = {.kind = LUCID__LEVEL_LANE,
                           .first = lane,
                           .size = 1,
