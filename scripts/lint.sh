@@ -38,7 +38,7 @@ types() {
 }
 # Both compilers, warnings as errors. The first build also gives clang-tidy its compile commands.
 clang_build() { scripts/build.sh lint; }
-gcc_build() { scripts/build.sh dev; }
+gcc_build() { scripts/build.sh lint-gcc; }
 clang_tidy() { $bin/python scripts/tidy.py build/lint; }
 
 check layers $bin/python scripts/check_layers.py
