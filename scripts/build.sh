@@ -13,8 +13,8 @@ if [ ! -f "build/$preset/build.ninja" ]; then
 fi
 # Says nothing when all went well: what a build prints on success is noise in front of the tests.
 if [ $# -gt 0 ]; then
-    cmake --build "build/$preset" --target "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+    cmake --build "build/$preset" --target "$@" -- --quiet >"$log" 2>&1 || { cat "$log"; exit 1; }
 else
-    cmake --build "build/$preset" >"$log" 2>&1 || { cat "$log"; exit 1; }
+    cmake --build "build/$preset" -- --quiet >"$log" 2>&1 || { cat "$log"; exit 1; }
 fi
 grep -A6 'warning:' "$log" || true
