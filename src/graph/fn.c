@@ -77,7 +77,8 @@ lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tenso
         r->at = more;
         r->capacity = capacity;
     }
-    lucid_tensor own = lucid_own(r->scope, y);
+    lucid_tensor own =
+        lucid_own(r->scope, lucid_cast(s, y, lucid_dtype_of(y))); /* no bare number */
     if (!own.v)
         return lucid_error(s);
     r->at[r->count++] = (lucid__result){own, out_dim};
@@ -183,6 +184,28 @@ lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function, 
 
 /* ---- calling ------------------------------------------------------------------------------- */
 
+const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const lucid_tensor *x,
+                                     size_t nx)
+{
+    static const lucid_tensor none = {NULL};
+    bool numbers = false;
+    if (!lucid__ok(s))
+        return NULL;
+    for (size_t i = 0; i < nx; i++) {
+        if (!x[i].v) {
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: argument %zu is an empty handle", name, i);
+            return NULL;
+        }
+        numbers |= x[i].v->weak;
+    }
+    if (!numbers)
+        return nx > 0 ? x : &none;
+    lucid_tensor *settled = lucid_alloc(s, nx * sizeof *settled);
+    for (size_t i = 0; settled && i < nx; i++)
+        settled[i] = lucid_cast(s, x[i], lucid_dtype_of(x[i]));
+    return lucid__ok(s) ? settled : NULL;
+}
+
 lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
                            lucid_results *y)
 {
@@ -190,13 +213,10 @@ lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tenso
         return lucid_error(s);
     if (!f || !y)
         return lucid_fail(s, LUCID_TYPE_ERROR, "call: the function is an empty handle");
-    for (size_t i = 0; i < nx; i++)
-        if (!x[i].v)
-            return lucid_fail(s, LUCID_TYPE_ERROR, "%s: argument %zu is an empty handle", f->name,
-                              i);
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    lucid_status status = f->call(&child, f->self, x, nx, y);
+    x = lucid__arguments(&child, f->name, x, nx);
+    lucid_status status = x ? f->call(&child, f->self, x, nx, y) : lucid_error(s);
     lucid__scope_leave(&child);
     return status;
 }

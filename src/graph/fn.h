@@ -39,6 +39,11 @@ struct lucid_results {
     size_t aux; /* how many at the end are auxiliary */
 };
 
+/* Arguments checked: none is empty (an error otherwise), bare numbers become tensors. Returns x itself
+ * or a copy that lives as long as s; NULL on error. */
+const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const lucid_tensor *x,
+                                     size_t nx);
+
 /* Runs f in a child scope of s and moves its results to the scope of y. */
 lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
                            lucid_results *y);

@@ -77,7 +77,6 @@ lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid_
     if (!v)
         return NULL;
     v->aval = primal->aval;
-    v->weak = primal->weak;
     v->inner = lucid__value_retain(primal);
     v->tangent = lucid__value_retain(tangent);
     return v;

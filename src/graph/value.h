@@ -28,7 +28,7 @@ typedef struct lucid__value lucid__value;
 struct lucid__value {
     lucid__refs refs;
     uint8_t kind;     /* lucid__value_kind */
-    bool weak;        /* made from a bare number: yields in promotion */
+    bool weak;        /* a bare number at level 0: yields in promotion */
     uint64_t level;   /* id of the transform it belongs to; 0: none */
     lucid__aval aval; /* as seen at this level */
     union {

@@ -80,13 +80,9 @@ static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tens
 static lucid_fn linear_fn(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                           lucid_results *y, const char *name, lucid__fn_call *call)
 {
-    for (size_t i = 0; i < nx && lucid__ok(s); i++)
-        if (!x[i].v)
-            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: argument %zu is an empty handle", name, i);
-    if (!lucid__ok(s))
-        return (lucid_fn){NULL};
+    x = lucid__arguments(s, name, x, nx);
     lucid__linear linear;
-    if (!lucid__linearize(s, f.f, x, NULL, nx, false, y, &linear))
+    if (!x || !lucid__linearize(s, f.f, x, NULL, nx, false, y, &linear))
         return (lucid_fn){NULL};
     lucid__fn *object = lucid__fn_alloc(name, sizeof linear, call, destroy_linear);
     if (object)
@@ -149,15 +145,11 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
                                const lucid_tensor *dx, size_t nx, lucid_results *y,
                                lucid_results *dy)
 {
-    for (size_t i = 0; i < nx && lucid__ok(s); i++)
-        if (!x[i].v)
-            (void)lucid_fail(s, LUCID_TYPE_ERROR, "jvp: argument %zu is an empty handle", i);
-    if (!lucid__ok(s))
-        return lucid_error(s);
     lucid_scope child;
     lucid__scope_enter(&child, s);
+    x = lucid__arguments(&child, "jvp", x, nx);
     lucid_results *r = lucid_results_new(&child);
-    lucid_tensor *in = lucid_alloc(&child, (nx + 1) * sizeof *in);
+    lucid_tensor *in = x ? lucid_alloc(&child, (nx + 1) * sizeof *in) : NULL;
     lucid__level dual = {.kind = LUCID__LEVEL_DUAL};
     for (size_t i = 0; in && i < nx && lucid__ok(s); i++) {
         in[i] = x[i];
