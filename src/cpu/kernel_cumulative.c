@@ -1,31 +1,22 @@
-/* cumsum, cumprod. The input is row-major: [outer, n, inner] around the dim, and a task is one outer
- * slab and some neighbouring columns of inner, so that memory is read in order. */
+/* cumsum, cumprod: each row from one end, or with params[1] from the other. */
 #include "cpu/kernels.h"
 #include "cpu/rows.h"
 
-/* Columns worked on together; their running values stay in the first-level cache. */
-enum { COLUMNS = 256 };
-
 #define CUMULATE(name, type, wide, start, op) \
-    static void name(const lucid__rows *r, bool reverse, const type *x, type *y) \
+    static void name(const lucid__rows *r, const lucid__kernel_args *args, int64_t at, \
+                     int64_t task, int64_t columns) \
     { \
-        int64_t groups = (r->inner + COLUMNS - 1) / COLUMNS; \
-        _Pragma("omp parallel for collapse(2) if (r->parallel)") for (int64_t o = 0; o < r->outer; \
-                                                                      o++) for (int64_t g = 0; \
-                                                                                g < groups; g++) \
-        { \
-            int64_t first = g * COLUMNS; \
-            int64_t columns = r->inner - first < COLUMNS ? r->inner - first : COLUMNS; \
-            int64_t base = o * r->n * r->inner + first; \
-            wide so_far[COLUMNS]; \
-            for (int64_t j = 0; j < columns; j++) \
-                so_far[j] = start; \
-            for (int64_t k = 0; k < r->n; k++) { \
-                int64_t at = base + (reverse ? r->n - 1 - k : k) * r->inner; \
-                for (int64_t j = 0; j < columns; j++) { \
-                    so_far[j] = so_far[j] op(wide) x[at + j]; \
-                    y[at + j] = (type)so_far[j]; \
-                } \
+        (void)task; \
+        wide so_far[LUCID__COLUMNS]; \
+        for (int64_t j = 0; j < columns; j++) \
+            so_far[j] = start; \
+        for (int64_t k = 0; k < r->n; k++) { \
+            int64_t place = at + (args->params[1] ? r->n - 1 - k : k) * r->inner; \
+            const type *x = (const type *)args->in->data + place; \
+            type *y = (type *)args->out->data + place; \
+            for (int64_t j = 0; j < columns; j++) { \
+                so_far[j] = so_far[j] op(wide) x[j]; \
+                y[j] = (type)so_far[j]; \
             } \
         } \
     }
@@ -39,30 +30,16 @@ CUMULATE(prod_int64, int64_t, uint64_t, 1, *)
 
 lucid_status lucid__cumsum_kernel(const lucid__kernel_args *args)
 {
-    lucid__rows r = lucid__rows_of(args);
-    bool reverse = args->params[1] != 0;
-    const void *x = args->in->data;
-    void *y = args->out->data;
-    if (args->in->dtype == LUCID_FLOAT32)
-        sum_float32(&r, reverse, x, y);
-    else if (args->in->dtype == LUCID_FLOAT64)
-        sum_float64(&r, reverse, x, y);
-    else
-        sum_int64(&r, reverse, x, y);
-    return LUCID_OK;
+    lucid_dtype dtype = args->in->dtype;
+    return lucid__rows_run(args, dtype == LUCID_FLOAT32   ? sum_float32
+                                 : dtype == LUCID_FLOAT64 ? sum_float64
+                                                          : sum_int64);
 }
 
 lucid_status lucid__cumprod_kernel(const lucid__kernel_args *args)
 {
-    lucid__rows r = lucid__rows_of(args);
-    bool reverse = args->params[1] != 0;
-    const void *x = args->in->data;
-    void *y = args->out->data;
-    if (args->in->dtype == LUCID_FLOAT32)
-        prod_float32(&r, reverse, x, y);
-    else if (args->in->dtype == LUCID_FLOAT64)
-        prod_float64(&r, reverse, x, y);
-    else
-        prod_int64(&r, reverse, x, y);
-    return LUCID_OK;
+    lucid_dtype dtype = args->in->dtype;
+    return lucid__rows_run(args, dtype == LUCID_FLOAT32   ? prod_float32
+                                 : dtype == LUCID_FLOAT64 ? prod_float64
+                                                          : prod_int64);
 }

@@ -5,6 +5,7 @@
 #include "base/dtype.h"
 #include "cpu/index_walk.h"
 #include "cpu/kernels.h"
+#include "cpu/threads.h"
 
 enum { PARALLEL = 1 << 15 };
 
@@ -60,8 +61,9 @@ lucid_status lucid__gather_kernel(const lucid__kernel_args *args)
         piece = PARALLEL / w.count;
     int64_t pieces = row.count > piece ? (row.count + piece - 1) / piece : 1;
     bool all_fit = true;
-#pragma omp parallel for collapse(2) reduction(&& : all_fit)                                       \
-    if (w.count * (row.count > 0 ? row.count : 1) > PARALLEL)
+    bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
+    int threads = parallel ? lucid__num_threads() : 1;
+#pragma omp parallel for collapse(2) num_threads(threads) reduction(&& : all_fit)
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t offset[LUCID__INDEX_BLOCK];

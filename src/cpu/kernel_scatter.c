@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "cpu/index_walk.h"
 #include "cpu/kernels.h"
+#include "cpu/threads.h"
 
 enum { PARALLEL = 1 << 15 };
 
@@ -64,7 +65,7 @@ static void copy_in(const lucid__view *y, void *out)
         return;
     }
     int64_t blocks = (all.count + PARALLEL - 1) / PARALLEL;
-#pragma omp parallel for if (blocks > 1)
+#pragma omp parallel for num_threads(lucid__num_threads()) if (blocks > 1)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t from = b * PARALLEL;
         int64_t n = all.count - from < PARALLEL ? all.count - from : PARALLEL;
@@ -92,8 +93,9 @@ static lucid_status scatter(const lucid__kernel_args *args, write_row *write)
     }
     int64_t pieces = row.count > piece ? (row.count + piece - 1) / piece : 1;
     bool all_fit = true;
-#pragma omp parallel for collapse(2) reduction(&& : all_fit)                                       \
-    if (w.count * (row.count > 0 ? row.count : 1) > PARALLEL)
+    bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
+    int threads = parallel ? lucid__num_threads() : 1;
+#pragma omp parallel for collapse(2) num_threads(threads) reduction(&& : all_fit)
     for (int64_t b = 0; b < slabs; b++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t to[LUCID__INDEX_BLOCK], at[LUCID__INDEX_BLOCK];

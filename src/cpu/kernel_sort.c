@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "cpu/kernels.h"
 #include "cpu/rows.h"
+#include "cpu/threads.h"
 
 enum { SHORT = 48, MERGED = 512, RADIX = 256, DIGITS = 8 };
 
@@ -127,7 +128,8 @@ lucid_status lucid__sort_kernel(const lucid__kernel_args *args)
     bool enough_memory = true;
     if (r.n == 0)
         return LUCID_OK;
-#pragma omp parallel if (r.parallel && r.outer * r.inner > 1) reduction(&& : enough_memory)
+    int threads = r.parallel && r.outer * r.inner > 1 ? lucid__num_threads() : 1;
+#pragma omp parallel num_threads(threads) reduction(&& : enough_memory)
     {
         pair *rows = lucid__malloc(2 * (size_t)r.n * sizeof *rows);
         enough_memory = rows != NULL;
