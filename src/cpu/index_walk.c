@@ -123,7 +123,7 @@ lucid_status lucid__index_report(const lucid__index_walk *w, const lucid__kernel
     for (int64_t at = 0; at < w->count; at++)
         for (int j = 0; j < w->m; j++) {
             const lucid__view *x = &w->index[j];
-            int64_t where, zero = 0;
+            int64_t where = 0, zero = 0;
             lucid__strided_offsets(&w->positions, x->stride, at, 1, &where);
             if (add_run(x, where, 0, 1, w->size[j], 0, &zero))
                 continue;

@@ -15,7 +15,8 @@
             const type *x = (const type *)args->in->data + place; \
             type *y = (type *)args->out->data + place; \
             for (int64_t j = 0; j < columns; j++) { \
-                so_far[j] = so_far[j] op(wide) x[j]; \
+                wide e = (wide)x[j]; \
+                so_far[j] = so_far[j] op e; \
                 y[j] = (type)so_far[j]; \
             } \
         } \

@@ -125,11 +125,10 @@ lucid_status lucid__sort_kernel(const lucid__kernel_args *args)
     size_t size = lucid_dtype_size(x->dtype);
     uint64_t flip = args->params[1] ? UINT64_MAX : 0;
     int64_t *position = args->out[1].data;
-    bool enough_memory = true;
+    bool enough_memory = true, parallel = r.parallel && r.outer * r.inner > 1;
     if (r.n == 0)
         return LUCID_OK;
-    int threads = r.parallel && r.outer * r.inner > 1 ? lucid__num_threads() : 1;
-#pragma omp parallel num_threads(threads) reduction(&& : enough_memory)
+#pragma omp parallel num_threads(lucid__num_threads()) if (parallel) reduction(&& : enough_memory)
     {
         pair *rows = lucid__malloc(2 * (size_t)r.n * sizeof *rows);
         enough_memory = rows != NULL;

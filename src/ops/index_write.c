@@ -192,7 +192,7 @@ lucid_tensor lucid_slice_put(lucid_scope *s, lucid_tensor x, const int64_t *star
     if (!lucid__check(s, "slice_put", x) || !lucid__check(s, "slice_put", values))
         return (lucid_tensor){NULL};
     const lucid_shape *shape = &x.v->aval.shape;
-    places p[MAX];
+    places p[MAX] = {{0}};
     for (int i = 0; i < shape->ndim; i++) {
         if (step[i] == 0)
             return lucid__error(s, LUCID_VALUE_ERROR, "slice_put: the step of dim %d is 0", i);

@@ -112,7 +112,7 @@ static lucid_tensor lanes_of(lucid_scope *s, const sample *p, int i)
 /* Calls f on every lane by itself. */
 static lucid_tensor loop(lucid_scope *s, lucid_fn f, const lucid_tensor *lanes, int n, int mapped)
 {
-    lucid_tensor y[LANES], x[MOST_ARGS];
+    lucid_tensor y[LANES] = {{NULL}}, x[MOST_ARGS];
     for (int b = 0; b < LANES; b++) {
         for (int i = 0; i < n; i++)
             x[i] = lucid_select(s, lanes[i], 0, (mapped >> i) & 1 ? b : 0);
@@ -128,7 +128,7 @@ static void check_vmap(const sample *p, lucid_fn (*made)(lucid_scope *, lucid_fn
     for (int mapped = 1; mapped < 1 << n; mapped++)
         for (int last = 0; last < 2; last++) {
             lucid_scope *s = lucid_open(NULL);
-            lucid_tensor lanes[MOST_ARGS], x[MOST_ARGS], y = {NULL};
+            lucid_tensor lanes[MOST_ARGS] = {{NULL}}, x[MOST_ARGS], y = {NULL};
             int in_dims[MOST_ARGS];
             for (int i = 0; i < n; i++) {
                 lanes[i] = lanes_of(s, p, i);
@@ -219,7 +219,7 @@ static void check_grad(const sample *p, int arg)
     const double h = 1e-4;
     int n = p->nfloats + p->nints;
     lucid_scope *s = lucid_open(NULL);
-    lucid_tensor x[MOST_ARGS], g = {NULL};
+    lucid_tensor x[MOST_ARGS] = {{NULL}}, g = {NULL};
     for (int i = 0; i < n; i++)
         x[i] = lucid_select(s, lanes_of(s, p, i), 0, 0);
     lucid_fn f = lucid_fn_new(s, p->f, 1, NULL), w = weighed_fn(s, f);
