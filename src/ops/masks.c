@@ -48,8 +48,8 @@ static lucid_tensor nonzero(lucid_scope *s, lucid_tensor x)
     lucid_tensor flat = positions(s, "nonzero", x);
     if (!flat.v)
         return flat;
-    if (shape->ndim == 0)
-        return lucid_reshape(s, flat, LUCID_SHAPE(lucid_numel(flat), 0));
+    if (shape->ndim == 0) /* a position of no coordinates */
+        return lucid__zeros(s, &(lucid__aval){LUCID_INT64, LUCID_SHAPE(lucid_numel(flat), 0)});
     lucid_tensor column[LUCID_MAX_NDIM];
     for (int d = shape->ndim; d-- > 0;) {
         lucid_tensor size = lucid_scalar_int(s, shape->dim[d]);

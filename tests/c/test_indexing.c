@@ -102,7 +102,7 @@ static void test_wrong_arguments(void **state)
     (void)lucid_index(s, x, apart, 2);
     check_error(s, LUCID_VALUE_ERROR, "do not broadcast");
     (void)lucid_index_put(s, x, two, 2, lucid_zeros(s, LUCID_SHAPE(4)), false);
-    check_error(s, LUCID_VALUE_ERROR, "values of shape (4)");
+    check_error(s, LUCID_VALUE_ERROR, "values of shape (4,)");
     (void)lucid_take(s, x, i, 2);
     check_error(s, LUCID_VALUE_ERROR, "dim 2 is out of range for a 2-D tensor");
     (void)lucid_take(s, lucid_scalar(s, 1), i, 0);
@@ -290,7 +290,7 @@ static void test_slice_put_2d(void **state)
     (void)lucid_slice_put(s, x, start, end, (const int64_t[]){1, 0}, lucid_scalar(s, 1));
     check_error(s, LUCID_VALUE_ERROR, "the step of dim 1 is 0");
     (void)lucid_slice_put(s, x, start, end, step, lucid_zeros(s, LUCID_SHAPE(3)));
-    check_error(s, LUCID_VALUE_ERROR, "values of shape (3)");
+    check_error(s, LUCID_VALUE_ERROR, "values of shape (3,)");
     lucid_tensor none = lucid_zeros(s, LUCID_SHAPE(0, 3));
     check_shape(lucid_slice_put(s, none, start, end, step, lucid_scalar(s, 1)), LUCID_SHAPE(0, 3));
     assert_int_equal(lucid_close(s), LUCID_OK);
