@@ -331,7 +331,7 @@ static void test_layer_norm(void **state)
     (void)lucid_layer_norm(s, x, 4, none, none, 1e-5);
     has_error(s, LUCID_VALUE_ERROR, "layer_norm: ndim must be from 1 to 3");
     (void)lucid_layer_norm(s, x, 1, w, none, 1e-5);
-    has_error(s, LUCID_VALUE_ERROR, "layer_norm: weight has shape (2, 3), expected (3)");
+    has_error(s, LUCID_VALUE_ERROR, "layer_norm: weight has shape (2, 3), expected (3,)");
 }
 
 /* ---- losses --------------------------------------------------------------------------------- */
@@ -390,7 +390,7 @@ static void test_cross_entropy_errors(void **state)
     (void)state;
     lucid_tensor x = lucid_zeros(s, LUCID_SHAPE(2, 3)), y;
     (void)lucid_cross_entropy(s, x, INTS64(1), LUCID_MEAN);
-    has_error(s, LUCID_VALUE_ERROR, "want classes of shape (2), not (1)");
+    has_error(s, LUCID_VALUE_ERROR, "want classes of shape (2,), not (1,)");
     (void)lucid_cross_entropy(s, x, lucid_zeros(s, LUCID_SHAPE(2)), LUCID_MEAN);
     has_error(s, LUCID_VALUE_ERROR, "probabilities must have the shape of the logits");
     (void)lucid_cross_entropy(s, lucid_scalar(s, 1), INTS64(1), LUCID_MEAN);
