@@ -107,7 +107,8 @@ def main() -> int:
         with options.tally.open("a") as file:
             file.write(f"{count.passed} {count.failed} {count.skipped}\n")
     print(count, flush=True)
-    return int(count.failed > 0)
+    # A run without tests is no success: something is wrong with the build or the checkout.
+    return int(count.failed > 0 or count.passed == 0)
 
 
 if __name__ == "__main__":
