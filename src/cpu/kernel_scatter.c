@@ -92,15 +92,19 @@ static lucid_status scatter(const lucid__kernel_args *args, write_row *write)
         piece = piece < 64 ? 64 : piece;
     }
     int64_t pieces = row.count > piece ? (row.count + piece - 1) / piece : 1;
+    /* Slabs of few positions go to a thread together. */
+    int64_t together = per_slab < LUCID__INDEX_BLOCK ? LUCID__INDEX_BLOCK / per_slab : 1;
+    int64_t per_group = together * per_slab, groups = (w.count + per_group - 1) / per_group;
     bool all_fit = true;
     bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
 #pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (parallel) reduction(&& : all_fit)
-    for (int64_t b = 0; b < slabs; b++)
+    for (int64_t g = 0; g < groups; g++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t to[LUCID__INDEX_BLOCK], at[LUCID__INDEX_BLOCK];
-            int64_t from = p * piece, end = (b + 1) * per_slab;
+            int64_t from = p * piece, end = (g + 1) * per_group;
+            end = end < w.count ? end : w.count;
             int64_t length = row.count - from < piece ? row.count - from : piece;
-            for (int64_t first = b * per_slab; first < end; first += LUCID__INDEX_BLOCK) {
+            for (int64_t first = g * per_group; first < end; first += LUCID__INDEX_BLOCK) {
                 int64_t n = end - first < LUCID__INDEX_BLOCK ? end - first : LUCID__INDEX_BLOCK;
                 lucid__strided_offsets(&w.positions, v->stride, first, n, at);
                 if (!lucid__index_offsets(&w, first, n, to))

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "support/compare.h"
 
 enum { MOST_ARGS = 4, LANES = 3 };
@@ -342,6 +343,23 @@ static void test_masked_select(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+FUNCTION(sum_positives,
+         lucid_sum(s, lucid_masked_select(s, x[0], lucid_gt(s, x[0], lucid_scalar(s, 0))),
+                   LUCID_ALL))
+
+/* Lanes that select different numbers of elements run one by one. */
+static void test_lanes_that_differ(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = F64(s, LUCID_SHAPE(3, 3), 1, -1, 2, -4, -5, -6, 7, 8, 9);
+    lucid_fn f = lucid_fn_new(s, sum_positives, 1, NULL);
+    CHECK(s, lucid_call1(s, lucid_vmap(s, f, NULL), x), LUCID_SHAPE(3), 3, 0, 24);
+    lucid_fn g = lucid_vmap(s, lucid_grad(s, f, NULL), NULL);
+    CHECK(s, lucid_call1(s, g, x), LUCID_SHAPE(3, 3), 1, 0, 1, 0, 0, 0, 1, 1, 1);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 static void test_errors_under_vmap(void **state)
 {
     (void)state;
@@ -378,6 +396,35 @@ static void test_no_lanes(void **state)
     }
 }
 
+/* Runs vmap(grad) of the sample with all allocations from the n-th on failing. */
+static lucid_status run_with_memory(const sample *p, int64_t n)
+{
+    int nin = p->nfloats + p->nints;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x[MOST_ARGS] = {{NULL}}, y = {NULL};
+    for (int k = 0; k < nin; k++)
+        x[k] = lanes_of(s, p, k);
+    assert_int_equal(lucid_eval(s, x, (size_t)nin), LUCID_OK);
+    lucid_fn f = grad_0(s, lucid_fn_new(s, p->f, 1, NULL));
+    lucid__fail_allocations_after(n);
+    (void)lucid_call(s, lucid_vmap(s, f, NULL), x, (size_t)nin, &y, 1);
+    (void)lucid_eval(s, &y, 1);
+    lucid__fail_allocations_after(-1);
+    return lucid_close(s);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SAMPLES; i++) {
+        lucid_status status = LUCID_MEMORY_ERROR;
+        for (int64_t n = 0; status != LUCID_OK && differentiable(&samples[i]); n++) {
+            status = run_with_memory(&samples[i], n);
+            assert_true(status == LUCID_OK || status == LUCID_MEMORY_ERROR);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,7 +432,8 @@ int main(void)
         cmocka_unit_test(test_vmap_of_grad),  cmocka_unit_test(test_vmap_of_hessian),
         cmocka_unit_test(test_modes_agree),   cmocka_unit_test(test_overwritten_values),
         cmocka_unit_test(test_masked_select), cmocka_unit_test(test_errors_under_vmap),
-        cmocka_unit_test(test_no_lanes),
+        cmocka_unit_test(test_no_lanes),      cmocka_unit_test(test_lanes_that_differ),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
