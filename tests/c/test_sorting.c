@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "prim/prim.h"
 #include "support/compare.h"
 
 /* ---- sorting ------------------------------------------------------------------------------- */
@@ -228,6 +229,38 @@ static void test_cumprod_derivatives(void **state)
     }
 }
 
+/* sum(w cumprod(x)) from the other end, by the primitive or (user) by turning around twice. */
+static lucid_status weighed_reverse(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                    lucid_tensor *y, size_t ny, void *user)
+{
+    (void)nx, (void)ny;
+    const int64_t params[2] = {0, 1};
+    lucid_tensor p;
+    if (user)
+        p = lucid_flip(s, lucid_cumprod(s, lucid_flip(s, x[0], LUCID_ALL), 0), LUCID_ALL);
+    else
+        p = lucid__bind1(s, LUCID__cumprod, x, 1, params, 2);
+    lucid_tensor w = some_numbers(s, lucid_shape_of(x[0]), 3);
+    y[0] = lucid_sum(s, lucid_mul(s, w, p), LUCID_ALL);
+    return LUCID_OK;
+}
+
+static void test_cumprod_reverse(void **state)
+{
+    (void)state;
+    bool by_turning = true;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = F64(s, LUCID_SHAPE(7), 2, 0, -1, 0.5, 0, 3, 1.5);
+    lucid_fn f = lucid_fn_new(s, weighed_reverse, 1, NULL);
+    lucid_fn g = lucid_fn_new(s, weighed_reverse, 1, &by_turning);
+    check_same(s, lucid_call1(s, f, x), lucid_call1(s, g, x));
+    check_same(s, lucid_call1(s, lucid_grad(s, f, NULL), x),
+               lucid_call1(s, lucid_grad(s, g, NULL), x));
+    check_same(s, lucid_call1(s, lucid_hessian(s, f, NULL), x),
+               lucid_call1(s, lucid_hessian(s, g, NULL), x));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_many_columns),
         cmocka_unit_test(test_cumulative),
         cmocka_unit_test(test_cumprod_derivatives),
+        cmocka_unit_test(test_cumprod_reverse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
