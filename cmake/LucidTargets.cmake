@@ -20,7 +20,12 @@ target_compile_options(lucid_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
   # The same expression must give the same bits whatever the compiler likes to contract.
   -ffp-contract=off
+  # Clang warns of every `omp simd` loop that has no vector form on the machine at hand.
+  $<$<C_COMPILER_ID:Clang,AppleClang>:-Wno-pass-failed>
   $<$<BOOL:${LUCID_WERROR}>:-Werror>)
+if(LUCID_FUZZ)
+  target_compile_options(lucid_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 # POSIX beside ISO C17: threads, clocks, M_PI.
 target_compile_definitions(lucid_flags INTERFACE _DEFAULT_SOURCE _POSIX_C_SOURCE=200809L)
 if(LUCID_SANITIZE)
@@ -75,12 +80,9 @@ if(lucid_isa_sources)
     if(NOT LUCID_SANITIZE)
       target_compile_options(${target} PRIVATE -O3)
     endif()
-    if(CMAKE_C_COMPILER_ID MATCHES "Clang")
-      # It warns of every `omp simd` loop that has no vector form on this instruction set.
-      target_compile_options(${target} PRIVATE -Wno-pass-failed)
-      if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT isa STREQUAL "base")
-        target_compile_options(${target} PRIVATE -fveclib=libmvec)
-      endif()
+    if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND CMAKE_SYSTEM_NAME STREQUAL "Linux"
+        AND NOT isa STREQUAL "base")
+      target_compile_options(${target} PRIVATE -fveclib=libmvec)
     endif()
     list(APPEND lucid_all_objects $<TARGET_OBJECTS:${target}>)
   endforeach()
