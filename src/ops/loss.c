@@ -21,8 +21,10 @@ lucid_tensor lucid_mse_loss(lucid_scope *s, lucid_tensor x, lucid_tensor target,
     lucid_scope t;
     if (!lucid__check(s, "mse_loss", target) || !lucid__enter(&t, s, "mse_loss", x))
         return (lucid_tensor){NULL};
-    lucid_tensor d = lucid_sub(&t, lucid__as_float(&t, x), lucid__as_float(&t, target));
-    return lucid__leave(&t, lucid__reduce_loss(&t, "mse_loss", lucid_square(&t, d), reduction));
+    lucid_tensor in[2] = {lucid__as_float(&t, x), lucid__as_float(&t, target)};
+    (void)lucid__broadcast_all(&t, "mse_loss", in, 2);
+    lucid_tensor square = lucid_square(&t, lucid_sub(&t, in[0], in[1]));
+    return lucid__leave(&t, lucid__reduce_loss(&t, "mse_loss", square, reduction));
 }
 
 /* log(sum of e^x) - x[target], the maximum taken out of both: then nothing overflows, and large
