@@ -120,20 +120,29 @@ const lucid__rules lucid__rules_div = {.jvp = div_jvp,
 FLAT(floor_divide, distinct);
 
 /* x - y floor(x / y) and x - y trunc(x / y): where they are smooth the quotient is a constant. */
+/* Away from the jumps, where x / y is an integer. */
+static const lucid__sample modulus_samples[] = {
+    {2, 0, {{LUCID_FLOAT64, "unit", {2, {3, 4}}}, {LUCID_FLOAT64, "above_one", {2, {3, 4}}}}, {0}},
+    {2, 0, {{LUCID_FLOAT32, "unit", {1, {5}}}, {LUCID_FLOAT32, "above_one", {1, {5}}}}, {0}},
+    {2, 0, {{LUCID_INT64, "integers", {1, {6}}}, {LUCID_INT64, "integers", {1, {6}}}}, {0}},
+    {2, 0, {{LUCID_FLOAT64, "unit", {1, {0}}}, {LUCID_FLOAT64, "above_one", {1, {0}}}}, {0}},
+    LUCID__END_OF_SAMPLES,
+};
+
 PARTIAL(remainder)
 {
     (void)y;
     return i == 0 ? lucid_ones_like(s, X) : lucid_neg(s, lucid_floor(s, lucid_div(s, X, Y)));
 }
 const lucid__rules lucid__rules_remainder = {.partial = remainder_partial,
-                                             .samples = nonzero_samples};
+                                             .samples = modulus_samples};
 
 PARTIAL(fmod)
 {
     (void)y;
     return i == 0 ? lucid_ones_like(s, X) : lucid_neg(s, lucid_trunc(s, lucid_div(s, X, Y)));
 }
-const lucid__rules lucid__rules_fmod = {.partial = fmod_partial, .samples = nonzero_samples};
+const lucid__rules lucid__rules_fmod = {.partial = fmod_partial, .samples = modulus_samples};
 
 /* ---- maximum, minimum: half each where they tie -------------------------------------------------- */
 
