@@ -325,6 +325,7 @@ LUCID_API lucid_tensor lucid_slice_put(lucid_scope *s, lucid_tensor x, const int
 /* Looks at the values: (count, ndim) int64 positions of what is not zero, row-major. */
 LUCID_API lucid_tensor lucid_nonzero(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_masked_select(lucid_scope *s, lucid_tensor x, lucid_tensor mask);
+/* int64, one more dim; an index outside of 0 .. classes - 1 gives zeros. */
 LUCID_API lucid_tensor lucid_one_hot(lucid_scope *s, lucid_tensor index, int64_t classes);
 /* Stable; NaN sorts last (first when descending). `index` (may be NULL) receives the order, int64. */
 LUCID_API lucid_tensor lucid_sort(lucid_scope *s, lucid_tensor x, int dim, bool descending,

@@ -166,6 +166,7 @@ static void test_one_hot(void **state)
     lucid_tensor y = lucid_one_hot(s, I64(s, LUCID_SHAPE(2), 2, 0), 3);
     assert_int_equal(lucid_dtype_of(y), LUCID_INT64);
     CHECK(s, y, LUCID_SHAPE(2, 3), 0, 0, 1, 1, 0, 0);
+    CHECK(s, lucid_one_hot(s, I64(s, LUCID_SHAPE(2), 3, -1), 2), LUCID_SHAPE(2, 2), 0, 0, 0, 0);
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
