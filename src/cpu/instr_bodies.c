@@ -211,16 +211,21 @@ enum { WHOLE = 16 };
         memcpy(to, sum, sizeof sum); \
     }
 
-/* where and powi have their own shape. */
+/* where and powi have their own shape. The condition is read as bytes and both sides are read whatever it
+ * is: otherwise GCC makes branches of it. */
 #define WHERE_BODY \
     static void BODY(where)(void *d, const void *a, const void *b, const void *c, int64_t n, \
                             int64_t imm) \
     { \
         (void)imm; \
         T *to = d; \
-        const bool *p = a; \
+        const unsigned char *p = a; \
         const T *q = b, *r = c; \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) to[i] = p[i] ? q[i] : r[i]; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) \
+        { \
+            T x = q[i], y = r[i]; \
+            to[i] = p[i] ? x : y; \
+        } \
     }
 
 /* x^n by squaring, all lanes in step: the bits of n are the same for all. */
