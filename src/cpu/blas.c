@@ -1,0 +1,192 @@
+#include "cpu/blas.h"
+
+#include <limits.h>
+#include <omp.h>
+
+#include "base/thread.h"
+
+#ifndef LUCID__BLAS_PREFIX
+#define LUCID__BLAS_PREFIX
+#endif
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+#define BLAS(name) JOIN(LUCID__BLAS_PREFIX, name)
+
+/* The CBLAS interface, as its reference defines it. */
+enum {
+    ROW_MAJOR = 101,
+    NO_TRANS = 111,
+    TRANS = 112,
+    UPPER = 121,
+    LOWER = 122,
+    NON_UNIT = 131,
+    UNIT = 132,
+    LEFT = 141,
+    RIGHT = 142
+};
+extern void BLAS(cblas_sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                              const float *a, int lda, const float *b, int ldb, float beta,
+                              float *c, int ldc);
+extern void BLAS(cblas_dgemm)(int order, int trans_a, int trans_b, int m, int n, int k,
+                              double alpha, const double *a, int lda, const double *b, int ldb,
+                              double beta, double *c, int ldc);
+extern void BLAS(cblas_strsm)(int order, int side, int uplo, int trans, int diag, int m, int n,
+                              float alpha, const float *a, int lda, float *b, int ldb);
+extern void BLAS(cblas_dtrsm)(int order, int side, int uplo, int trans, int diag, int m, int n,
+                              double alpha, const double *a, int lda, double *b, int ldb);
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+/* OpenBLAS has threads of its own; another BLAS has no such functions. */
+#if defined(__linux__)
+extern int BLAS(openblas_get_num_threads)(void) __attribute__((weak));
+extern void BLAS(openblas_set_num_threads)(int n) __attribute__((weak));
+#define HAS_OPENBLAS (BLAS(openblas_get_num_threads) && BLAS(openblas_set_num_threads))
+#else
+#define HAS_OPENBLAS false
+#endif
+
+static lucid__mutex lock = LUCID__MUTEX_INIT;
+static int users, threads_outside;
+
+void lucid__blas_begin(void)
+{
+#if defined(__linux__)
+    if (!HAS_OPENBLAS)
+        return;
+    lucid__lock(&lock);
+    if (users++ == 0) {
+        threads_outside = BLAS(openblas_get_num_threads)();
+        if (threads_outside != 1)
+            BLAS(openblas_set_num_threads)(1);
+    }
+    lucid__unlock(&lock);
+#endif
+}
+
+void lucid__blas_end(void)
+{
+#if defined(__linux__)
+    if (!HAS_OPENBLAS)
+        return;
+    lucid__lock(&lock);
+    if (--users == 0 && threads_outside != 1)
+        BLAS(openblas_set_num_threads)(threads_outside);
+    lucid__unlock(&lock);
+#endif
+}
+
+bool lucid__blas_fits(int64_t size)
+{
+    return size <= INT_MAX;
+}
+
+/* ---- products ------------------------------------------------------------------------------ */
+
+static const void *offset(lucid_dtype dtype, const void *p, int64_t elements)
+{
+    return (const char *)p + elements * (int64_t)lucid_dtype_size(dtype);
+}
+
+static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                 lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row)
+{
+    int ta = a.transposed ? TRANS : NO_TRANS, tb = b.transposed ? TRANS : NO_TRANS;
+    if (dtype == LUCID_FLOAT32)
+        BLAS(cblas_sgemm)
+        (ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, (float)alpha, a.data, (int)a.ld, b.data,
+         (int)b.ld, (float)beta, c, (int)c_row);
+    else
+        BLAS(cblas_dgemm)
+        (ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, alpha, a.data, (int)a.ld, b.data, (int)b.ld,
+         beta, c, (int)c_row);
+}
+
+/* Pieces of C must be worth a thread, and their edges stand where the BLAS's own tiles end. */
+enum { PIECE = 48, LEAST_WORK = 1 << 18 };
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
+/* Cuts C (m, n) into rows x cols pieces for as many threads, each as square as can be. */
+static void cut(int64_t m, int64_t n, int64_t k, int threads, int64_t *rows, int64_t *cols)
+{
+    *rows = *cols = 1;
+    double work = (double)m * (double)n * (double)k / LEAST_WORK;
+    int most = work < threads ? (int)work : threads;
+    for (int r = 1; r <= most; r++) {
+        int64_t c = most / r;
+        if ((r > 1 && m / r < PIECE) || (c > 1 && n / c < PIECE) || r * c < *rows * *cols)
+            continue;
+        double now = (double)m / (double)r + (double)n / (double)c;
+        double best = (double)m / (double)*rows + (double)n / (double)*cols;
+        if (r * c > *rows * *cols || now < best) {
+            *rows = r;
+            *cols = c;
+        }
+    }
+}
+
+void lucid__gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                 lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row,
+                 int threads)
+{
+    int64_t rows = 1, cols = 1;
+    if (threads > 1 && !omp_in_parallel())
+        cut(m, n, k, threads, &rows, &cols);
+    if (rows * cols <= 1) {
+        gemm(dtype, m, n, k, alpha, a, b, beta, c, c_row);
+        return;
+    }
+    int64_t row_step = round_up((m + rows - 1) / rows, 4);
+    int64_t col_step = round_up((n + cols - 1) / cols, 16);
+#pragma omp parallel for num_threads((int)(rows * cols)) schedule(static)
+    for (int64_t piece = 0; piece < rows * cols; piece++) {
+        int64_t i = piece / cols * row_step, j = piece % cols * col_step;
+        if (i >= m || j >= n)
+            continue;
+        lucid__blas_matrix x = a, y = b;
+        x.data = offset(dtype, a.data, a.transposed ? i : i * a.ld);
+        y.data = offset(dtype, b.data, b.transposed ? j * b.ld : j);
+        gemm(dtype, min64(row_step, m - i), min64(col_step, n - j), k, alpha, x, y, beta,
+             (void *)offset(dtype, c, i * c_row + j), c_row);
+    }
+}
+
+/* ---- triangular systems -------------------------------------------------------------------- */
+
+static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
+                 int64_t a_row, void *b, int64_t b_row)
+{
+    int side = how.right ? RIGHT : LEFT, uplo = how.upper ? UPPER : LOWER;
+    int trans = how.transpose ? TRANS : NO_TRANS, diag = how.unit ? UNIT : NON_UNIT;
+    int rows = (int)(how.right ? k : n), cols = (int)(how.right ? n : k);
+    if (dtype == LUCID_FLOAT32)
+        BLAS(cblas_strsm)
+        (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
+    else
+        BLAS(cblas_dtrsm)
+        (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
+}
+
+void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
+                       int64_t a_row, void *b, int64_t b_row, int threads)
+{
+    int64_t pieces = omp_in_parallel() ? 1 : min64(threads, k / PIECE);
+    if (pieces <= 1 || n * n / 2 < LEAST_WORK / k) {
+        trsm(dtype, how, n, k, a, a_row, b, b_row);
+        return;
+    }
+    int64_t step = round_up((k + pieces - 1) / pieces, 16);
+#pragma omp parallel for num_threads((int)pieces) schedule(static)
+    for (int64_t first = 0; first < k; first += step)
+        trsm(dtype, how, n, min64(step, k - first), a, a_row,
+             (void *)offset(dtype, b, how.right ? first * b_row : first), b_row);
+}

@@ -1,0 +1,79 @@
+/* The inner loops on matrices for one instruction set: matrix_product.h for every dtype,
+ * matrix_lanes.h for floats. */
+#include <math.h>
+
+#include "cpu/matrix_isa.h"
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define WIDE_VECTOR v64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define WIDE_VECTOR v32
+#else
+#define VECTOR_BYTES 16
+#define WIDE_VECTOR v16
+#endif
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+
+#define T float
+#define INDEX uint32_t
+#define LANES 16
+#define SQRT sqrtf
+#define ABS fabsf
+#define NAME(x) JOIN(x, _f32)
+#include "cpu/matrix_lanes.h"
+#include "cpu/matrix_product.h"
+#undef T
+#undef INDEX
+#undef LANES
+#undef SQRT
+#undef ABS
+#undef NAME
+
+#define T double
+#define INDEX uint64_t
+#define LANES 8
+#define SQRT sqrt
+#define ABS fabs
+#define NAME(x) JOIN(x, _f64)
+#include "cpu/matrix_lanes.h"
+#include "cpu/matrix_product.h"
+#undef T
+#undef INDEX
+#undef LANES
+#undef SQRT
+#undef ABS
+#undef NAME
+
+/* Integers wrap around: unsigned arithmetic is that without undefined behaviour. */
+#define T uint32_t
+#define NAME(x) JOIN(x, _i32)
+#include "cpu/matrix_product.h"
+#undef T
+#undef NAME
+
+#define T uint64_t
+#define NAME(x) JOIN(x, _i64)
+#include "cpu/matrix_product.h"
+#undef T
+#undef NAME
+
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+extern const lucid__matrix_isa JOIN(lucid__matrix_, LUCID__ISA);
+const lucid__matrix_isa JOIN(lucid__matrix_, LUCID__ISA) = {
+    .name = TEXT(LUCID__ISA),
+    .multiply = {[LUCID_INT32] = multiply_i32,
+                 [LUCID_INT64] = multiply_i64,
+                 [LUCID_FLOAT32] = multiply_f32,
+                 [LUCID_FLOAT64] = multiply_f64},
+    .cholesky = {[LUCID_FLOAT32] = cholesky_f32, [LUCID_FLOAT64] = cholesky_f64},
+    .lu = {[LUCID_FLOAT32] = lu_f32, [LUCID_FLOAT64] = lu_f64},
+    .solve = {[LUCID_FLOAT32] = solve_f32, [LUCID_FLOAT64] = solve_f64},
+    .triangular_solve =
+        {[LUCID_FLOAT32] = triangular_solve_f32, [LUCID_FLOAT64] = triangular_solve_f64},
+    .substitute = {[LUCID_FLOAT32] = substitute_f32, [LUCID_FLOAT64] = substitute_f64},
+};

@@ -1,0 +1,83 @@
+/* The inner loops on matrices, compiled once per instruction set (isa_matrix.c): products of small
+ * or unusual matrices, and factorisations of many small matrices side by side. Large products and
+ * factorisations go through the BLAS (blas.h). */
+#ifndef LUCID__MATRIX_ISA_H
+#define LUCID__MATRIX_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lucid.h"
+
+/* C (m, n) = A (m, k) B (k, n), strides in elements. A and B are strided in any way; the columns of C
+ * lie next to each other, its rows c_row apart. */
+typedef struct lucid__product {
+    int64_t m, n, k;
+    int64_t a_row, a_col, b_row, b_col, c_row;
+} lucid__product;
+
+/* `count` such products, their operands the given steps apart; `add`: onto what C holds. An element
+ * is summed in the same order whatever m, n and count are. scratch: lucid__product_scratch elements. */
+typedef void lucid__multiply_fn(const lucid__product *p, int64_t count, bool add, const void *a,
+                                int64_t a_step, const void *b, int64_t b_step, void *c,
+                                int64_t c_step, void *scratch);
+
+/* Few rows, and columns of B that each lie in one piece: then elements are dot products, which beats
+ * bringing B into another order. */
+static inline bool lucid__product_is_dots(const lucid__product *p)
+{
+    return p->m <= 2 && (p->n == 1 || p->b_col != 1) && (p->k <= 1 || p->b_row == 1);
+}
+
+static inline int64_t lucid__product_scratch(const lucid__product *p)
+{
+    if (lucid__product_is_dots(p))
+        return p->a_col != 1 ? p->k : 0;
+    return p->n > 1 && p->b_col != 1 ? p->k * p->n : 0;
+}
+
+/* Matrices that are worked on side by side, one per SIMD lane: 64 bytes of lanes, whatever the
+ * instruction set, so that each matrix sees the same arithmetic alone and in company. */
+enum { LUCID__LANE_BYTES = 64, LUCID__MAX_LANES = 16 };
+
+/* Matrices up to this size are worked on by these functions, larger ones through the BLAS. */
+enum { LUCID__LANES_MAX_SIZE = 32 };
+
+typedef struct lucid__lanes {
+    int64_t n, k; /* a is (n, n), b is (n, k) */
+    int count;    /* of matrices, at most the lanes there are */
+    const void *a[LUCID__MAX_LANES], *b[LUCID__MAX_LANES];
+    int64_t a_row, a_col, b_row, b_col;
+    bool upper, unit; /* triangular_solve: which triangle of a, ones on its diagonal */
+    void *out[3][LUCID__MAX_LANES]; /* the outputs of the primitive, row-major */
+    void *scratch;                  /* lucid__lanes_scratch bytes */
+} lucid__lanes;
+
+typedef void lucid__lanes_fn(const lucid__lanes *w);
+
+static inline size_t lucid__lanes_scratch(int64_t n)
+{
+    enum { COLUMNS = 9 }; /* 8 right-hand sides and a permutation */
+    return (size_t)(n * (n + COLUMNS)) * LUCID__LANE_BYTES;
+}
+
+/* x (n, k), row-major with rows x_row apart: solves a x' = x in place, for one triangular matrix and
+ * many columns. The same arithmetic per column as in the lanes. */
+typedef void lucid__substitute_fn(int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col,
+                                  bool upper, bool unit, void *x, int64_t x_row);
+
+typedef struct lucid__matrix_isa {
+    const char *name;
+    lucid__multiply_fn *multiply[LUCID_NO_DTYPE]; /* by dtype; NULL for bool */
+    lucid__lanes_fn *cholesky[LUCID_NO_DTYPE];    /* these for floats only */
+    lucid__lanes_fn *lu[LUCID_NO_DTYPE];
+    lucid__lanes_fn *solve[LUCID_NO_DTYPE];
+    lucid__lanes_fn *triangular_solve[LUCID_NO_DTYPE];
+    lucid__substitute_fn *substitute[LUCID_NO_DTYPE];
+} lucid__matrix_isa;
+
+/* The one that fits this machine. */
+const lucid__matrix_isa *lucid__matrix_isa_get(void);
+
+#endif

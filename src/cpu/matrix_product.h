@@ -1,0 +1,245 @@
+/* Products of matrices of T; included by isa_matrix.c once per T, with NAME(x) making names unique.
+ *
+ * A tile of C, 4 rows (or 1) by one or two vectors, is kept in registers while k runs; so an element
+ * is the sum of its products one by one in the order of k, whatever tile it falls into. */
+
+typedef T NAME(v64) __attribute__((vector_size(64), aligned(sizeof(T)), may_alias));
+typedef T NAME(v32) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+
+#define AT(vec, p) (*(vec *)(p))
+#define GET(vec, p) (*(const vec *)(p))
+
+/* 4 x 2 vectors, 4 x 1, 1 x 4 and 1 x 1. */
+#define TILES(vec) \
+    static inline void NAME(tile42_##vec)(const lucid__product *p, bool add, const T *a, \
+                                          const T *b, T *c) \
+    { \
+        enum { V = sizeof(NAME(vec)) / sizeof(T) }; \
+        const T *a1 = a + p->a_row, *a2 = a1 + p->a_row, *a3 = a2 + p->a_row; \
+        T *c1 = c + p->c_row, *c2 = c1 + p->c_row, *c3 = c2 + p->c_row; \
+        NAME(vec) x0 = {0}, x1 = {0}, x2 = {0}, x3 = {0}, y0 = {0}, y1 = {0}, y2 = {0}, y3 = {0}; \
+        if (add) { \
+            x0 = GET(NAME(vec), c), y0 = GET(NAME(vec), c + V); \
+            x1 = GET(NAME(vec), c1), y1 = GET(NAME(vec), c1 + V); \
+            x2 = GET(NAME(vec), c2), y2 = GET(NAME(vec), c2 + V); \
+            x3 = GET(NAME(vec), c3), y3 = GET(NAME(vec), c3 + V); \
+        } \
+        const int64_t a_col = p->a_col, b_row = p->b_row; \
+        for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) { \
+            NAME(vec) u = GET(NAME(vec), b), w = GET(NAME(vec), b + V); \
+            x0 += u * a[i], y0 += w * a[i]; \
+            x1 += u * a1[i], y1 += w * a1[i]; \
+            x2 += u * a2[i], y2 += w * a2[i]; \
+            x3 += u * a3[i], y3 += w * a3[i]; \
+        } \
+        AT(NAME(vec), c) = x0, AT(NAME(vec), c + V) = y0; \
+        AT(NAME(vec), c1) = x1, AT(NAME(vec), c1 + V) = y1; \
+        AT(NAME(vec), c2) = x2, AT(NAME(vec), c2 + V) = y2; \
+        AT(NAME(vec), c3) = x3, AT(NAME(vec), c3 + V) = y3; \
+    } \
+    TILES_OF_ONE(vec) \
+    static inline void NAME(tile14_##vec)(const lucid__product *p, bool add, const T *a, \
+                                          const T *b, T *c) \
+    { \
+        enum { V = sizeof(NAME(vec)) / sizeof(T) }; \
+        NAME(vec) x0 = {0}, x1 = {0}, x2 = {0}, x3 = {0}; \
+        if (add) { \
+            x0 = GET(NAME(vec), c), x1 = GET(NAME(vec), c + V); \
+            x2 = GET(NAME(vec), c + 2 * V), x3 = GET(NAME(vec), c + 3 * V); \
+        } \
+        const int64_t a_col = p->a_col, b_row = p->b_row; \
+        for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) { \
+            x0 += GET(NAME(vec), b) * a[i]; \
+            x1 += GET(NAME(vec), b + V) * a[i]; \
+            x2 += GET(NAME(vec), b + 2 * V) * a[i]; \
+            x3 += GET(NAME(vec), b + 3 * V) * a[i]; \
+        } \
+        AT(NAME(vec), c) = x0, AT(NAME(vec), c + V) = x1; \
+        AT(NAME(vec), c + 2 * V) = x2, AT(NAME(vec), c + 3 * V) = x3; \
+    }
+
+#define TILES_OF_ONE(vec) \
+    static inline void NAME(tile41_##vec)(const lucid__product *p, bool add, const T *a, \
+                                          const T *b, T *c) \
+    { \
+        const T *a1 = a + p->a_row, *a2 = a1 + p->a_row, *a3 = a2 + p->a_row; \
+        T *c1 = c + p->c_row, *c2 = c1 + p->c_row, *c3 = c2 + p->c_row; \
+        NAME(vec) x0 = {0}, x1 = {0}, x2 = {0}, x3 = {0}; \
+        if (add) { \
+            x0 = GET(NAME(vec), c), x1 = GET(NAME(vec), c1); \
+            x2 = GET(NAME(vec), c2), x3 = GET(NAME(vec), c3); \
+        } \
+        const int64_t a_col = p->a_col, b_row = p->b_row; \
+        for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) { \
+            NAME(vec) u = GET(NAME(vec), b); \
+            x0 += u * a[i], x1 += u * a1[i], x2 += u * a2[i], x3 += u * a3[i]; \
+        } \
+        AT(NAME(vec), c) = x0, AT(NAME(vec), c1) = x1; \
+        AT(NAME(vec), c2) = x2, AT(NAME(vec), c3) = x3; \
+    } \
+    static inline void NAME(tile11_##vec)(const lucid__product *p, bool add, const T *a, \
+                                          const T *b, T *c) \
+    { \
+        NAME(vec) x = {0}; \
+        if (add) \
+            x = GET(NAME(vec), c); \
+        const int64_t a_col = p->a_col, b_row = p->b_row; \
+        for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) \
+            x += GET(NAME(vec), b) * a[i]; \
+        AT(NAME(vec), c) = x; \
+    }
+
+typedef T NAME(v1);
+#if VECTOR_BYTES >= 64
+TILES(v64)
+#endif
+#if VECTOR_BYTES >= 32
+TILES(v32)
+#endif
+TILES(v16)
+TILES_OF_ONE(v1)
+
+#define PASTE2(a, b) a##b
+#define PASTE(a, b) PASTE2(a, b)
+#define WIDE(tile) NAME(PASTE(tile, WIDE_VECTOR))
+/* As many tiles of this width as fit, from column j on. */
+#define SWEEP(tile, width) \
+    for (; j + (int64_t)(width) <= to; j += (int64_t)(width)) \
+    tile(p, add, a, b + j, c + j)
+
+/* Columns from .. to of 4 rows. */
+static inline void NAME(four_rows)(const lucid__product *p, bool add, int64_t from, int64_t to,
+                                   const T *a, const T *b, T *c)
+{
+    int64_t j = from;
+    SWEEP(WIDE(tile42_), 2 * VECTOR_BYTES / sizeof(T));
+#if VECTOR_BYTES >= 64
+    SWEEP(NAME(tile41_v64), 64 / sizeof(T));
+#endif
+#if VECTOR_BYTES >= 32
+    SWEEP(NAME(tile41_v32), 32 / sizeof(T));
+#endif
+    SWEEP(NAME(tile41_v16), 16 / sizeof(T));
+    SWEEP(NAME(tile41_v1), 1);
+}
+
+static inline void NAME(one_row)(const lucid__product *p, bool add, int64_t from, int64_t to,
+                                 const T *a, const T *b, T *c)
+{
+    int64_t j = from;
+    SWEEP(WIDE(tile14_), 4 * VECTOR_BYTES / sizeof(T));
+#if VECTOR_BYTES >= 64
+    SWEEP(NAME(tile11_v64), 64 / sizeof(T));
+#endif
+#if VECTOR_BYTES >= 32
+    SWEEP(NAME(tile11_v32), 32 / sizeof(T));
+#endif
+    SWEEP(NAME(tile11_v16), 16 / sizeof(T));
+    SWEEP(NAME(tile11_v1), 1);
+}
+
+/* One product with the columns of B side by side, in strips of columns of B that stay in the cache
+ * while the rows pass by. */
+static inline void NAME(by_tiles)(const lucid__product *p, bool add, int64_t strip, const T *a,
+                                  const T *b, T *c)
+{
+    for (int64_t from = 0; from < p->n; from += strip) {
+        int64_t to = p->n - from > strip ? from + strip : p->n, i = 0;
+        for (; i + 4 <= p->m; i += 4)
+            NAME(four_rows)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
+        for (; i < p->m; i++)
+            NAME(one_row)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
+    }
+}
+
+/* Two vectors side by side in memory: 2 x 64 bytes of partial sums, combined in halves, and the rest
+ * one by one; so the order depends on k alone. */
+static T NAME(dot)(int64_t k, const T *a, const T *b)
+{
+    enum { V = 64 / sizeof(T) };
+    T sum = 0;
+    int64_t i = 0;
+    if (k >= 2 * V) {
+        NAME(v64) x = {0}, y = {0};
+        for (; i + 2 * V <= k; i += 2 * V) {
+            x += GET(NAME(v64), a + i) * GET(NAME(v64), b + i);
+            y += GET(NAME(v64), a + i + V) * GET(NAME(v64), b + i + V);
+        }
+        T lane[V];
+        AT(NAME(v64), lane) = x + y;
+        for (int half = V / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++)
+                lane[l] += lane[l + half];
+        sum = lane[0];
+    }
+    for (; i < k; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Few rows, and columns of B that each lie in one piece: an element is a dot product. */
+static void NAME(by_dots)(const lucid__product *p, bool add, const T *a, const T *b, T *c,
+                          T *scratch)
+{
+    for (int64_t i = 0; i < p->m; i++) {
+        const T *row = a + i * p->a_row;
+        if (p->a_col != 1 && p->k > 1) {
+            for (int64_t k = 0; k < p->k; k++)
+                scratch[k] = row[k * p->a_col];
+            row = scratch;
+        }
+        for (int64_t j = 0; j < p->n; j++) {
+            T sum = NAME(dot)(p->k, row, b + j * p->b_col);
+            T *to = c + i * p->c_row + j;
+            *to = add ? *to + sum : sum;
+        }
+    }
+}
+
+static void NAME(pack)(const lucid__product *p, const T *b, T *to)
+{
+    for (int64_t k = 0; k < p->k; k++)
+        for (int64_t j = 0; j < p->n; j++)
+            to[k * p->n + j] = b[k * p->b_row + j * p->b_col];
+}
+
+static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, const void *a_data,
+                           int64_t a_step, const void *b_data, int64_t b_step, void *c_data,
+                           int64_t c_step, void *scratch)
+{
+    const T *a = a_data, *b = b_data;
+    T *c = c_data;
+    if (lucid__product_is_dots(p)) {
+        for (int64_t e = 0; e < count; e++)
+            NAME(by_dots)(p, add, a + e * a_step, b + e * b_step, c + e * c_step, scratch);
+        return;
+    }
+    enum { CACHE = 16384, WIDEST = 4 * VECTOR_BYTES };
+    int64_t strip = CACHE / (int64_t)sizeof(T) / (p->k > 0 ? p->k : 1);
+    strip = strip - strip % (WIDEST / (int64_t)sizeof(T));
+    if (strip < WIDEST / (int64_t)sizeof(T))
+        strip = WIDEST / (int64_t)sizeof(T);
+    if (p->b_col == 1 || p->n == 1) {
+        for (int64_t e = 0; e < count; e++)
+            NAME(by_tiles)(p, add, strip, a + e * a_step, b + e * b_step, c + e * c_step);
+        return;
+    }
+    lucid__product packed = *p;
+    packed.b_row = p->n;
+    packed.b_col = 1;
+    for (int64_t e = 0; e < count; e++) {
+        if (e == 0 || b_step != 0)
+            NAME(pack)(p, b + e * b_step, scratch);
+        NAME(by_tiles)(&packed, add, strip, a + e * a_step, scratch, c + e * c_step);
+    }
+}
+
+#undef AT
+#undef GET
+#undef TILES
+#undef TILES_OF_ONE
+#undef PASTE2
+#undef PASTE
+#undef WIDE
+#undef SWEEP
