@@ -94,12 +94,10 @@ static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
     int ta = a.transposed ? TRANS : NO_TRANS, tb = b.transposed ? TRANS : NO_TRANS;
     if (dtype == LUCID_FLOAT32)
         BLAS(cblas_sgemm)
-        (ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, (float)alpha, a.data, (int)a.ld, b.data,
-         (int)b.ld, (float)beta, c, (int)c_row);
-    else
-        BLAS(cblas_dgemm)
-        (ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, alpha, a.data, (int)a.ld, b.data, (int)b.ld,
-         beta, c, (int)c_row);
+    (ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, (float)alpha, a.data, (int)a.ld, b.data, (int)b.ld,
+     (float)beta, c, (int)c_row);
+    else BLAS(cblas_dgemm)(ROW_MAJOR, ta, tb, (int)m, (int)n, (int)k, alpha, a.data, (int)a.ld,
+                           b.data, (int)b.ld, beta, c, (int)c_row);
 }
 
 /* Pieces of C must be worth a thread, and their edges stand where the BLAS's own tiles end. */
@@ -170,10 +168,9 @@ static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const
     int rows = (int)(how.right ? k : n), cols = (int)(how.right ? n : k);
     if (dtype == LUCID_FLOAT32)
         BLAS(cblas_strsm)
-        (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
-    else
-        BLAS(cblas_dtrsm)
-        (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
+    (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
+    else BLAS(cblas_dtrsm)(ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b,
+                           (int)b_row);
 }
 
 void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,

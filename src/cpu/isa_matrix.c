@@ -76,4 +76,5 @@ const lucid__matrix_isa JOIN(lucid__matrix_, LUCID__ISA) = {
     .triangular_solve =
         {[LUCID_FLOAT32] = triangular_solve_f32, [LUCID_FLOAT64] = triangular_solve_f64},
     .substitute = {[LUCID_FLOAT32] = substitute_f32, [LUCID_FLOAT64] = substitute_f64},
+    .panel = {[LUCID_FLOAT32] = panel_f32, [LUCID_FLOAT64] = panel_f64},
 };

@@ -67,6 +67,10 @@ static inline size_t lucid__lanes_scratch(int64_t n)
 typedef void lucid__substitute_fn(int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col,
                                   bool upper, bool unit, void *x, int64_t x_row);
 
+/* Eliminates the n columns of a panel a (m, n), m >= n, in place; pivots[j] is the row exchanged with
+ * row j. Only the panel's own columns are exchanged. */
+typedef void lucid__panel_fn(int64_t m, int64_t n, void *a, int64_t a_row, int64_t *pivots);
+
 typedef struct lucid__matrix_isa {
     const char *name;
     lucid__multiply_fn *multiply[LUCID_NO_DTYPE]; /* by dtype; NULL for bool */
@@ -75,6 +79,7 @@ typedef struct lucid__matrix_isa {
     lucid__lanes_fn *solve[LUCID_NO_DTYPE];
     lucid__lanes_fn *triangular_solve[LUCID_NO_DTYPE];
     lucid__substitute_fn *substitute[LUCID_NO_DTYPE];
+    lucid__panel_fn *panel[LUCID_NO_DTYPE];
 } lucid__matrix_isa;
 
 /* The one that fits this machine. */

@@ -210,7 +210,7 @@ static void NAME(solve)(const lucid__lanes *w)
             for (int64_t i = 0; i < n; i++)
                 for (int64_t c = 0; c < k; c++)
                     ELEMENT(x, k, i, c)
-                    [l] = b[(int64_t)perm[i * LANES + l] * w->b_row + c * w->b_col];
+            [l] = b[(int64_t)perm[i * LANES + l] * w->b_row + c * w->b_col];
         }
         NAME(forward)(a, n, k, true, x);
         NAME(backward)(a, n, k, false, x);
@@ -240,6 +240,30 @@ static void NAME(substitute)(int64_t n, int64_t k, const void *a_data, int64_t a
             const T d = unit ? 1 : a[i * a_row + i * a_col];
             for (int64_t c = 0; c < cols && !unit; c++)
                 to[c] /= d;
+        }
+    }
+}
+
+/* The same elimination as `factor`, of one tall matrix. */
+static void NAME(panel)(int64_t m, int64_t n, void *data, int64_t row, int64_t *pivots)
+{
+    T *a = data;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t p = j;
+        for (int64_t i = j + 1; i < m; i++)
+            p = ABS(a[i * row + j]) > ABS(a[p * row + j]) ? i : p;
+        pivots[j] = p;
+        for (int64_t c = 0; c < n && p != j; c++) {
+            T t = a[j * row + c];
+            a[j * row + c] = a[p * row + c];
+            a[p * row + c] = t;
+        }
+        const T *restrict from = a + j * row, d = from[j];
+        for (int64_t i = j + 1; i < m; i++) {
+            T *restrict to = a + i * row, f = d == 0 ? to[j] : to[j] / d;
+            to[j] = f;
+            for (int64_t c = j + 1; c < n; c++)
+                to[c] -= f * from[c];
         }
     }
 }

@@ -7,8 +7,9 @@
 /* Rows of x (..., n, k) in the order of perm (..., n). */
 static lucid_tensor permuted_rows(lucid_scope *s, lucid_tensor x, lucid_tensor perm)
 {
-    lucid_tensor index = lucid_expand(s, lucid_unsqueeze(s, perm, -1), lucid_shape_of(x));
-    return lucid_take_along_dim(s, x, index, -2);
+    const lucid_tensor in[2] = {x, perm};
+    const int64_t batch_dims = lucid_ndim(perm) - 1;
+    return lucid__bind1(s, LUCID__gather, in, 2, &batch_dims, 1);
 }
 
 /* Tangent of the packed factors: with F = L^-1 P dA U^-1,  dL = L tril(F, -1),  dU = triu(F) U. */
