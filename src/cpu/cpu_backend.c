@@ -7,13 +7,18 @@
 static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__argmax] = {.run = lucid__argmax_kernel, .contiguous = 1},
     [LUCID__argmin] = {.run = lucid__argmin_kernel, .contiguous = 1},
+    [LUCID__cholesky] = {.run = lucid__cholesky_kernel},
+    [LUCID__contract] = {.run = lucid__contract_kernel},
     [LUCID__cumprod] = {.run = lucid__cumprod_kernel, .contiguous = 1},
     [LUCID__cumsum] = {.run = lucid__cumsum_kernel, .contiguous = 1},
     [LUCID__gather] = {.run = lucid__gather_kernel},
+    [LUCID__lu] = {.run = lucid__lu_kernel},
     [LUCID__random_bits] = {.run = lucid__random_bits_kernel},
     [LUCID__scatter] = {.run = lucid__scatter_kernel},
     [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel},
+    [LUCID__solve] = {.run = lucid__solve_kernel},
     [LUCID__sort] = {.run = lucid__sort_kernel, .contiguous = 1},
+    [LUCID__triangular_solve] = {.run = lucid__triangular_solve_kernel},
 };
 
 const lucid__backend lucid__cpu_backend = {

@@ -7,7 +7,9 @@ const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT] = {
     [LUCID__SHAPE] = &lucid__family_shape,
     [LUCID__REDUCTION] = &lucid__family_reduction,
     [LUCID__CUMULATIVE] = &lucid__family_cumulative,
+    [LUCID__CONTRACTION] = &lucid__family_contraction,
     [LUCID__INDEXING] = &lucid__family_indexing,
+    [LUCID__LINALG] = &lucid__family_linalg,
 };
 
 lucid_tensor lucid__broadcast(lucid_scope *s, lucid_tensor x, const lucid_shape *shape)

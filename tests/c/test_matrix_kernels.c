@@ -578,9 +578,9 @@ static void singular_systems_are_no_error(void **unused)
         lucid__view out[3] = {plain3(LUCID_FLOAT64, 1, n, 1), plain3(LUCID_FLOAT64, 1, n, n),
                               tensor(LUCID_INT64, LUCID_SHAPE(1, n), true)};
         run(lucid__solve_kernel, in, 2, out, NULL, 0);
-        assert_false(isfinite(at2(&out[0], 0, n - 1, 0)));
+        assert_true(!isfinite(at2(&out[0], 0, n - 1, 0)));
         for (int64_t r = 0; r < n * n; r++)
-            assert_true(isfinite(get(&out[1], r)));
+            assert_true(isfinite(get(&out[1], r)) != 0);
         release();
     }
 }
