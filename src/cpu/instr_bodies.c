@@ -66,15 +66,15 @@ static inline double remainder_of(double x, double y)
 
 /* floor(x / y) of the exact quotient, as Python's //: the rounded one may already be an integer, as
  * 1.5f / 0.1f is, whose exact value is below 15. */
-#define FLOOR_DIVIDE(name, T, fmod, floor, copysign)                                               \
-    static inline T name(T x, T y)                                                                 \
-    {                                                                                              \
-        if (y == 0)                                                                                \
-            return x / y;                                                                          \
-        T r = fmod(x, y);                                                                          \
-        T q = (x - r) / y - (r != 0 && (r < 0) != (y < 0) ? 1 : 0);                                \
-        T whole = floor(q);                                                                        \
-        return q == 0 ? copysign(0, x / y) : q - whole > (T)0.5 ? whole + 1 : whole;               \
+#define FLOOR_DIVIDE(name, T, fmod, floor, copysign) \
+    static inline T name(T x, T y) \
+    { \
+        if (y == 0) \
+            return x / y; \
+        T r = fmod(x, y); \
+        T q = (x - r) / y - (r != 0 && (r < 0) != (y < 0) ? 1 : 0); \
+        T whole = floor(q); \
+        return q == 0 ? copysign(0, x / y) : q - whole > (T)0.5 ? whole + 1 : whole; \
     }
 FLOOR_DIVIDE(floor_divide_off, float, fmodf, floorf, copysignf)
 FLOOR_DIVIDE(floor_divide_of, double, fmod, floor, copysign)

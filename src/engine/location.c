@@ -1,5 +1,7 @@
 #include "engine/location.h"
 
+#include "prim/prim_id.h"
+
 #include <string.h>
 
 lucid__location lucid__row_major(int slot, const lucid__aval *aval)

@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 
-lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin,
-                             const int64_t *params, int nparams, const lucid__aval *avals, int nout)
+lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int64_t *params,
+                             int nparams, const lucid__aval *avals, int nout)
 {
     /* One block: node, outputs, inputs, parameters; all are 8-byte aligned. */
     size_t outs = (size_t)nout * sizeof(lucid__output);
@@ -41,7 +41,7 @@ lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin
 lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
                                       const int64_t *stride)
 {
-    lucid__node *n = lucid__node_new(LUCID__CONSTANT, NULL, 0, NULL, 0, aval, 1);
+    lucid__node *n = lucid__node_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
     lucid__storage *storage = lucid__malloc(sizeof *storage);
     if (!n || !storage) {
         lucid__free(n);

@@ -7,9 +7,11 @@
 #include "base/buffer.h"
 #include "base/shape.h"
 #include "base/thread.h"
-#include "prim/prim_id.h"
 
 typedef struct lucid__node lucid__node;
+
+/* In the place of a primitive's number: a value given from outside. */
+enum { LUCID__LEAF = 0 };
 
 /* Where the elements of a computed value are: strides and offset in elements. */
 typedef struct lucid__storage {
@@ -31,7 +33,7 @@ typedef struct lucid__output {
 struct lucid__node {
     lucid__refs refs; /* values and pending consumers */
     atomic_bool ready;
-    uint16_t prim;
+    uint16_t prim; /* its number (prim/prim_id.h), or LUCID__LEAF */
     uint16_t nout;
     int nin;
     int nparams;
@@ -43,9 +45,8 @@ struct lucid__node {
 };
 
 /* Inputs get one reference each. avals: nout of them. NULL: out of memory. */
-lucid__node *lucid__node_new(lucid__prim_id prim, const lucid__edge *in, int nin,
-                             const int64_t *params, int nparams, const lucid__aval *avals,
-                             int nout);
+lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int64_t *params,
+                             int nparams, const lucid__aval *avals, int nout);
 /* A ready node over elements that exist; takes over the reference to `buffer`, also on failure. */
 lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
                                       const int64_t *stride);

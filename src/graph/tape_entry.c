@@ -6,7 +6,7 @@
 
 static _Atomic uint64_t next_order = 1;
 
-lucid__tape_entry *lucid__tape_entry_new(lucid__prim_id prim, lucid__value *const *in, int nin,
+lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int nin,
                                          const int64_t *params, int nparams,
                                          const lucid__aval *avals, int nout)
 {

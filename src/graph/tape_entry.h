@@ -8,13 +8,12 @@
 #define LUCID__TAPE_ENTRY_H
 
 #include "graph/value.h"
-#include "prim/prim_id.h"
 
 typedef struct lucid__tape_entry lucid__tape_entry;
 
 struct lucid__tape_entry {
     lucid__refs refs;
-    uint16_t prim; /* LUCID__CONSTANT: a leaf */
+    uint16_t prim; /* LUCID__LEAF (node.h) or a primitive */
     uint16_t nout;
     int nin;
     int nparams;
@@ -26,7 +25,7 @@ struct lucid__tape_entry {
 };
 
 /* Inputs get one reference each. NULL: out of memory. */
-lucid__tape_entry *lucid__tape_entry_new(lucid__prim_id prim, lucid__value *const *in, int nin,
+lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int nin,
                                          const int64_t *params, int nparams,
                                          const lucid__aval *avals, int nout);
 lucid__tape_entry *lucid__tape_entry_retain(lucid__tape_entry *e);

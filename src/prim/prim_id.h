@@ -1,5 +1,4 @@
-/* The numbers of the primitives: LUCID__add, LUCID__sin, ... from prims.def, and LUCID__CONSTANT,
- * which leaves of graphs and tapes carry. */
+/* The numbers of the primitives: LUCID__add, LUCID__sin, ... from prims.def. */
 #ifndef LUCID__PRIM_ID_H
 #define LUCID__PRIM_ID_H
 
@@ -8,7 +7,6 @@ typedef enum lucid__prim_id {
 #include "prim/prims.def"
 #undef PRIM
     LUCID__PRIM_COUNT,
-    LUCID__CONSTANT = LUCID__constant,
 } lucid__prim_id;
 
 typedef enum lucid__family {

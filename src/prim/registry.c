@@ -1,9 +1,12 @@
+#include "graph/node.h"
 #include "prim/family.h"
 #include "prim/prim.h"
 
 #define PRIM(name, family, inputs, outputs) extern const lucid__rules lucid__rules_##name;
 #include "prim/prims.def"
 #undef PRIM
+
+_Static_assert((int)LUCID__constant == (int)LUCID__LEAF, "constant must be the first of prims.def");
 
 static const lucid__prim registry[LUCID__PRIM_COUNT] = {
 #define PRIM(name, family, inputs, outputs) \

@@ -1,6 +1,7 @@
 /* Gradients without a function: the same dual and tape interpreters, at two levels that are always
  * there below all others. Entries refer backwards only, so a history nobody refers to is released. */
 #include "base/dtype.h"
+#include "graph/node.h"
 #include "graph/tape_entry.h"
 #include "prim/family.h"
 #include "transform/tape.h"
@@ -14,7 +15,7 @@ static lucid__value *recorded(lucid_tensor x)
 static lucid__tape_entry *leaf_of(lucid_tensor x)
 {
     lucid__value *v = recorded(x);
-    return v && v->kind == LUCID__TAPE && v->entry->prim == LUCID__CONSTANT ? v->entry : NULL;
+    return v && v->kind == LUCID__TAPE && v->entry->prim == LUCID__LEAF ? v->entry : NULL;
 }
 
 lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x)

@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "base/ptr_set.h"
+#include "graph/node.h"
 #include "prim/family.h"
 
 /* ---- recording ----------------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
 
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval)
 {
-    lucid__tape_entry *e = lucid__tape_entry_new(LUCID__CONSTANT, NULL, 0, NULL, 0, aval, 1);
+    lucid__tape_entry *e = lucid__tape_entry_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
     lucid__value *v = e ? lucid__value_new_tape(level, e, 0, aval) : NULL;
     lucid__tape_entry_release(e);
     return lucid__own(s, v);
@@ -233,7 +234,7 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
 static void pull_all(lucid_scope *s, walk *w)
 {
     for (size_t at = w->count; at-- > 0 && lucid__ok(s);) {
-        if (w->entries[at]->prim == LUCID__CONSTANT)
+        if (w->entries[at]->prim == LUCID__LEAF)
             continue;
         lucid_scope child;
         lucid__scope_enter(&child, s);
@@ -275,7 +276,7 @@ void lucid__tape_backward(lucid_scope *s, lucid_tensor y, lucid_tensor dy)
         add_to_slot(s, slot_of(&w, y.v), dy);
         pull_all(s, &w);
         for (size_t i = 0; i < w.count && lucid__ok(s); i++)
-            if (w.entries[i]->prim == LUCID__CONSTANT)
+            if (w.entries[i]->prim == LUCID__LEAF)
                 add_to_slot(s, &w.entries[i]->grad, (lucid_tensor){w.values[w.first[i]]});
     }
     walk_end(&w);
@@ -324,7 +325,7 @@ void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid
                 set_slot(slot, dx[i]);
         }
         for (size_t at = 0; at < w.count && lucid__ok(s); at++) {
-            if (w.entries[at]->prim == LUCID__CONSTANT)
+            if (w.entries[at]->prim == LUCID__LEAF)
                 continue;
             lucid_scope child;
             lucid__scope_enter(&child, s);

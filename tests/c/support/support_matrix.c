@@ -50,6 +50,6 @@ void print_support_matrix(FILE *to)
                 "|---|---|---|---|---|---|\n",
                 to);
     for (int id = 0; id < LUCID__PRIM_COUNT; id++)
-        if (id != LUCID__CONSTANT)
+        if (id != LUCID__constant)
             print_row(to, (lucid__prim_id)id);
 }
