@@ -42,6 +42,7 @@ format: ## rewrite the sources as the formatters want them
 
 bench: ## speed beside other libraries (installs them in .venv-peers)
 	@scripts/setup.sh --peers
+	@scripts/build.sh release lucid_bench
 	.venv-peers/bin/python bench/run.py
 
 parity: ## results beside other libraries (installs them in .venv-peers)
