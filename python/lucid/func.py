@@ -1,0 +1,33 @@
+"""Function transforms: functions in, functions out; they nest in any order.
+
+>>> import lucid
+>>> from lucid.func import grad, vmap
+>>> X = lucid.tensor([[1.0, 2.0], [3.0, 4.0]])
+>>> vmap(grad(lambda x: (x**2).sum()))(X)
+tensor([[2., 4.],
+        [6., 8.]])
+"""
+
+from lucid._lucid.func import (
+    grad,
+    grad_and_value,
+    hessian,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    vjp,
+    vmap,
+)
+
+__all__ = [
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "vjp",
+    "vmap",
+]

@@ -1,0 +1,259 @@
+#include "args.h"
+
+#include "convert.h"
+#include "dtype_type.h"
+#include "scope.h"
+
+#include <limits.h>
+#include <string.h>
+
+void lucidpy_fail_call(lucidpy_call *c)
+{
+    lucid_fail(c->s, LUCID_CALLBACK_ERROR, "a wrong argument");
+}
+
+void lucidpy_bad_argument(lucidpy_call *c, int i, const char *expected)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(c->arg[i]));
+    if (type)
+        PyErr_Format(PyExc_TypeError, "%s(): argument '%U' must be %s, not %U", c->name,
+                     c->signature->at[i].name, expected, type);
+    Py_XDECREF(type);
+    lucidpy_fail_call(c);
+}
+
+bool lucidpy_is_none(const lucidpy_call *c, int i)
+{
+    return c->arg[i] == Py_None;
+}
+
+static lucid_tensor convert(lucidpy_call *c, int i)
+{
+    lucid_tensor x = {NULL};
+    int converted = lucidpy_convert(c->s, c->arg[i], &x);
+    if (converted == 0)
+        lucidpy_bad_argument(c, i, "a tensor, a number or an array");
+    else if (converted < 0)
+        lucidpy_fail_call(c);
+    return x;
+}
+
+lucid_tensor lucidpy_tensor(lucidpy_call *c, int i)
+{
+    PyObject *o = c->arg[i];
+    return lucidpy_is_tensor(o) ? lucidpy_handle(o) : convert(c, i);
+}
+
+lucid_tensor lucidpy_optional_tensor(lucidpy_call *c, int i)
+{
+    return lucidpy_is_none(c, i) ? (lucid_tensor){NULL} : lucidpy_tensor(c, i);
+}
+
+bool lucidpy_is_integer(PyObject *o)
+{
+    return PyLong_Check(o) || (!PyFloat_Check(o) && PyIndex_Check(o));
+}
+
+bool lucidpy_read_int(PyObject *o, int64_t *value)
+{
+    PyObject *index = PyNumber_Index(o);
+    if (!index)
+        return false;
+    int overflow;
+    *value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    if (overflow)
+        PyErr_Format(PyExc_ValueError, "%R does not fit int64", index);
+    Py_DECREF(index);
+    return !overflow;
+}
+
+int64_t lucidpy_int(lucidpy_call *c, int i)
+{
+    int64_t value = 0;
+    if (!lucidpy_is_integer(c->arg[i]))
+        lucidpy_bad_argument(c, i, "an int");
+    else if (!lucidpy_read_int(c->arg[i], &value))
+        lucidpy_fail_call(c);
+    return value;
+}
+
+/* Dims are far below the limits of int; what is not stays out of range. */
+static int as_dim(int64_t value)
+{
+    return value > INT_MAX ? INT_MAX : value <= INT_MIN ? INT_MIN + 1 : (int)value;
+}
+
+int lucidpy_dim(lucidpy_call *c, int i)
+{
+    return lucidpy_is_none(c, i) ? LUCID_NONE : as_dim(lucidpy_int(c, i));
+}
+
+double lucidpy_float(lucidpy_call *c, int i)
+{
+    double value = PyFloat_AsDouble(c->arg[i]);
+    if (value != -1 || !PyErr_Occurred())
+        return value;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        lucidpy_bad_argument(c, i, "a number");
+    } else {
+        lucidpy_fail_call(c);
+    }
+    return 0;
+}
+
+bool lucidpy_flag(lucidpy_call *c, int i)
+{
+    PyObject *o = c->arg[i];
+    if (PyBool_Check(o))
+        return o == Py_True;
+    if (PyLong_Check(o))
+        return PyObject_IsTrue(o) == 1;
+    lucidpy_bad_argument(c, i, "a bool");
+    return false;
+}
+
+lucid_dtype lucidpy_dtype(lucidpy_call *c, int i)
+{
+    lucid_dtype dtype = LUCID_NO_DTYPE;
+    if (!lucidpy_is_none(c, i) && !lucidpy_dtype_from(c->arg[i], &dtype))
+        lucidpy_bad_argument(
+            c, i, "a dtype (lucid.float32, float64, int32, int64 or bool)");
+    return dtype;
+}
+
+int lucidpy_word(lucidpy_call *c, int i, const char *const *words)
+{
+    PyObject *o = c->arg[i];
+    for (int w = 0; words[w] && PyUnicode_Check(o); w++)
+        if (!PyUnicode_CompareWithASCIIString(o, words[w]))
+            return w;
+    PyObject *list = PyUnicode_FromFormat("'%s'", words[0]);
+    for (int w = 1; words[w] && list; w++) {
+        PyObject *longer = PyUnicode_FromFormat("%U%s'%s'", list, words[w + 1] ? ", " : " or ",
+                                                words[w]);
+        Py_DECREF(list);
+        list = longer;
+    }
+    if (list)
+        PyErr_Format(PyUnicode_Check(o) ? PyExc_ValueError : PyExc_TypeError,
+                     "%s(): %U must be %U, not %R", c->name, c->signature->at[i].name, list, o);
+    Py_XDECREF(list);
+    lucidpy_fail_call(c);
+    return -1;
+}
+
+/* Reads n integers; false with an exception, or with none when one of them is no integer. */
+static bool read_ints(PyObject *const *items, Py_ssize_t n, lucid_shape *out)
+{
+    if (n > LUCID_MAX_NDIM) {
+        PyErr_Format(PyExc_ValueError, "%zd dimensions: at most %d are supported", n,
+                     LUCID_MAX_NDIM);
+        return false;
+    }
+    out->ndim = (int)n;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!lucidpy_is_integer(items[i]) || !lucidpy_read_int(items[i], &out->dim[i]))
+            return false;
+    return true;
+}
+
+bool lucidpy_read_ints(PyObject *o, lucid_shape *out)
+{
+    bool list = PyList_Check(o);
+    if (!list && !PyTuple_Check(o))
+        return false;
+    PyObject *items[LUCID_MAX_NDIM];
+    Py_ssize_t n = PySequence_Size(o);
+    for (Py_ssize_t i = 0; i < n && i < LUCID_MAX_NDIM; i++)
+        items[i] = list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
+    return read_ints(items, n, out);
+}
+
+/* The integers of an argument: one, a sequence, or what *name collected. */
+static lucid_shape read_list(lucidpy_call *c, int i)
+{
+    lucid_shape list = {0};
+    if (!c->arg[i] && c->rest_count == 1 && !lucidpy_is_integer(c->rest[0]))
+        c->arg[i] = c->rest[0];
+    PyObject *o = c->arg[i];
+    bool read;
+    if (!o) {
+        read = read_ints(c->rest, c->rest_count, &list);
+        for (Py_ssize_t j = 0; j < c->rest_count && !c->arg[i]; j++)
+            if (!lucidpy_is_integer(c->rest[j]))
+                c->arg[i] = c->rest[j]; /* the one to complain about */
+    } else if (lucidpy_is_integer(o)) {
+        read = read_ints(&o, 1, &list);
+    } else {
+        read = lucidpy_read_ints(o, &list);
+    }
+    if (!read && !PyErr_Occurred())
+        lucidpy_bad_argument(c, i, "an int or a tuple of ints");
+    else if (!read)
+        lucidpy_fail_call(c);
+    return list;
+}
+
+lucid_dims lucidpy_dims(lucidpy_call *c, int i, int keep)
+{
+    lucid_dims dims = {.keep = keep >= 0 && lucidpy_flag(c, keep)};
+    if (c->arg[i] == Py_None) {
+        dims.all = true;
+        return dims;
+    }
+    lucid_shape list = read_list(c, i);
+    dims.all = list.ndim == 0 && c->signature->rest != i;
+    dims.n = list.ndim;
+    for (int d = 0; d < list.ndim; d++)
+        dims.dim[d] = as_dim(list.dim[d]);
+    return dims;
+}
+
+lucid_shape lucidpy_shape(lucidpy_call *c, int i)
+{
+    return read_list(c, i);
+}
+
+static lucid_tensor convert_item(lucidpy_call *c, int i, PyObject *o)
+{
+    lucid_tensor x = {NULL};
+    int converted = o ? lucidpy_convert(c->s, o, &x) : -1;
+    if (converted == 0) {
+        c->arg[i] = o;
+        lucidpy_bad_argument(c, i, "a sequence of tensors");
+    } else if (converted < 0) {
+        lucidpy_fail_call(c);
+    }
+    return x;
+}
+
+const lucid_tensor *lucidpy_tensors(lucidpy_call *c, int i, size_t *n)
+{
+    PyObject *list = c->arg[i];
+    *n = 0;
+    if (!list && c->rest_count == 1 && (PyList_Check(c->rest[0]) || PyTuple_Check(c->rest[0])))
+        list = c->rest[0];
+    if (list && !PyList_Check(list) && !PyTuple_Check(list) && !lucidpy_is_tensor(list)) {
+        lucidpy_bad_argument(c, i, "a sequence of tensors");
+        return NULL;
+    }
+    /* A tensor is a sequence of its rows. */
+    PyObject *items = list ? PySequence_Tuple(list) : NULL;
+    if (list && !items) {
+        lucidpy_fail_call(c);
+        return NULL;
+    }
+    size_t count = items ? (size_t)PyTuple_Size(items) : (size_t)c->rest_count;
+    lucid_tensor *xs = lucid_alloc(c->s, (count ? count : 1) * sizeof *xs);
+    for (size_t j = 0; xs && j < count; j++) {
+        PyObject *o = items ? PyTuple_GetItem(items, (Py_ssize_t)j) : c->rest[j];
+        xs[j] = convert_item(c, i, o);
+        /* Rows made just now live in `items` alone. */
+        if (list && lucidpy_is_tensor(list))
+            lucid_own(c->s, xs[j]);
+    }
+    Py_XDECREF(items);
+    *n = xs ? count : 0;
+    return xs;
+}

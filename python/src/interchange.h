@@ -1,0 +1,21 @@
+/* Tensors in and out without copies: the buffer protocol, DLPack, and pickling. */
+#ifndef LUCIDPY_INTERCHANGE_H
+#define LUCIDPY_INTERCHANGE_H
+
+#include <Python.h>
+#include <lucid.h>
+
+#include "convert.h"
+
+/* A tensor of an exporter of the buffer protocol. False: an exception is set. */
+bool lucidpy_import_buffer(lucid_scope *s, PyObject *exporter, lucidpy_sharing sharing,
+                           lucid_tensor *x);
+
+/* The slots of Tensor. */
+int lucidpy_getbuffer(PyObject *self, Py_buffer *view, int flags);
+void lucidpy_releasebuffer(PyObject *self, Py_buffer *view);
+
+/* Computes `x` without holding the GIL and returns its elements, row-major; NULL when that fails. */
+const void *lucidpy_data(lucid_scope *s, lucid_tensor x);
+
+#endif

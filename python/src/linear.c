@@ -1,0 +1,377 @@
+/* vjp, jvp, linearize: transforms that run the function at a point. */
+#include "linear.h"
+
+#include "number_protocol.h"
+#include "ops.h"
+#include "run.h"
+#include "scope.h"
+
+/* -- linear functions ------------------------------------------------------------------------- */
+
+typedef struct form {
+    lucid_shape shape;
+    lucid_dtype dtype;
+} form;
+
+/* What vjp and linearize return beside the output: a linear map kept by the library. */
+typedef struct linear_object {
+    PyObject_HEAD
+    const char *name;
+    lucid_fn fn;
+    bool backwards; /* vjp_fn: cotangents of the output in, of the primals out */
+    lucidpy_tree primals, output;
+    form *forms; /* of what goes in: to make ones and zeros of */
+} linear_object;
+
+static PyTypeObject *linear_type;
+
+static linear_object *linear_of(PyObject *self)
+{
+    return (linear_object *)(void *)self;
+}
+
+/* The structure of `from` with fresh node storage; its leaves' handles are not kept. */
+static bool copy_structure(lucidpy_tree *to, const lucidpy_tree *from)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < from->node_count; i++) {
+        const lucidpy_node *node = &from->nodes[i];
+        ok = node->kind == LUCIDPY_TENSOR
+                 ? lucidpy_tree_add_leaf(to, (lucid_tensor){NULL}, 0)
+                 : lucidpy_tree_add_node(to, node->kind, node->count, node->content);
+    }
+    return ok;
+}
+
+static PyObject *new_linear(const char *name, lucid_fn fn, bool backwards, const lucidpy_run *run,
+                            const lucid_tensor *ys)
+{
+    const lucid_tensor *in = backwards ? ys : run->in.leaves;
+    size_t n = backwards ? run->out.leaf_count : run->in.leaf_count;
+    linear_object *self = linear_of(PyType_GenericAlloc(linear_type, 0));
+    if (!self)
+        return NULL;
+    self->name = name;
+    self->fn = lucid_retain_fn(fn);
+    self->backwards = backwards;
+    lucidpy_tree_init(&self->primals);
+    lucidpy_tree_init(&self->output);
+    self->forms = PyMem_Calloc(n + 1, sizeof *self->forms);
+    for (size_t i = 0; self->forms && i < n; i++)
+        self->forms[i] = (form){lucid_shape_of(in[i]), lucid_dtype_of(in[i])};
+    if (!self->forms || !copy_structure(&self->primals, &run->in) ||
+        !copy_structure(&self->output, &run->out)) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static const lucidpy_leaves tangent_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
+
+/* Matches an object with a structure; xs receives its leaves. 1, 0: it does not match, -1. */
+static int match(lucid_scope *s, const lucidpy_tree *expected, PyObject *o, lucid_tensor *xs)
+{
+    lucidpy_tree given;
+    lucidpy_tree_init(&given);
+    int matched = !lucidpy_flatten(s, &given, o, &tangent_leaves) ? -1
+                  : lucidpy_tree_match(expected, &given, xs);
+    lucidpy_tree_clear(&given);
+    return matched;
+}
+
+static bool no_match(const char *name, const char *what, const char *of)
+{
+    PyErr_Format(PyExc_ValueError, "%s: the %s do not have the structure of the %s", name, what, of);
+    return false;
+}
+
+/* Cotangents: one object in the structure of the output, or one for each item of a tuple. */
+static bool take_cotangents(lucid_scope *s, const linear_object *l, PyObject *args,
+                            lucid_tensor *xs)
+{
+    Py_ssize_t n = PyTuple_Size(args);
+    size_t count = l->output.leaf_count;
+    if (n == 0) {
+        for (size_t i = 0; i < count; i++)
+            xs[i] = lucid_cast(s, lucid_ones(s, l->forms[i].shape), l->forms[i].dtype);
+        return lucidpy_ok(s);
+    }
+    int matched = n == 1 ? match(s, &l->output, PyTuple_GetItem(args, 0), xs) : 0;
+    bool tuple = l->output.node_count && l->output.nodes[0].kind != LUCIDPY_TENSOR;
+    if (matched == 0 && tuple)
+        matched = match(s, &l->output, args, xs);
+    if (matched == 0)
+        no_match(l->name, "cotangents", "output");
+    return matched == 1;
+}
+
+/* None stands for zeros. */
+static bool fill_zeros(lucid_scope *s, const linear_object *l, lucid_tensor *xs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (lucid_is_empty_handle(xs[i]))
+            xs[i] = lucid_cast(s, lucid_zeros(s, l->forms[i].shape), l->forms[i].dtype);
+    return lucidpy_ok(s);
+}
+
+static PyObject *apply(lucid_scope *s, const linear_object *l, PyObject *args)
+{
+    const lucidpy_tree *in = l->backwards ? &l->output : &l->primals;
+    const lucidpy_tree *out = l->backwards ? &l->primals : &l->output;
+    size_t n = in->leaf_count, count;
+    lucid_tensor *xs = lucid_alloc(s, (n + 1) * sizeof *xs);
+    if (!lucidpy_ok(s))
+        return NULL;
+    if (l->backwards) {
+        if (!take_cotangents(s, l, args, xs))
+            return NULL;
+    } else {
+        int matched = match(s, in, args, xs);
+        if (matched == 0)
+            no_match(l->name, "tangents", "primals");
+        if (matched != 1)
+            return NULL;
+    }
+    if (!fill_zeros(s, l, xs, n))
+        return NULL;
+    lucid_results *results = lucid_results_new(s);
+    lucid_call_listing(s, l->fn, xs, n, results);
+    const lucid_tensor *ys = lucidpy_run_results(s, results, &count);
+    return ys ? lucidpy_unflatten_tensors(s, out, 0, ys) : NULL;
+}
+
+static PyObject *linear_call(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    const linear_object *l = linear_of(self);
+    if (keywords && PyDict_Size(keywords)) {
+        PyErr_Format(PyExc_TypeError, "%s takes no keyword arguments", l->name);
+        return NULL;
+    }
+    lucid_scope *s = lucidpy_enter();
+    PyObject *result = s ? apply(s, l, args) : NULL;
+    if (s)
+        lucidpy_leave(s);
+    return result;
+}
+
+static PyObject *linear_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<linear function made by %s>",
+                                linear_of(self)->backwards ? "vjp" : "linearize");
+}
+
+static int visit_tree(const lucidpy_tree *tree, visitproc visit, void *arg)
+{
+    for (size_t i = 0; i < tree->node_count; i++)
+        Py_VISIT(tree->nodes[i].content);
+    return 0;
+}
+
+static int linear_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    int status = visit_tree(&linear_of(self)->primals, visit, arg);
+    return status ? status : visit_tree(&linear_of(self)->output, visit, arg);
+}
+
+static void linear_dealloc(PyObject *self)
+{
+    linear_object *l = linear_of(self);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    lucid_release_fn(l->fn);
+    lucidpy_tree_clear(&l->primals);
+    lucidpy_tree_clear(&l->output);
+    PyMem_Free(l->forms);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+    lucidpy_free_released();
+}
+
+static PyType_Slot linear_slots[] = {
+    {Py_tp_call, LUCIDPY_SLOT(linear_call)},
+    {Py_tp_repr, LUCIDPY_SLOT(linear_repr)},
+    {Py_tp_traverse, LUCIDPY_SLOT(linear_traverse)},
+    {Py_tp_dealloc, LUCIDPY_SLOT(linear_dealloc)},
+    {0, NULL},
+};
+
+static PyType_Spec linear_spec = {
+    .name = "lucid.func.LinearFunction",
+    .basicsize = sizeof(linear_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = linear_slots,
+};
+
+bool lucidpy_linear_init(PyObject *module)
+{
+    linear_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &linear_spec, NULL);
+    return linear_type != NULL;
+}
+
+/* -- the transforms --------------------------------------------------------------------------- */
+
+static bool check_callable(lucidpy_call *c)
+{
+    if (PyCallable_Check(c->arg[0]))
+        return true;
+    lucidpy_bad_argument(c, 0, "callable");
+    return false;
+}
+
+/* The primals as the tuple of arguments. */
+static bool take_primals(lucid_scope *s, lucidpy_run *run, PyObject *const *primals, Py_ssize_t n)
+{
+    bool ok = lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
+    for (Py_ssize_t i = 0; ok && i < n; i++)
+        ok = lucidpy_flatten(s, &run->in, primals[i], &tangent_leaves);
+    if (ok && run->in.leaf_count == 0) {
+        PyErr_Format(PyExc_TypeError, "%s: the primals hold no tensor to differentiate by",
+                     run->name);
+        ok = false;
+    }
+    return ok;
+}
+
+static PyObject *output_of(lucid_scope *s, const lucidpy_run *run, const lucid_tensor *ys)
+{
+    return lucidpy_unflatten_tensors(s, &run->out, 0, ys);
+}
+
+static PyObject *aux_of(lucid_scope *s, const lucidpy_run *run, const lucid_tensor *ys)
+{
+    return lucidpy_unflatten_tensors(s, &run->aux, 0, ys + run->out.leaf_count);
+}
+
+static PyObject *pair(PyObject *first, PyObject *second)
+{
+    PyObject *both = first && second ? PyTuple_Pack(2, first, second) : NULL;
+    Py_XDECREF(first);
+    Py_XDECREF(second);
+    return both;
+}
+
+typedef lucid_fn linearizer(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                            lucid_results *y);
+
+static PyObject *run_linearizer(lucidpy_call *c, linearizer *build, bool has_aux, bool backwards)
+{
+    lucid_scope *s = c->s;
+    if (!lucidpy_ok(s) || !check_callable(c))
+        return NULL;
+    lucidpy_run run;
+    lucidpy_run_init(&run, c->name, c->arg[0], NULL);
+    run.has_aux = has_aux;
+    PyObject *result = NULL;
+    if (take_primals(s, &run, c->rest, c->rest_count)) {
+        lucid_results *results = lucid_results_new(s);
+        lucid_fn fn = build(s, lucidpy_run_fn(s, &run), run.in.leaves, run.in.leaf_count, results);
+        size_t count;
+        const lucid_tensor *ys = lucidpy_run_results(s, results, &count);
+        if (ys) {
+            PyObject *output = output_of(s, &run, ys);
+            if (has_aux)
+                output = pair(output, aux_of(s, &run, ys));
+            result = pair(output, new_linear(backwards ? "vjp_fn" : "linear_fn", fn, backwards,
+                                             &run, ys));
+        }
+    }
+    lucidpy_run_clear(&run);
+    return result;
+}
+
+/* (func, *primals, has_aux). */
+PyObject *lucidpy_op_vjp(lucidpy_call *c)
+{
+    return run_linearizer(c, lucid_vjp_listing, lucidpy_flag(c, 2), true);
+}
+
+/* (func, *primals). */
+PyObject *lucidpy_op_linearize(lucidpy_call *c)
+{
+    return run_linearizer(c, lucid_linearize_listing, false, false);
+}
+
+/* strict: an output that is the same handle without its derivative has none. */
+static bool accept_dependent(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_tree *to,
+                             lucidpy_tree *aux)
+{
+    if (!lucidpy_accept_any(run, s, result, to, aux))
+        return false;
+    for (size_t i = 0; i < to->leaf_count; i++)
+        if (lucid_detach(s, to->leaves[i]).v == to->leaves[i].v) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "jvp: output %zu does not depend on the primals (strict=True)", i);
+            return false;
+        }
+    return true;
+}
+
+static bool take_tangents(lucid_scope *s, const lucidpy_run *run, PyObject *tangents,
+                          lucid_tensor *dxs)
+{
+    int matched = match(s, &run->in, tangents, dxs);
+    if (matched == 0)
+        no_match("jvp", "tangents", "primals");
+    return matched == 1;
+}
+
+static PyObject *run_jvp(lucidpy_call *c, lucidpy_run *run)
+{
+    lucid_scope *s = c->s;
+    size_t n = run->in.leaf_count, count, tangent_count;
+    lucid_tensor *dxs = lucid_alloc(s, (n + 1) * sizeof *dxs);
+    if (!lucidpy_ok(s) || !take_tangents(s, run, c->arg[2], dxs))
+        return NULL;
+    lucid_results *y = lucid_results_new(s), *dy = lucid_results_new(s);
+    lucid_jvp_listing(s, lucidpy_run_fn(s, run), run->in.leaves, dxs, n, y, dy);
+    const lucid_tensor *ys = lucidpy_run_results(s, y, &count);
+    const lucid_tensor *dys = ys ? lucidpy_run_results(s, dy, &tangent_count) : NULL;
+    if (!dys)
+        return NULL;
+    PyObject *output = output_of(s, run, ys);
+    PyObject *tangent = output ? output_of(s, run, dys) : NULL;
+    PyObject *aux = tangent && run->has_aux ? aux_of(s, run, ys) : NULL;
+    PyObject *result = NULL;
+    if (tangent && !run->has_aux)
+        result = PyTuple_Pack(2, output, tangent);
+    else if (aux)
+        result = PyTuple_Pack(3, output, tangent, aux);
+    Py_XDECREF(output);
+    Py_XDECREF(tangent);
+    Py_XDECREF(aux);
+    return result;
+}
+
+static bool check_tuple(lucidpy_call *c, int i)
+{
+    if (PyTuple_Check(c->arg[i]) || PyList_Check(c->arg[i]))
+        return true;
+    lucidpy_bad_argument(c, i, "a tuple with an entry per argument of func");
+    return false;
+}
+
+/* (func, primals, tangents, strict, has_aux). */
+PyObject *lucidpy_op_jvp(lucidpy_call *c)
+{
+    bool strict = lucidpy_flag(c, 3);
+    lucidpy_run run;
+    lucidpy_run_init(&run, c->name, c->arg[0], NULL);
+    run.has_aux = lucidpy_flag(c, 4);
+    run.accept = strict ? accept_dependent : lucidpy_accept_any;
+    PyObject *result = NULL, *primals = NULL;
+    if (lucidpy_ok(c->s) && check_callable(c) && check_tuple(c, 1) && check_tuple(c, 2))
+        primals = PySequence_Tuple(c->arg[1]);
+    Py_ssize_t n = primals ? PyTuple_Size(primals) : 0;
+    PyObject **items = primals ? PyMem_Calloc((size_t)n + 1, sizeof *items) : NULL;
+    for (Py_ssize_t i = 0; items && i < n; i++)
+        items[i] = PyTuple_GetItem(primals, i);
+    if (items && take_primals(c->s, &run, items, n))
+        result = run_jvp(c, &run);
+    PyMem_Free(items);
+    Py_XDECREF(primals);
+    lucidpy_run_clear(&run);
+    return result;
+}

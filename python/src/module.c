@@ -1,0 +1,61 @@
+/* The extension module lucid._lucid. */
+#include "autograd.h"
+#include "dtype_type.h"
+#include "linear.h"
+#include "ops.h"
+#include "random.h"
+#include "scope.h"
+#include "tuples.h"
+#include "wrapper.h"
+
+#include <math.h>
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "lucid._lucid",
+    .m_doc = "The compiled part of lucid.",
+    .m_size = -1,
+};
+
+static bool add_constants(PyObject *module)
+{
+    PyObject *inf = PyFloat_FromDouble(INFINITY), *nan = PyFloat_FromDouble(NAN);
+    PyObject *pi = PyFloat_FromDouble(3.141592653589793), *e = PyFloat_FromDouble(2.718281828459045);
+    bool ok = inf && nan && pi && e && !PyModule_AddObjectRef(module, "inf", inf) &&
+              !PyModule_AddObjectRef(module, "nan", nan) &&
+              !PyModule_AddObjectRef(module, "pi", pi) && !PyModule_AddObjectRef(module, "e", e);
+    Py_XDECREF(inf);
+    Py_XDECREF(nan);
+    Py_XDECREF(pi);
+    Py_XDECREF(e);
+    return ok && !PyModule_AddStringConstant(module, "__version__", lucid_version());
+}
+
+/* NumPy leaves operators between its arrays and objects of higher priority to them. */
+static bool set_priority(void)
+{
+    PyObject *priority = PyLong_FromLong(1000);
+    bool ok = priority && !PyObject_SetAttrString((PyObject *)lucidpy_tensor_type,
+                                                  "__array_priority__", priority);
+    Py_XDECREF(priority);
+    return ok;
+}
+
+static bool fill(PyObject *module)
+{
+    return lucidpy_scope_init(module) && lucidpy_dtype_init(module) && lucidpy_tuples_init() &&
+           lucidpy_wrapper_init(module) && lucidpy_linear_init(module) && lucidpy_ops_prepare() &&
+           lucidpy_tensor_init(module) && lucidpy_ops_init(module) &&
+           lucidpy_ops_add_aliases(module) && lucidpy_autograd_init(module) &&
+           lucidpy_random_init(module) && add_constants(module) && set_priority();
+}
+
+PyMODINIT_FUNC PyInit__lucid(void);
+
+PyMODINIT_FUNC PyInit__lucid(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module && !fill(module))
+        Py_CLEAR(module);
+    return module;
+}

@@ -1,0 +1,212 @@
+/* The common adaptors, and elementwise operations with more than the plain form. */
+#include "common_ops.h"
+#include "dtype_type.h"
+#include "scope.h"
+
+#include <float.h>
+#include <math.h>
+
+lucid_tensor lucidpy_apply_unary(lucidpy_call *c)
+{
+    return c->op->build.unary(c->s, lucidpy_tensor(c, 0));
+}
+
+lucid_tensor lucidpy_apply_binary(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return c->op->build.binary(c->s, x, lucidpy_tensor(c, 1));
+}
+
+lucid_tensor lucidpy_cast_argument(lucidpy_call *c, int i, lucid_tensor x)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, i);
+    return dtype == LUCID_NO_DTYPE ? x : lucid_cast(c->s, x, dtype);
+}
+
+/* (input, dim, keepdim) and perhaps dtype. */
+lucid_tensor lucidpy_apply_reduce(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (c->signature->count > 3)
+        x = lucidpy_cast_argument(c, 3, x);
+    return c->op->build.reduce(c->s, x, lucidpy_dims(c, 1, 2));
+}
+
+/* (input, dim, dtype). */
+lucid_tensor lucidpy_apply_along(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_cast_argument(c, 2, lucidpy_tensor(c, 0));
+    int dim = lucidpy_is_none(c, 1) ? -1 : lucidpy_dim(c, 1);
+    return c->op->build.along(c->s, x, dim);
+}
+
+/* `factor` times x, unless the factor is the int 1. */
+static lucid_tensor scaled(lucidpy_call *c, int factor, lucid_tensor x)
+{
+    PyObject *o = c->arg[factor];
+    if (o == c->signature->at[factor].fallback)
+        return x;
+    return lucid_mul(c->s, x, lucidpy_tensor(c, factor));
+}
+
+lucid_tensor lucidpy_op_add(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_add(c->s, x, scaled(c, 2, lucidpy_tensor(c, 1)));
+}
+
+lucid_tensor lucidpy_op_sub(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_sub(c->s, x, scaled(c, 2, lucidpy_tensor(c, 1)));
+}
+
+lucid_tensor lucidpy_op_div(lucidpy_call *c)
+{
+    static const char *const modes[] = {"floor", "trunc", NULL};
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    if (lucidpy_is_none(c, 2))
+        return lucid_div(c->s, x, y);
+    if (lucidpy_word(c, 2, modes) == 0)
+        return lucid_floor_divide(c->s, x, y);
+    /* The remainder of fmod has the sign of x, so what is left is a whole multiple of y. */
+    lucid_tensor whole = lucid_sub(c->s, x, lucid_fmod(c->s, x, y));
+    lucid_tensor quotient = lucid_trunc(c->s, lucid_div(c->s, whole, y));
+    if (lucidpy_is_float(lucid_dtype_of(whole)))
+        return lucid_round(c->s, lucid_div(c->s, whole, y));
+    return lucid_cast(c->s, quotient, lucid_dtype_of(whole));
+}
+
+lucid_tensor lucidpy_op_where(lucidpy_call *c)
+{
+    lucid_tensor condition = lucidpy_tensor(c, 0), x = lucidpy_tensor(c, 1);
+    return lucid_where(c->s, condition, x, lucidpy_tensor(c, 2));
+}
+
+lucid_tensor lucidpy_op_where_method(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), condition = lucidpy_tensor(c, 1);
+    return lucid_where(c->s, condition, x, lucidpy_tensor(c, 2));
+}
+
+lucid_tensor lucidpy_op_clamp(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), low = lucidpy_optional_tensor(c, 1);
+    if (lucidpy_is_none(c, 1) && lucidpy_is_none(c, 2)) {
+        PyErr_SetString(PyExc_ValueError, "clamp(): one of min and max must be given");
+        lucidpy_fail_call(c);
+    }
+    return lucid_clamp(c->s, x, low, lucidpy_optional_tensor(c, 2));
+}
+
+static lucid_tensor number_or(lucidpy_call *c, int i, double otherwise)
+{
+    return lucid_scalar(c->s, lucidpy_is_none(c, i) ? otherwise : lucidpy_float(c, i));
+}
+
+lucid_tensor lucidpy_op_nan_to_num(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (lucid_is_empty_handle(x) || !lucidpy_is_float(lucid_dtype_of(x)))
+        return x;
+    double most = lucid_dtype_of(x) == LUCID_FLOAT32 ? (double)FLT_MAX : DBL_MAX;
+    lucid_tensor y = lucid_where(s, lucid_isnan(s, x), number_or(c, 1, 0), x);
+    lucid_tensor low = lucid_scalar(s, -INFINITY), high = lucid_scalar(s, INFINITY);
+    y = lucid_where(s, lucid_eq(s, x, high), number_or(c, 2, most), y);
+    return lucid_where(s, lucid_eq(s, x, low), number_or(c, 3, -most), y);
+}
+
+lucid_tensor lucidpy_op_lerp(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), end = lucidpy_tensor(c, 1), w = lucidpy_tensor(c, 2);
+    return lucid_add(c->s, x, lucid_mul(c->s, w, lucid_sub(c->s, end, x)));
+}
+
+lucid_tensor lucidpy_op_addcmul(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), a = lucidpy_tensor(c, 1), b = lucidpy_tensor(c, 2);
+    return lucid_add(c->s, x, scaled(c, 3, lucid_mul(c->s, a, b)));
+}
+
+lucid_tensor lucidpy_op_addcdiv(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), a = lucidpy_tensor(c, 1), b = lucidpy_tensor(c, 2);
+    return lucid_add(c->s, x, scaled(c, 3, lucid_div(c->s, a, b)));
+}
+
+/* (input, other, rtol, atol, equal_nan). */
+static lucid_tensor is_close(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    lucid_tensor bound = lucid_add(
+        s, lucid_scalar(s, lucidpy_float(c, 3)),
+        lucid_mul(s, lucid_scalar(s, lucidpy_float(c, 2)), lucid_abs(s, y)));
+    lucid_tensor near = lucid_le(s, lucid_abs(s, lucid_sub(s, x, y)), bound);
+    /* Infinities are near to themselves alone: x == y has them, the bound lets others through. */
+    lucid_tensor close = lucid_logical_or(s, lucid_eq(s, x, y),
+                                          lucid_logical_and(s, near, lucid_isfinite(s, y)));
+    if (lucidpy_flag(c, 4))
+        close = lucid_logical_or(s, close,
+                                 lucid_logical_and(s, lucid_isnan(s, x), lucid_isnan(s, y)));
+    return close;
+}
+
+lucid_tensor lucidpy_op_isclose(lucidpy_call *c)
+{
+    return is_close(c);
+}
+
+static PyObject *answer(lucid_scope *s, lucid_tensor x)
+{
+    bool value;
+    Py_BEGIN_ALLOW_THREADS
+    value = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS
+    return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
+}
+
+PyObject *lucidpy_op_allclose(lucidpy_call *c)
+{
+    return answer(c->s, lucid_all(c->s, is_close(c), LUCID_ALL));
+}
+
+PyObject *lucidpy_op_equal(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    lucid_shape a = lucid_shape_of(x), b = lucid_shape_of(y);
+    bool same = a.ndim == b.ndim;
+    for (int d = 0; same && d < a.ndim; d++)
+        same = a.dim[d] == b.dim[d];
+    return same ? answer(c->s, lucid_all(c->s, lucid_eq(c->s, x, y), LUCID_ALL))
+                : Py_NewRef(Py_False);
+}
+
+lucid_tensor lucidpy_op_masked_fill(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), mask = lucidpy_tensor(c, 1), value = lucidpy_tensor(c, 2);
+    lucid_dtype dtype = lucid_dtype_of(x);
+    return lucid_where(c->s, mask, lucid_cast(c->s, value, dtype), x);
+}
+
+/* -- only in place: what the tensor held before does not matter ----------------------------------- */
+
+lucid_tensor lucidpy_op_fill(lucidpy_call *c)
+{
+    return lucid_full_like(c->s, lucidpy_tensor(c, 0), lucidpy_tensor(c, 1));
+}
+
+lucid_tensor lucidpy_op_zero(lucidpy_call *c)
+{
+    return lucid_zeros_like(c->s, lucidpy_tensor(c, 0));
+}
+
+lucid_tensor lucidpy_op_copy_from(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    y = lucid_cast(c->s, y, lucid_dtype_of(x));
+    return lucid_expand(c->s, y, lucid_shape_of(x));
+}

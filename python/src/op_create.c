@@ -1,0 +1,190 @@
+/* Making tensors. */
+#include "common_ops.h"
+#include "convert.h"
+#include "dtype_type.h"
+#include "scope.h"
+
+/* Every creation function ends so: cast to argument `dtype`, record if argument `grad` says so. */
+static lucid_tensor finish(lucidpy_call *c, int dtype, int grad, lucid_tensor x)
+{
+    x = lucidpy_cast_argument(c, dtype, x);
+    c->leaf = lucidpy_flag(c, grad);
+    return c->leaf ? lucid_requires_grad(c->s, x) : x;
+}
+
+/* -- from data -------------------------------------------------------------------------------- */
+
+static lucid_tensor data_argument(lucidpy_call *c, int i, lucidpy_sharing sharing)
+{
+    lucid_tensor x = {NULL};
+    int converted = lucidpy_convert_data(c->s, c->arg[i], sharing, &x);
+    if (converted == 0)
+        lucidpy_bad_argument(c, i, "a number, a nested list, an array or a tensor");
+    else if (converted < 0)
+        lucidpy_fail_call(c);
+    return x;
+}
+
+lucid_tensor lucidpy_op_tensor(lucidpy_call *c)
+{
+    return finish(c, 1, 2, data_argument(c, 0, LUCIDPY_COPY));
+}
+
+lucid_tensor lucidpy_op_as_tensor(lucidpy_call *c)
+{
+    return lucidpy_cast_argument(c, 1, data_argument(c, 0, LUCIDPY_SHARE));
+}
+
+lucid_tensor lucidpy_op_from_numpy(lucidpy_call *c)
+{
+    if (lucidpy_is_tensor(c->arg[0]) || !lucidpy_is_array(c->arg[0]))
+        lucidpy_bad_argument(c, 0, "an array");
+    return data_argument(c, 0, LUCIDPY_SHARE);
+}
+
+lucid_tensor lucidpy_op_new_tensor(lucidpy_call *c)
+{
+    lucid_tensor like = lucidpy_tensor(c, 0), x = data_argument(c, 1, LUCIDPY_COPY);
+    if (lucidpy_is_none(c, 2))
+        x = lucid_cast(c->s, x, lucid_dtype_of(like));
+    return finish(c, 2, 3, x);
+}
+
+/* -- of one value ----------------------------------------------------------------------------- */
+
+/* `value` in a shape, in the dtype of argument i, or `otherwise` when that is None. */
+static lucid_tensor filled(lucidpy_call *c, lucid_shape shape, double value, int i,
+                           lucid_dtype otherwise)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, i);
+    lucid_tensor scalar = lucid_cast(c->s, lucid_scalar(c->s, value),
+                                     dtype == LUCID_NO_DTYPE ? otherwise : dtype);
+    return lucid_full(c->s, shape, scalar);
+}
+
+lucid_tensor lucidpy_op_zeros(lucidpy_call *c)
+{
+    lucid_shape shape = lucidpy_shape(c, 0);
+    return finish(c, 1, 2, filled(c, shape, 0, 1, LUCID_FLOAT32));
+}
+
+lucid_tensor lucidpy_op_ones(lucidpy_call *c)
+{
+    lucid_shape shape = lucidpy_shape(c, 0);
+    return finish(c, 1, 2, filled(c, shape, 1, 1, LUCID_FLOAT32));
+}
+
+lucid_tensor lucidpy_op_empty(lucidpy_call *c)
+{
+    return lucidpy_op_zeros(c);
+}
+
+lucid_tensor lucidpy_op_full(lucidpy_call *c)
+{
+    lucid_shape shape = lucidpy_shape(c, 0);
+    lucid_tensor value = lucidpy_cast_argument(c, 2, lucidpy_tensor(c, 1));
+    return finish(c, 2, 3, lucid_full(c->s, shape, value));
+}
+
+/* The shape of x filled with a value, in the dtype of argument i or of x. Unlike lucid_full_like it
+ * casts before it fills, so that integers are not cut by a float32 in between. */
+static lucid_tensor like(lucidpy_call *c, lucid_tensor x, lucid_tensor value, int i)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, i);
+    if (dtype == LUCID_NO_DTYPE)
+        dtype = lucid_dtype_of(x);
+    return lucid_full(c->s, lucid_shape_of(x), lucid_cast(c->s, value, dtype));
+}
+
+lucid_tensor lucidpy_op_zeros_like(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return finish(c, 1, 2, like(c, x, lucid_scalar_int(c->s, 0), 1));
+}
+
+lucid_tensor lucidpy_op_ones_like(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return finish(c, 1, 2, like(c, x, lucid_scalar_int(c->s, 1), 1));
+}
+
+lucid_tensor lucidpy_op_empty_like(lucidpy_call *c)
+{
+    return lucidpy_op_zeros_like(c);
+}
+
+lucid_tensor lucidpy_op_full_like(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return finish(c, 2, 3, like(c, x, lucidpy_tensor(c, 1), 2));
+}
+
+/* (input, *size, dtype, requires_grad). */
+static lucid_tensor of_size(lucidpy_call *c, double value)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_shape shape = lucidpy_shape(c, 1);
+    return finish(c, 2, 3, filled(c, shape, value, 2, lucid_dtype_of(x)));
+}
+
+lucid_tensor lucidpy_op_new_zeros(lucidpy_call *c)
+{
+    return of_size(c, 0);
+}
+
+lucid_tensor lucidpy_op_new_ones(lucidpy_call *c)
+{
+    return of_size(c, 1);
+}
+
+lucid_tensor lucidpy_op_new_empty(lucidpy_call *c)
+{
+    return of_size(c, 0);
+}
+
+lucid_tensor lucidpy_op_new_full(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_shape shape = lucidpy_shape(c, 1);
+    lucid_dtype dtype = lucidpy_dtype(c, 3);
+    lucid_tensor value = lucid_cast(c->s, lucidpy_tensor(c, 2),
+                                    dtype == LUCID_NO_DTYPE ? lucid_dtype_of(x) : dtype);
+    return finish(c, 3, 4, lucid_full(c->s, shape, value));
+}
+
+/* -- of a rule -------------------------------------------------------------------------------- */
+
+lucid_tensor lucidpy_op_eye(lucidpy_call *c)
+{
+    int64_t rows = lucidpy_int(c, 0), cols = lucidpy_is_none(c, 1) ? rows : lucidpy_int(c, 1);
+    return finish(c, 2, 3, lucid_eye(c->s, rows, cols));
+}
+
+static bool is_whole(PyObject *o)
+{
+    return o == Py_None || PyLong_Check(o) || (!PyFloat_Check(o) && lucidpy_is_integer(o));
+}
+
+lucid_tensor lucidpy_op_arange(lucidpy_call *c)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, 3);
+    bool one = lucidpy_is_none(c, 1);
+    double start = one ? 0 : lucidpy_float(c, 0), end = lucidpy_float(c, !one);
+    double step = lucidpy_float(c, 2);
+    if (dtype == LUCID_NO_DTYPE)
+        dtype = is_whole(c->arg[0]) && is_whole(c->arg[1]) && is_whole(c->arg[2]) ? LUCID_INT64
+                                                                                  : LUCID_FLOAT32;
+    return finish(c, 3, 4, lucid_arange(c->s, start, end, step, dtype));
+}
+
+lucid_tensor lucidpy_op_linspace(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    double start = lucidpy_float(c, 0), end = lucidpy_float(c, 1);
+    int64_t count = lucidpy_int(c, 2);
+    if (lucidpy_dtype(c, 3) != LUCID_FLOAT64 || count < 2)
+        return finish(c, 3, 4, lucid_linspace(s, start, end, count));
+    lucid_tensor steps = lucid_arange(s, 0, (double)count, 1, LUCID_FLOAT64);
+    lucid_tensor step = lucid_scalar(s, (end - start) / (double)(count - 1));
+    return finish(c, 3, 4, lucid_add(s, lucid_scalar(s, start), lucid_mul(s, steps, step)));
+}

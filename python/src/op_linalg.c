@@ -1,0 +1,121 @@
+/* Linear algebra. */
+#include "common_ops.h"
+#include "scope.h"
+#include "tuples.h"
+
+static int ndim_of(lucid_tensor x)
+{
+    return lucid_is_empty_handle(x) ? 0 : lucid_ndim(x);
+}
+
+lucid_tensor lucidpy_op_inner(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    if (ndim_of(x) == 0 || ndim_of(y) == 0)
+        return lucid_mul(c->s, x, y);
+    return lucid_tensordot(c->s, x, y, LUCID_DIMS(-1), LUCID_DIMS(-1));
+}
+
+/* x times argument i, unless that is its default. */
+static lucid_tensor scaled(lucidpy_call *c, int i, lucid_tensor x)
+{
+    return c->arg[i] == c->signature->at[i].fallback ? x
+                                                     : lucid_mul(c->s, x, lucidpy_tensor(c, i));
+}
+
+lucid_tensor lucidpy_op_addmm(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), a = lucidpy_tensor(c, 1), b = lucidpy_tensor(c, 2);
+    return lucid_add(c->s, scaled(c, 3, x), scaled(c, 4, lucid_matmul(c->s, a, b)));
+}
+
+lucid_tensor lucidpy_op_einsum(lucidpy_call *c)
+{
+    lucid_tensor none = {NULL};
+    if (!PyUnicode_Check(c->arg[0]))
+        return lucidpy_bad_argument(c, 0, "a string"), none;
+    const char *equation = PyUnicode_AsUTF8AndSize(c->arg[0], NULL);
+    if (!equation)
+        return lucidpy_fail_call(c), none;
+    size_t n;
+    const lucid_tensor *xs = lucidpy_tensors(c, 1, &n);
+    return lucid_einsum(c->s, equation, xs, n);
+}
+
+lucid_tensor lucidpy_op_tensordot(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    lucid_dims x_dims = {0}, y_dims = {0};
+    if (PyLong_Check(c->arg[2])) {
+        int64_t n = lucidpy_int(c, 2);
+        if (n < 0 || n > ndim_of(x) || n > ndim_of(y))
+            return lucid_fail(c->s, LUCID_VALUE_ERROR,
+                              "tensordot: cannot contract %lld dims of a %d-D and a %d-D tensor",
+                              (long long)n, ndim_of(x), ndim_of(y)),
+                   x;
+        for (int k = 0; k < (int)n; k++) {
+            x_dims.dim[x_dims.n++] = ndim_of(x) - (int)n + k;
+            y_dims.dim[y_dims.n++] = k;
+        }
+        return lucid_tensordot(c->s, x, y, x_dims, y_dims);
+    }
+    PyObject *pair = PySequence_Tuple(c->arg[2]);
+    if (!pair || PyTuple_Size(pair) != 2) {
+        PyErr_Clear();
+        Py_XDECREF(pair);
+        return lucidpy_bad_argument(c, 2, "an int or a pair of lists of ints"), x;
+    }
+    PyObject *whole = c->arg[2];
+    c->arg[2] = PyTuple_GetItem(pair, 0);
+    x_dims = lucidpy_dims(c, 2, -1);
+    c->arg[2] = PyTuple_GetItem(pair, 1);
+    y_dims = lucidpy_dims(c, 2, -1);
+    c->arg[2] = whole;
+    Py_DECREF(pair);
+    x_dims.all = y_dims.all = false; /* empty lists contract nothing */
+    return lucid_tensordot(c->s, x, y, x_dims, y_dims);
+}
+
+static lucid_tensor transposed(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_transpose(s, x, -2, -1);
+}
+
+/* (input, other, upper, left, unitriangular). */
+lucid_tensor lucidpy_op_solve_triangular(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor a = lucidpy_tensor(c, 0), b = lucidpy_tensor(c, 1);
+    bool upper = lucidpy_flag(c, 2), left = lucidpy_flag(c, 3), unit = lucidpy_flag(c, 4);
+    if (left)
+        return lucid_solve_triangular(s, a, b, upper, unit);
+    /* x A = b is A^T x^T = b^T. */
+    return transposed(s, lucid_solve_triangular(s, transposed(s, a), transposed(s, b), !upper,
+                                                unit));
+}
+
+PyObject *lucidpy_op_slogdet(lucidpy_call *c)
+{
+    lucid_tensor sign = {NULL};
+    lucid_tensor log = lucid_slogdet(c->s, lucidpy_tensor(c, 0), &sign);
+    return lucidpy_named_pair(c->s, LUCIDPY_SLOGDET, sign, log);
+}
+
+lucid_tensor lucidpy_op_vecdot(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    return lucid_sum(c->s, lucid_mul(c->s, x, y), lucidpy_dims(c, 2, -1));
+}
+
+lucid_tensor lucidpy_op_cross(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    int dim = lucidpy_dim(c, 2);
+    if (lucid_error(s) == LUCID_OK && (lucid_size(x, dim) != 3 || lucid_size(y, dim) != 3))
+        lucid_fail(s, LUCID_VALUE_ERROR, "cross: dim %d must have size 3 in both tensors", dim);
+    /* z[i] = x[i+1] y[i+2] - x[i+2] y[i+1], indices modulo 3. */
+    lucid_tensor x1 = lucid_roll(s, x, -1, dim), x2 = lucid_roll(s, x, -2, dim);
+    lucid_tensor y1 = lucid_roll(s, y, -1, dim), y2 = lucid_roll(s, y, -2, dim);
+    return lucid_sub(s, lucid_mul(s, x1, y2), lucid_mul(s, x2, y1));
+}

@@ -1,0 +1,203 @@
+/* What neural networks are made of. */
+#include "common_ops.h"
+#include "dtype_type.h"
+#include "random.h"
+#include "scope.h"
+
+static int ndim_of(lucid_tensor x)
+{
+    return lucid_is_empty_handle(x) ? 0 : lucid_ndim(x);
+}
+
+lucid_tensor lucidpy_relu6(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_clamp(s, x, lucid_scalar_int(s, 0), lucid_scalar_int(s, 6));
+}
+
+lucid_tensor lucidpy_softsign(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_div(s, x, lucid_add(s, lucid_abs(s, x), lucid_scalar_int(s, 1)));
+}
+
+lucid_tensor lucidpy_mish(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_mul(s, x, lucid_tanh(s, lucid_softplus(s, x)));
+}
+
+lucid_tensor lucidpy_op_leaky_relu(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_leaky_relu(c->s, x, lucidpy_float(c, 1));
+}
+
+lucid_tensor lucidpy_op_elu(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_elu(c->s, x, lucidpy_float(c, 1));
+}
+
+lucid_tensor lucidpy_op_gelu(lucidpy_call *c)
+{
+    static const char *const kinds[] = {"none", "tanh", NULL};
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_gelu(c->s, x, lucidpy_word(c, 1, kinds) == 1);
+}
+
+lucid_tensor lucidpy_op_softplus(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    double beta = lucidpy_float(c, 1), threshold = lucidpy_float(c, 2);
+    lucid_tensor b = lucid_scalar(s, beta), bx = beta == 1 ? x : lucid_mul(s, x, b);
+    lucid_tensor y = lucid_softplus(s, bx);
+    if (beta != 1)
+        y = lucid_div(s, y, b);
+    return lucid_where(s, lucid_gt(s, bx, lucid_scalar(s, threshold)), x, y);
+}
+
+lucid_tensor lucidpy_op_hardtanh(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), low = lucidpy_tensor(c, 1);
+    return lucid_clamp(c->s, x, low, lucidpy_tensor(c, 2));
+}
+
+/* -- losses ----------------------------------------------------------------------------------- */
+
+static const char *const reductions[] = {"mean", "sum", "none", NULL};
+
+static lucid_reduction reduction_argument(lucidpy_call *c, int i)
+{
+    static const lucid_reduction values[] = {LUCID_MEAN, LUCID_SUM, LUCID_NO_REDUCTION};
+    int word = lucidpy_word(c, i, reductions);
+    return word < 0 ? LUCID_MEAN : values[word];
+}
+
+static lucid_tensor reduced(lucidpy_call *c, int i, lucid_tensor losses)
+{
+    switch (reduction_argument(c, i)) {
+    case LUCID_MEAN:
+        return lucid_mean(c->s, losses, LUCID_ALL);
+    case LUCID_SUM:
+        return lucid_sum(c->s, losses, LUCID_ALL);
+    case LUCID_NO_REDUCTION:
+        break;
+    }
+    return losses;
+}
+
+lucid_tensor lucidpy_op_cross_entropy(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
+    return lucid_cross_entropy(c->s, x, target, reduction_argument(c, 2));
+}
+
+lucid_tensor lucidpy_op_nll_loss(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
+    int dim = ndim_of(x) > 1;
+    if (lucid_error(s) == LUCID_OK && ndim_of(target) != ndim_of(x) - 1)
+        lucid_fail(s, LUCID_VALUE_ERROR, "nll_loss: a %d-D input needs a %d-D target, not %d-D",
+                   ndim_of(x), ndim_of(x) - 1, ndim_of(target));
+    lucid_tensor index = lucid_unsqueeze(s, target, dim);
+    lucid_tensor picked = lucid_squeeze(s, lucid_take_along_dim(s, x, index, dim), LUCID_DIMS(dim));
+    return reduced(c, 2, lucid_neg(s, picked));
+}
+
+lucid_tensor lucidpy_op_mse_loss(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
+    return lucid_mse_loss(c->s, x, target, reduction_argument(c, 2));
+}
+
+lucid_tensor lucidpy_op_l1_loss(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
+    return reduced(c, 2, lucid_abs(c->s, lucid_sub(c->s, x, target)));
+}
+
+lucid_tensor lucidpy_op_binary_cross_entropy(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor p = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1), none = {NULL};
+    lucid_tensor one = lucid_scalar_int(s, 1), least = lucid_scalar_int(s, -100);
+    lucid_tensor log_p = lucid_clamp(s, lucid_log(s, p), least, none);
+    lucid_tensor log_q = lucid_clamp(s, lucid_log1p(s, lucid_neg(s, p)), least, none);
+    lucid_tensor gain = lucid_add(s, lucid_mul(s, target, log_p),
+                                  lucid_mul(s, lucid_sub(s, one, target), log_q));
+    return reduced(c, 2, lucid_neg(s, gain));
+}
+
+lucid_tensor lucidpy_op_binary_cross_entropy_with_logits(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
+    /* -t log sigmoid(x) - (1 - t) log sigmoid(-x) = log(1 + exp(x)) - t x. */
+    return reduced(c, 2, lucid_sub(s, lucid_softplus(s, x), lucid_mul(s, target, x)));
+}
+
+/* -- layers ----------------------------------------------------------------------------------- */
+
+lucid_tensor lucidpy_op_linear(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), weight = lucidpy_tensor(c, 1);
+    return lucid_linear(c->s, x, weight, lucidpy_optional_tensor(c, 2));
+}
+
+lucid_tensor lucidpy_op_layer_norm(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_shape last = lucidpy_shape(c, 1);
+    lucid_tensor weight = lucidpy_optional_tensor(c, 2), bias = lucidpy_optional_tensor(c, 3);
+    int front = ndim_of(x) - last.ndim;
+    bool fits = front >= 0;
+    for (int d = 0; fits && d < last.ndim; d++)
+        fits = lucid_size(x, front + d) == last.dim[d];
+    if (!fits)
+        lucid_fail(c->s, LUCID_VALUE_ERROR,
+                   "layer_norm: normalized_shape does not match the last sizes of the input");
+    return lucid_layer_norm(c->s, x, last.ndim, weight, bias, lucidpy_float(c, 4));
+}
+
+static lucid_tensor at_least(lucid_scope *s, lucid_tensor x, double low)
+{
+    return lucid_clamp(s, x, lucid_scalar(s, low), (lucid_tensor){NULL});
+}
+
+lucid_tensor lucidpy_op_normalize(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_dims dims = lucidpy_dims(c, 2, -1);
+    dims.keep = true;
+    lucid_tensor norm = lucid_norm(c->s, x, lucidpy_float(c, 1), dims);
+    return lucid_div(c->s, x, at_least(c->s, norm, lucidpy_float(c, 3)));
+}
+
+lucid_tensor lucidpy_op_cosine_similarity(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
+    lucid_dims dims = lucidpy_dims(c, 2, -1);
+    double eps = lucidpy_float(c, 3);
+    lucid_tensor product = lucid_sum(s, lucid_mul(s, x, y), dims);
+    lucid_tensor norms = lucid_mul(s, at_least(s, lucid_norm(s, x, 2, dims), eps),
+                                   at_least(s, lucid_norm(s, y, 2, dims), eps));
+    return lucid_div(s, product, norms);
+}
+
+lucid_tensor lucidpy_op_embedding(lucidpy_call *c)
+{
+    lucid_tensor index = lucidpy_tensor(c, 0);
+    return lucid_take(c->s, lucidpy_tensor(c, 1), index, 0);
+}
+
+lucid_tensor lucidpy_op_dropout(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    double p = lucidpy_float(c, 1);
+    bool training = lucidpy_flag(c, 2);
+    lucidpy_draw draw = lucidpy_draw_begin(c, 3);
+    lucid_tensor y = lucid_dropout(c->s, x, p, training);
+    lucidpy_draw_end(c, draw);
+    return y;
+}

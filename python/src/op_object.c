@@ -1,0 +1,360 @@
+/* What a Tensor is asked beside arithmetic. */
+#include "common_ops.h"
+#include "convert.h"
+#include "dtype_type.h"
+#include "interchange.h"
+#include "number_protocol.h"
+#include "scope.h"
+#include "tree.h"
+
+PyObject *lucidpy_op_item(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucidpy_item(c->s, x);
+}
+
+/* -- tolist ----------------------------------------------------------------------------------- */
+
+static PyObject *element(lucid_dtype dtype, const char *at)
+{
+    switch (dtype) {
+    case LUCID_BOOL:
+        return PyBool_FromLong(*(const bool *)at);
+    case LUCID_INT32:
+        return PyLong_FromLong(*(const int32_t *)(const void *)at);
+    case LUCID_INT64:
+        return PyLong_FromLongLong(*(const int64_t *)(const void *)at);
+    case LUCID_FLOAT32:
+        return PyFloat_FromDouble((double)*(const float *)(const void *)at);
+    case LUCID_FLOAT64:
+    case LUCID_NO_DTYPE:
+        break;
+    }
+    return PyFloat_FromDouble(*(const double *)(const void *)at);
+}
+
+/* The elements of dims `dim` and on as nested lists; moves *at past them. */
+static PyObject *nested(const lucid_shape *shape, int dim, lucid_dtype dtype, const char **at)
+{
+    if (dim == shape->ndim) {
+        PyObject *number = element(dtype, *at);
+        *at += lucid_dtype_size(dtype);
+        return number;
+    }
+    Py_ssize_t n = (Py_ssize_t)shape->dim[dim];
+    PyObject *list = PyList_New(n);
+    for (Py_ssize_t i = 0; list && i < n; i++) {
+        PyObject *item = nested(shape, dim + 1, dtype, at);
+        if (!item || PyList_SetItem(list, i, item))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *lucidpy_op_tolist(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    const char *at = lucidpy_data(c->s, x);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    lucid_shape shape = lucid_shape_of(x);
+    return nested(&shape, 0, lucid_dtype_of(x), &at);
+}
+
+/* -- NumPy ------------------------------------------------------------------------------------ */
+
+static PyObject *as_array(PyObject *tensor, PyObject *dtype, bool copy)
+{
+    PyObject *numpy = PyImport_ImportModule("numpy");
+    if (!numpy)
+        return NULL;
+    PyObject *array = NULL, *view = PyMemoryView_FromObject(tensor);
+    if (view)
+        array = PyObject_CallMethod(numpy, copy ? "array" : "asarray", "OO", view, dtype);
+    Py_XDECREF(view);
+    Py_DECREF(numpy);
+    return array;
+}
+
+PyObject *lucidpy_op_numpy(lucidpy_call *c)
+{
+    return as_array(c->arg[0], Py_None, false);
+}
+
+PyObject *lucidpy_op_array(lucidpy_call *c)
+{
+    return as_array(c->arg[0], c->arg[1], c->arg[2] == Py_True);
+}
+
+/* -- shape and dtype -------------------------------------------------------------------------- */
+
+PyObject *lucidpy_op_size(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (lucidpy_is_none(c, 1))
+        return lucidpy_shape_tuple(x);
+    int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
+    return dim < 0 ? NULL : PyLong_FromLongLong(lucid_size(x, dim));
+}
+
+PyObject *lucidpy_op_dim(lucidpy_call *c)
+{
+    return PyLong_FromLong(lucid_ndim(lucidpy_tensor(c, 0)));
+}
+
+PyObject *lucidpy_op_numel(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucidpy_ok(c->s) ? PyLong_FromLongLong(lucid_numel(x)) : NULL;
+}
+
+PyObject *lucidpy_op_element_size(lucidpy_call *c)
+{
+    return PyLong_FromSize_t(lucid_dtype_size(lucid_dtype_of(lucidpy_tensor(c, 0))));
+}
+
+PyObject *lucidpy_op_is_floating_point(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucidpy_ok(c->s) ? PyBool_FromLong(lucidpy_is_float(lucid_dtype_of(x))) : NULL;
+}
+
+PyObject *lucidpy_op_is_tensor(lucidpy_call *c)
+{
+    return PyBool_FromLong(lucidpy_is_tensor(c->arg[0]));
+}
+
+PyObject *lucidpy_op_is_contiguous(lucidpy_call *c)
+{
+    (void)c;
+    return Py_NewRef(Py_True);
+}
+
+PyObject *lucidpy_op_contiguous(lucidpy_call *c)
+{
+    return Py_NewRef(c->arg[0]);
+}
+
+lucid_tensor lucidpy_op_clone(lucidpy_call *c)
+{
+    return lucidpy_tensor(c, 0);
+}
+
+lucid_tensor lucidpy_op_detach(lucidpy_call *c)
+{
+    return lucid_detach(c->s, lucidpy_tensor(c, 0));
+}
+
+/* The tensor itself when it has the dtype already. */
+static PyObject *to_dtype(lucidpy_call *c, lucid_dtype dtype)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    if (lucid_dtype_of(x) == dtype)
+        return Py_NewRef(c->arg[0]);
+    lucid_tensor y = lucid_cast(c->s, x, dtype);
+    return lucidpy_ok(c->s) ? lucidpy_wrap(c->s, y) : NULL;
+}
+
+PyObject *lucidpy_op_to(lucidpy_call *c)
+{
+    lucid_dtype dtype = lucidpy_is_tensor(c->arg[1]) ? lucid_dtype_of(lucidpy_handle(c->arg[1]))
+                                                     : lucidpy_dtype(c, 1);
+    if (dtype == LUCID_NO_DTYPE)
+        lucidpy_bad_argument(c, 1, "a dtype or a tensor");
+    return to_dtype(c, dtype);
+}
+
+PyObject *lucidpy_op_type_as(lucidpy_call *c)
+{
+    lucid_tensor other = lucidpy_tensor(c, 1);
+    return lucidpy_ok(c->s) ? to_dtype(c, lucid_dtype_of(other)) : NULL;
+}
+
+PyObject *lucidpy_op_to_float(lucidpy_call *c)
+{
+    return to_dtype(c, LUCID_FLOAT32);
+}
+
+PyObject *lucidpy_op_to_double(lucidpy_call *c)
+{
+    return to_dtype(c, LUCID_FLOAT64);
+}
+
+PyObject *lucidpy_op_to_int(lucidpy_call *c)
+{
+    return to_dtype(c, LUCID_INT32);
+}
+
+PyObject *lucidpy_op_to_long(lucidpy_call *c)
+{
+    return to_dtype(c, LUCID_INT64);
+}
+
+PyObject *lucidpy_op_to_bool(lucidpy_call *c)
+{
+    return to_dtype(c, LUCID_BOOL);
+}
+
+/* Nothing of a tensor but what promotion looks at: its dtype and whether it is 0-d. */
+static lucid_tensor shadow(lucid_scope *s, lucid_tensor x)
+{
+    if (lucid_is_empty_handle(x) || lucid_ndim(x) == 0)
+        return x;
+    return lucid_full(s, LUCID_SHAPE(0), lucid_cast(s, lucid_scalar_int(s, 0), lucid_dtype_of(x)));
+}
+
+PyObject *lucidpy_op_result_type(lucidpy_call *c)
+{
+    lucid_tensor x = shadow(c->s, lucidpy_tensor(c, 0)), y = shadow(c->s, lucidpy_tensor(c, 1));
+    lucid_tensor both = lucid_add(c->s, x, y);
+    return lucidpy_ok(c->s) ? lucidpy_dtype_object(lucid_dtype_of(both)) : NULL;
+}
+
+/* -- copies and pickles ----------------------------------------------------------------------- */
+
+static PyObject *same_value(lucidpy_call *c)
+{
+    lucidpy_object *self = (lucidpy_object *)c->arg[0];
+    if (!self->is_leaf)
+        return lucidpy_wrap(c->s, self->handle);
+    /* A copy of a leaf is a leaf of its own. */
+    lucid_tensor y = lucid_requires_grad(c->s, lucid_detach(c->s, self->handle));
+    PyObject *copy = lucidpy_ok(c->s) ? lucidpy_wrap(c->s, y) : NULL;
+    if (copy)
+        ((lucidpy_object *)copy)->is_leaf = true;
+    return copy;
+}
+
+PyObject *lucidpy_op_copy(lucidpy_call *c)
+{
+    return same_value(c);
+}
+
+PyObject *lucidpy_op_deepcopy(lucidpy_call *c)
+{
+    return same_value(c);
+}
+
+PyObject *lucidpy_op_reduce(lucidpy_call *c)
+{
+    lucidpy_object *self = (lucidpy_object *)c->arg[0];
+    lucid_tensor x = lucid_detach(c->s, self->handle);
+    const char *data = lucidpy_data(c->s, x);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    size_t bytes = (size_t)lucid_numel(x) * lucid_dtype_size(lucid_dtype_of(x));
+    PyObject *module = PyImport_ImportModule("lucid._lucid");
+    PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild_tensor") : NULL;
+    PyObject *shape = lucidpy_shape_tuple(x);
+    PyObject *content = PyBytes_FromStringAndSize(data, (Py_ssize_t)bytes);
+    PyObject *result = NULL;
+    if (rebuild && shape && content)
+        result = Py_BuildValue("O(OsOi)", rebuild, content, lucid_dtype_name(lucid_dtype_of(x)),
+                               shape, self->is_leaf);
+    Py_XDECREF(module);
+    Py_XDECREF(rebuild);
+    Py_XDECREF(shape);
+    Py_XDECREF(content);
+    return result;
+}
+
+/* (data, dtype, size, requires_grad). */
+PyObject *lucidpy_op_rebuild_tensor(lucidpy_call *c)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, 1);
+    lucid_shape shape = lucidpy_shape(c, 2);
+    if (dtype == LUCID_NO_DTYPE)
+        lucidpy_bad_argument(c, 1, "a dtype");
+    if (!PyBytes_Check(c->arg[0]))
+        lucidpy_bad_argument(c, 0, "bytes");
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    uint64_t bytes = lucid_dtype_size(dtype);
+    for (int d = 0; d < shape.ndim; d++)
+        if (shape.dim[d] < 0 || __builtin_mul_overflow(bytes, (uint64_t)shape.dim[d], &bytes))
+            bytes = UINT64_MAX;
+    if (bytes != (uint64_t)PyBytes_Size(c->arg[0])) {
+        PyErr_SetString(PyExc_ValueError, "the data of a pickled tensor has the wrong size");
+        return NULL;
+    }
+    lucid_tensor x = lucid_from_data(c->s, PyBytes_AsString(c->arg[0]), dtype, shape);
+    bool leaf = PyObject_IsTrue(c->arg[3]) == 1;
+    if (leaf)
+        x = lucid_requires_grad(c->s, x);
+    PyObject *tensor = lucidpy_ok(c->s) ? lucidpy_wrap(c->s, x) : NULL;
+    if (tensor)
+        ((lucidpy_object *)tensor)->is_leaf = leaf;
+    return tensor;
+}
+
+PyObject *lucidpy_op_format(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (!PyUnicode_Check(c->arg[1]))
+        return lucidpy_bad_argument(c, 1, "a string"), NULL;
+    bool plain = PyUnicode_GetLength(c->arg[1]) == 0;
+    PyObject *value = !plain && lucid_ndim(x) == 0 ? lucidpy_item(c->s, x)
+                                                   : PyObject_Repr(c->arg[0]);
+    PyObject *text = value ? PyObject_Format(value, c->arg[1]) : NULL;
+    Py_XDECREF(value);
+    return text;
+}
+
+/* -- the engine ------------------------------------------------------------------------------- */
+
+PyObject *lucidpy_op_eval(lucidpy_call *c)
+{
+    lucidpy_tree tree;
+    PyObject *all = PyTuple_New(c->rest_count);
+    for (Py_ssize_t i = 0; all && i < c->rest_count; i++)
+        if (PyTuple_SetItem(all, i, Py_NewRef(c->rest[i])))
+            Py_CLEAR(all);
+    if (!all)
+        return NULL;
+    lucidpy_tree_init(&tree);
+    if (lucidpy_flatten(c->s, &tree, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP})) {
+        Py_BEGIN_ALLOW_THREADS
+        lucid_eval(c->s, tree.leaves, tree.leaf_count);
+        Py_END_ALLOW_THREADS
+    }
+    lucidpy_tree_clear(&tree);
+    Py_DECREF(all);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *lucidpy_op_stats(lucidpy_call *c)
+{
+    (void)c;
+    lucid_stats stats = lucid_get_stats();
+    return Py_BuildValue("{sKsKsKsKsK}", "plans_built", (unsigned long long)stats.plans_built,
+                         "plans_reused", (unsigned long long)stats.plans_reused, "steps",
+                         (unsigned long long)stats.steps, "bytes_live",
+                         (unsigned long long)stats.bytes_live, "bytes_peak",
+                         (unsigned long long)stats.bytes_peak);
+}
+
+PyObject *lucidpy_op_set_num_threads(lucidpy_call *c)
+{
+    int64_t n = lucidpy_int(c, 0);
+    if (lucid_error(c->s) == LUCID_OK && (n < 0 || n > 4096))
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "set_num_threads: n must be from 0 to 4096, not %lld",
+                   (long long)n);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    lucid_set_num_threads((int)n);
+    return Py_NewRef(Py_None);
+}
+
+PyObject *lucidpy_op_get_num_threads(lucidpy_call *c)
+{
+    (void)c;
+    return PyLong_FromLong(lucid_get_num_threads());
+}
+
+PyObject *lucidpy_op_instruction_set(lucidpy_call *c)
+{
+    (void)c;
+    return PyUnicode_FromString(lucid_instruction_set());
+}

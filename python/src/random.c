@@ -1,0 +1,259 @@
+#include "random.h"
+
+#include "scope.h"
+
+typedef struct generator_object {
+    PyObject_HEAD
+    lucid_generator *generator;
+    bool owned;
+} generator_object;
+
+static PyTypeObject *generator_type;
+static PyObject *process_generator;
+
+static lucid_generator *generator_of(PyObject *self)
+{
+    return ((generator_object *)self)->generator;
+}
+
+/* -- replaying -------------------------------------------------------------------------------- */
+
+struct lucidpy_touched {
+    PyObject *generator;
+    lucid_rng_state before;
+};
+
+static _Thread_local lucidpy_replay *innermost;
+
+void lucidpy_replay_begin(lucidpy_replay *replay)
+{
+    *replay = (lucidpy_replay){.outer = innermost};
+    innermost = replay;
+}
+
+void lucidpy_replay_restart(lucidpy_replay *replay)
+{
+    for (size_t i = 0; i < replay->count; i++)
+        lucid_generator_set_state(generator_of(replay->touched[i].generator),
+                                  replay->touched[i].before);
+}
+
+void lucidpy_replay_end(lucidpy_replay *replay)
+{
+    innermost = replay->outer;
+    for (size_t i = 0; i < replay->count; i++)
+        Py_DECREF(replay->touched[i].generator);
+    PyMem_Free(replay->touched);
+}
+
+static bool touch(lucidpy_replay *replay, PyObject *generator)
+{
+    for (size_t i = 0; i < replay->count; i++)
+        if (replay->touched[i].generator == generator)
+            return true;
+    struct lucidpy_touched *more =
+        PyMem_Realloc(replay->touched, (replay->count + 1) * sizeof *more);
+    if (!more) {
+        PyErr_NoMemory();
+        return false;
+    }
+    replay->touched = more;
+    more[replay->count++] = (struct lucidpy_touched){
+        Py_NewRef(generator), lucid_generator_state(generator_of(generator))};
+    return true;
+}
+
+/* -- drawing ---------------------------------------------------------------------------------- */
+
+lucidpy_draw lucidpy_draw_begin(lucidpy_call *c, int i)
+{
+    lucidpy_draw draw = {NULL};
+    PyObject *generator = c->arg[i];
+    if (generator == Py_None)
+        return draw;
+    if (!Py_IS_TYPE(generator, generator_type)) {
+        lucidpy_bad_argument(c, i, "a lucid.Generator");
+        return draw;
+    }
+    for (lucidpy_replay *replay = innermost; replay; replay = replay->outer)
+        if (!touch(replay, generator)) {
+            lucidpy_fail_call(c);
+            return draw;
+        }
+    draw.before = lucid_set_generator(c->s, generator_of(generator));
+    return draw;
+}
+
+void lucidpy_draw_end(lucidpy_call *c, lucidpy_draw draw)
+{
+    if (draw.before)
+        (void)lucid_set_generator(c->s, draw.before);
+}
+
+/* -- states ----------------------------------------------------------------------------------- */
+
+static PyObject *state_object(const lucid_generator *generator)
+{
+    lucid_rng_state state = lucid_generator_state(generator);
+    return Py_BuildValue("(KK)", (unsigned long long)state.seed, (unsigned long long)state.draw);
+}
+
+static bool read_seed(PyObject *o, uint64_t *seed)
+{
+    PyObject *index = PyNumber_Index(o);
+    if (!index)
+        return false;
+    /* Negative seeds count too: every 64-bit pattern is one. */
+    *seed = PyLong_AsUnsignedLongLongMask(index);
+    Py_DECREF(index);
+    return !PyErr_Occurred();
+}
+
+static bool set_state(lucid_generator *generator, PyObject *o)
+{
+    uint64_t seed, draw;
+    if (!PyTuple_Check(o) || PyTuple_Size(o) != 2) {
+        PyErr_SetString(PyExc_TypeError, "a state of random numbers is a pair (seed, draws)");
+        return false;
+    }
+    if (!read_seed(PyTuple_GetItem(o, 0), &seed) || !read_seed(PyTuple_GetItem(o, 1), &draw))
+        return false;
+    lucid_generator_set_state(generator, (lucid_rng_state){.seed = seed, .draw = draw});
+    return true;
+}
+
+/* -- the type --------------------------------------------------------------------------------- */
+
+static PyObject *generator_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"seed", NULL};
+    PyObject *given = NULL;
+    uint64_t seed = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:Generator", names, &given))
+        return NULL;
+    if (given && !read_seed(given, &seed))
+        return NULL;
+    generator_object *self = PyObject_New(generator_object, type);
+    if (!self)
+        return NULL;
+    self->owned = true;
+    self->generator = lucid_generator_new(seed);
+    if (!self->generator) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static void generator_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (((generator_object *)self)->owned)
+        lucid_generator_free(generator_of(self));
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *generator_repr(PyObject *self)
+{
+    lucid_rng_state state = lucid_generator_state(generator_of(self));
+    return PyUnicode_FromFormat("lucid.Generator(seed=%llu, draws=%llu)",
+                                (unsigned long long)state.seed, (unsigned long long)state.draw);
+}
+
+static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
+{
+    uint64_t seed;
+    if (!read_seed(o, &seed))
+        return NULL;
+    lucid_generator_set_state(generator_of(self), (lucid_rng_state){.seed = seed});
+    return Py_NewRef(self);
+}
+
+static PyObject *generator_initial_seed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(lucid_generator_state(generator_of(self)).seed);
+}
+
+static PyObject *generator_get_state(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return state_object(generator_of(self));
+}
+
+static PyObject *generator_set_state(PyObject *self, PyObject *state)
+{
+    return set_state(generator_of(self), state) ? Py_NewRef(self) : NULL;
+}
+
+static PyMethodDef generator_methods[] = {
+    {"manual_seed", generator_manual_seed, METH_O,
+     "manual_seed($self, seed, /)\n--\n\nStarts anew from the seed; returns the generator."},
+    {"initial_seed", generator_initial_seed, METH_NOARGS,
+     "initial_seed($self, /)\n--\n\nThe seed."},
+    {"get_state", generator_get_state, METH_NOARGS,
+     "get_state($self, /)\n--\n\nWhere it stands: (seed, draws since)."},
+    {"set_state", generator_set_state, METH_O,
+     "set_state($self, state, /)\n--\n\nGoes back to what get_state gave; returns the generator."},
+    {NULL, NULL, 0, NULL},
+};
+
+static const char generator_doc[] =
+    "Generator(seed=0)\n--\n\n"
+    "A source of random numbers of its own, for the argument `generator` of random functions.\n\n"
+    "Its numbers depend on the seed and on how many draws were made since, and on nothing else.";
+
+static PyType_Slot generator_slots[] = {
+    {Py_tp_doc, (void *)(uintptr_t)generator_doc},
+    {Py_tp_new, (void *)(uintptr_t)generator_new},
+    {Py_tp_dealloc, (void *)(uintptr_t)generator_dealloc},
+    {Py_tp_repr, (void *)(uintptr_t)generator_repr},
+    {Py_tp_methods, generator_methods},
+    {0, NULL},
+};
+
+static PyType_Spec generator_spec = {
+    .name = "lucid.Generator",
+    .basicsize = sizeof(generator_object),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = generator_slots,
+};
+
+bool lucidpy_random_init(PyObject *module)
+{
+    generator_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &generator_spec, NULL);
+    if (!generator_type || PyModule_AddType(module, generator_type))
+        return false;
+    generator_object *self = PyObject_New(generator_object, generator_type);
+    if (!self)
+        return false;
+    self->generator = lucidpy_generator();
+    self->owned = false;
+    process_generator = (PyObject *)self;
+    return !PyModule_AddObjectRef(module, "default_generator", process_generator);
+}
+
+/* -- module functions ------------------------------------------------------------------------- */
+
+PyObject *lucidpy_op_manual_seed(lucidpy_call *c)
+{
+    return generator_manual_seed(process_generator, c->arg[0]);
+}
+
+PyObject *lucidpy_op_initial_seed(lucidpy_call *c)
+{
+    (void)c;
+    return generator_initial_seed(process_generator, NULL);
+}
+
+PyObject *lucidpy_op_get_rng_state(lucidpy_call *c)
+{
+    (void)c;
+    return state_object(lucidpy_generator());
+}
+
+PyObject *lucidpy_op_set_rng_state(lucidpy_call *c)
+{
+    return set_state(lucidpy_generator(), c->arg[0]) ? Py_NewRef(Py_None) : NULL;
+}

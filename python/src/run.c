@@ -1,0 +1,170 @@
+#include "run.h"
+
+#include "scope.h"
+
+void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func, PyObject *keywords)
+{
+    run->name = name;
+    run->func = func;
+    run->keywords = keywords && PyDict_Size(keywords) ? keywords : NULL;
+    lucidpy_tree_init(&run->in);
+    lucidpy_tree_init(&run->in_keywords);
+    lucidpy_tree_init(&run->out);
+    lucidpy_tree_init(&run->aux);
+    run->keywords_mapped = run->ran = run->has_aux = false;
+    run->accept = lucidpy_accept_any;
+    run->options = NULL;
+    run->replay = NULL;
+}
+
+void lucidpy_run_clear(lucidpy_run *run)
+{
+    lucidpy_tree_clear(&run->in);
+    lucidpy_tree_clear(&run->in_keywords);
+    lucidpy_tree_clear(&run->out);
+    lucidpy_tree_clear(&run->aux);
+}
+
+/* -- inside the transform ---------------------------------------------------------------------- */
+
+static PyObject *call_function(lucidpy_run *run, lucid_scope *s, const lucid_tensor *x)
+{
+    PyObject *args = lucidpy_unflatten_tensors(s, &run->in, 0, x);
+    if (!args)
+        return NULL;
+    PyObject *keywords = run->keywords_mapped
+                             ? lucidpy_unflatten_tensors(s, &run->in_keywords, 0,
+                                                         x + run->in.leaf_count)
+                             : Py_XNewRef(run->keywords);
+    PyObject *result = NULL;
+    if (keywords || !run->keywords_mapped)
+        result = PyObject_Call(run->func, args, keywords);
+    Py_XDECREF(keywords);
+    Py_DECREF(args);
+    return result;
+}
+
+static bool push(lucid_scope *s, const lucidpy_tree *out, const lucidpy_tree *aux,
+                 lucid_results *y)
+{
+    /* Dims of leaves are what vmap's out_dims say; other transforms do not look at them. */
+    for (size_t i = 0; i < out->leaf_count; i++)
+        lucid_results_push_at(s, y, out->leaves[i], out->dims[i]);
+    for (size_t i = 0; i < aux->leaf_count; i++)
+        lucid_results_push_aux(s, y, aux->leaves[i]);
+    return lucidpy_ok(s);
+}
+
+static bool take_results(lucidpy_run *run, lucid_scope *s, PyObject *result, lucid_results *y)
+{
+    if (!run->ran) {
+        run->ran = true;
+        return run->accept(run, s, result, &run->out, &run->aux) &&
+               push(s, &run->out, &run->aux, y);
+    }
+    lucidpy_tree out, aux;
+    lucidpy_tree_init(&out);
+    lucidpy_tree_init(&aux);
+    bool ok = run->accept(run, s, result, &out, &aux);
+    if (ok && !(lucidpy_tree_same(&out, &run->out) && lucidpy_tree_same(&aux, &run->aux))) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: func returned different structures for different examples", run->name);
+        ok = false;
+    }
+    ok = ok && push(s, &out, &aux, y);
+    lucidpy_tree_clear(&out);
+    lucidpy_tree_clear(&aux);
+    return ok;
+}
+
+static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                 lucid_results *y, void *user)
+{
+    lucidpy_run *run = user;
+    (void)nx;
+    /* Left from a run that the library gave up to try otherwise. */
+    PyErr_Clear();
+    if (run->replay)
+        lucidpy_replay_restart(run->replay);
+    lucid_scope *before = lucidpy_swap_current(s);
+    PyObject *result = call_function(run, s, x);
+    bool ok = result && take_results(run, s, result, y);
+    Py_XDECREF(result);
+    lucidpy_swap_current(before);
+    return ok ? LUCID_OK : lucidpy_status_of_exception();
+}
+
+/* -- outside ---------------------------------------------------------------------------------- */
+
+lucid_fn lucidpy_run_fn(lucid_scope *s, lucidpy_run *run)
+{
+    return lucid_fn_new_listing(s, run_function, run, NULL);
+}
+
+const lucid_tensor *lucidpy_run_results(lucid_scope *s, const lucid_results *results, size_t *n)
+{
+    if (!lucidpy_ok(s))
+        return NULL;
+    PyErr_Clear(); /* of a run that was given up */
+    *n = lucid_results_count(results);
+    lucid_tensor *ys = lucid_alloc(s, (*n + 1) * sizeof *ys);
+    for (size_t i = 0; ys && i < *n; i++)
+        ys[i] = lucid_results_at(results, i);
+    return lucidpy_ok(s) ? ys : NULL;
+}
+
+const lucid_tensor *lucidpy_run_call(lucid_scope *s, lucidpy_run *run, lucid_fn f, size_t *n)
+{
+    size_t nx = run->in.leaf_count;
+    const lucid_tensor *x = run->in.leaves;
+    if (run->in_keywords.leaf_count) {
+        lucid_tensor *all = lucid_alloc(s, (nx + run->in_keywords.leaf_count) * sizeof *all);
+        for (size_t i = 0; all && i < nx; i++)
+            all[i] = x[i];
+        for (size_t i = 0; all && i < run->in_keywords.leaf_count; i++)
+            all[nx + i] = run->in_keywords.leaves[i];
+        x = all;
+        nx += run->in_keywords.leaf_count;
+    }
+    lucid_results *results = lucid_results_new(s);
+    lucid_call_listing(s, f, x, nx, results);
+    return lucidpy_run_results(s, results, n);
+}
+
+/* -- what functions return ---------------------------------------------------------------------- */
+
+bool lucidpy_split_aux(const lucidpy_run *run, PyObject *result, PyObject **value,
+                       PyObject **aux_object)
+{
+    *value = result;
+    *aux_object = NULL;
+    if (!run->has_aux)
+        return true;
+    if (!PyTuple_Check(result) || PyTuple_Size(result) != 2) {
+        PyErr_Format(PyExc_TypeError, "%s: with has_aux=True func must return a pair (value, aux)",
+                     run->name);
+        return false;
+    }
+    *value = PyTuple_GetItem(result, 0);
+    *aux_object = PyTuple_GetItem(result, 1);
+    return true;
+}
+
+bool lucidpy_flatten_aux(lucid_scope *s, lucidpy_tree *aux, PyObject *object)
+{
+    static const lucidpy_leaves anything = {.numbers = LUCIDPY_KEEP, .keep_others = true};
+    return lucidpy_flatten(s, aux, object, &anything);
+}
+
+bool lucidpy_accept_any(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_tree *to,
+                        lucidpy_tree *aux)
+{
+    char refusal[64];
+    PyOS_snprintf(refusal, sizeof refusal, "%s: func returned", run->name);
+    const lucidpy_leaves leaves = {.numbers = LUCIDPY_CONVERT, .refusal = refusal};
+    PyObject *value, *aux_object;
+    if (!lucidpy_split_aux(run, result, &value, &aux_object))
+        return false;
+    return lucidpy_flatten(s, to, value, &leaves) &&
+           (!aux_object || lucidpy_flatten_aux(s, aux, aux_object));
+}

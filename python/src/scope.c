@@ -1,0 +1,145 @@
+#include "scope.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+static _Thread_local lucid_scope *current;
+static _Thread_local int no_grad_depth;
+
+static lucid_generator *generator;
+static pthread_key_t root_key;
+static _Atomic(lucidpy_owner *) released;
+
+static void close_root(void *root)
+{
+    lucid_close(root);
+}
+
+/* Raised where one answer is asked of a batched value, so that vmap recognises it when it comes out of
+ * the function that it runs. */
+static PyObject *divergence;
+
+bool lucidpy_scope_init(PyObject *module)
+{
+    divergence = PyErr_NewExceptionWithDoc(
+        "lucid.DivergenceError",
+        "One answer (bool, item, a size) was asked of a value that has one per example.",
+        PyExc_RuntimeError, NULL);
+    if (!divergence || PyModule_AddObjectRef(module, "DivergenceError", divergence))
+        return false;
+    generator = lucid_generator_new(0);
+    if (!generator || pthread_key_create(&root_key, close_root)) {
+        PyErr_NoMemory();
+        return false;
+    }
+    return true;
+}
+
+lucid_scope *lucidpy_current(void)
+{
+    if (current)
+        return current;
+    lucid_scope *root = lucid_open(&(lucid_open_options){.generator = generator});
+    if (!root || pthread_setspecific(root_key, root)) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    current = root;
+    return root;
+}
+
+lucid_scope *lucidpy_swap_current(lucid_scope *s)
+{
+    lucid_scope *before = current;
+    current = s;
+    return before;
+}
+
+lucid_scope *lucidpy_enter(void)
+{
+    lucid_scope *parent = lucidpy_current();
+    if (!parent)
+        return NULL;
+    lucid_scope *s = lucid_scope_new(parent);
+    if (lucid_error(s) == LUCID_OK)
+        return s;
+    lucidpy_ok(s);
+    lucid_close(s);
+    return NULL;
+}
+
+void lucidpy_leave(lucid_scope *s)
+{
+    lucid_close(s);
+    lucidpy_free_released();
+}
+
+static PyObject *exception_of(lucid_status status)
+{
+    switch (status) {
+    case LUCID_OK:
+    case LUCID_RUNTIME_ERROR:
+    case LUCID_CALLBACK_ERROR:
+        return PyExc_RuntimeError;
+    case LUCID_VALUE_ERROR:
+        return PyExc_ValueError;
+    case LUCID_TYPE_ERROR:
+        return PyExc_TypeError;
+    case LUCID_INDEX_ERROR:
+        return PyExc_IndexError;
+    case LUCID_MEMORY_ERROR:
+        return PyExc_MemoryError;
+    case LUCID_DIVERGED:
+        return divergence;
+    }
+    return PyExc_RuntimeError;
+}
+
+bool lucidpy_ok(lucid_scope *s)
+{
+    lucid_status status = lucid_error(s);
+    if (status == LUCID_OK)
+        return true;
+    if (!PyErr_Occurred())
+        PyErr_SetString(exception_of(status), lucid_error_message(s));
+    lucid_clear_error(s);
+    return false;
+}
+
+lucid_status lucidpy_status_of_exception(void)
+{
+    return PyErr_ExceptionMatches(divergence)            ? LUCID_DIVERGED
+           : PyErr_ExceptionMatches(PyExc_MemoryError) ? LUCID_MEMORY_ERROR
+                                                         : LUCID_CALLBACK_ERROR;
+}
+
+lucid_generator *lucidpy_generator(void)
+{
+    return generator;
+}
+
+int *lucidpy_no_grad_depth(void)
+{
+    return &no_grad_depth;
+}
+
+void lucidpy_owner_release(void *owner)
+{
+    lucidpy_owner *o = owner;
+    o->next = atomic_load_explicit(&released, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&released, &o->next, o, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+void lucidpy_free_released(void)
+{
+    if (!atomic_load_explicit(&released, memory_order_relaxed))
+        return;
+    lucidpy_owner *o = atomic_exchange_explicit(&released, NULL, memory_order_acquire);
+    while (o) {
+        lucidpy_owner *next = o->next;
+        o->free(o);
+        o = next;
+    }
+}

@@ -1,0 +1,65 @@
+#include "tuples.h"
+
+#include "scope.h"
+
+static PyStructSequence_Field values_indices[] = {
+    {"values", "The elements."},
+    {"indices", "Where they stand along the dim, int64."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Field sign_logabsdet[] = {
+    {"sign", "-1, 0 or 1."},
+    {"logabsdet", "The logarithm of the absolute value of the determinant."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc descriptions[LUCIDPY_NAMED_COUNT] = {
+    [LUCIDPY_MAX] = {"lucid.return_types.max", "What max returns over a dim.", values_indices, 2},
+    [LUCIDPY_MIN] = {"lucid.return_types.min", "What min returns over a dim.", values_indices, 2},
+    [LUCIDPY_SORT] = {"lucid.return_types.sort", "What sort returns.", values_indices, 2},
+    [LUCIDPY_TOPK] = {"lucid.return_types.topk", "What topk returns.", values_indices, 2},
+    [LUCIDPY_SLOGDET] = {"lucid.return_types.slogdet", "What slogdet returns.", sign_logabsdet, 2},
+};
+
+static PyTypeObject *types[LUCIDPY_NAMED_COUNT];
+
+bool lucidpy_tuples_init(void)
+{
+    for (int i = 0; i < LUCIDPY_NAMED_COUNT; i++) {
+        types[i] = PyStructSequence_NewType(&descriptions[i]);
+        if (!types[i])
+            return false;
+    }
+    return true;
+}
+
+PyObject *lucidpy_tuple(lucid_scope *s, const lucid_tensor *xs, size_t n)
+{
+    if (!lucidpy_ok(s))
+        return NULL;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+    for (size_t i = 0; tuple && i < n; i++) {
+        PyObject *x = lucidpy_wrap(s, xs[i]);
+        if (!x || PyTuple_SetItem(tuple, (Py_ssize_t)i, x))
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+PyObject *lucidpy_named_pair(lucid_scope *s, lucidpy_named which, lucid_tensor first,
+                             lucid_tensor second)
+{
+    if (!lucidpy_ok(s))
+        return NULL;
+    PyObject *pair = PyStructSequence_New(types[which]);
+    PyObject *a = pair ? lucidpy_wrap(s, first) : NULL, *b = a ? lucidpy_wrap(s, second) : NULL;
+    if (!b) {
+        Py_XDECREF(a);
+        Py_XDECREF(pair);
+        return NULL;
+    }
+    PyStructSequence_SetItem(pair, 0, a);
+    PyStructSequence_SetItem(pair, 1, b);
+    return pair;
+}

@@ -1,0 +1,31 @@
+/* A function made from another: what vmap(f), grad(f) or no_grad(f) is. It shows the name and the
+ * docstring of the function it was made from, and binds to instances when used as a method. */
+#ifndef LUCIDPY_WRAPPER_H
+#define LUCIDPY_WRAPPER_H
+
+#include <Python.h>
+#include <stdbool.h>
+
+typedef struct lucidpy_wrapper lucidpy_wrapper;
+
+typedef PyObject *lucidpy_wrapper_call(const lucidpy_wrapper *self, PyObject *args,
+                                       PyObject *keywords);
+
+struct lucidpy_wrapper {
+    PyObject_HEAD
+    const char *name; /* of the transform */
+    PyObject *func;
+    lucidpy_wrapper_call *call;
+    void *options; /* of the transform, from PyMem_Malloc; owned */
+    PyObject *held[3]; /* objects that the options mean; may be NULL */
+    PyObject *dict;
+    PyObject *weakrefs;
+};
+
+bool lucidpy_wrapper_init(PyObject *module);
+
+/* Takes over `options`, also when it fails. TypeError when func cannot be called. */
+lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_wrapper_call *call,
+                                     void *options);
+
+#endif
