@@ -201,8 +201,8 @@ LUCID_API lucid_tensor lucid_zeros_like(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_ones_like(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_full_like(lucid_scope *s, lucid_tensor x, lucid_tensor value);
 LUCID_API lucid_tensor lucid_eye(lucid_scope *s, int64_t rows, int64_t cols);
-/* start, start + step, ... before end. dtype LUCID_NO_DTYPE: int64 when all three are whole, else
- * float32. */
+/* start, start + step, ... before end, nothing when that is behind. dtype LUCID_NO_DTYPE: int64 when
+ * all three are whole, else float32. */
 LUCID_API lucid_tensor lucid_arange(lucid_scope *s, double start, double end, double step,
                                     lucid_dtype dtype);
 LUCID_API lucid_tensor lucid_linspace(lucid_scope *s, double start, double end, int64_t count);
@@ -234,7 +234,7 @@ LUCID_API lucid_tensor lucid_cast(lucid_scope *s, lucid_tensor x, lucid_dtype dt
 LUCID_API lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y);
 LUCID_API lucid_tensor lucid_where(lucid_scope *s, lucid_tensor cond, lucid_tensor x,
                                    lucid_tensor y);
-/* Either bound may be the empty handle. */
+/* Either bound may be the empty handle. On a bound the derivative is that of x. */
 LUCID_API lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low,
                                    lucid_tensor high);
 
@@ -264,6 +264,7 @@ LUCID_API lucid_tensor lucid_stack(lucid_scope *s, const lucid_tensor *xs, size_
 LUCID_API lucid_status lucid_split(lucid_scope *s, lucid_tensor x, int64_t length, int dim,
                                    lucid_tensor *pieces, size_t n);
 LUCID_API lucid_tensor lucid_flip(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+/* The last `shift` elements come first. dim LUCID_NONE: of the flattened x. */
 LUCID_API lucid_tensor lucid_roll(lucid_scope *s, lucid_tensor x, int64_t shift, int dim);
 LUCID_API lucid_tensor lucid_tile(lucid_scope *s, lucid_tensor x, lucid_shape repeats);
 LUCID_API lucid_tensor lucid_tril(lucid_scope *s, lucid_tensor x, int64_t diagonal);
@@ -288,8 +289,10 @@ LUCID_API lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dim
 /* correction: 1 divides by n - 1 (torch's default), 0 by n. */
 LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
+/* Derivative where the variance is 0: 0. */
 LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
+/* Of -inf alone: -inf, with derivative 0. */
 LUCID_API lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 /* (sum |x|^order)^(1/order); order 2, 1, 0, INFINITY and -INFINITY included. Derivative at 0: 0. */
 LUCID_API lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims dims);
@@ -404,15 +407,19 @@ LUCID_API lucid_generator *lucid_generator_of(lucid_scope *s); /* the one the sc
 LUCID_API lucid_generator *lucid_set_generator(lucid_scope *s, lucid_generator *g);
 LUCID_API void lucid_manual_seed(lucid_scope *s, uint64_t seed);
 
-LUCID_API lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape);  /* uniform in [0, 1) */
+/* A random op makes one draw, when it is built; under vmap it obeys lucid_randomness. */
+/* Uniform: the multiples of 2^-24 (float32) or 2^-53 (float64) in [0, 1). */
+LUCID_API lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape);
 LUCID_API lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape); /* standard normal */
 LUCID_API lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
 LUCID_API lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
-/* int64 in [low, high). */
+/* int64 in [low, high), every number equally likely to a relative 2^-32. */
 LUCID_API lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, lucid_shape shape);
-/* 1 with probability p, else 0, in the dtype of p. */
+/* 1 with probability p, else 0, in the dtype of p; p is not checked to be in [0, 1]. */
 LUCID_API lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p);
+/* mean + std * a standard normal: differentiable in both. */
 LUCID_API lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std);
+/* 0 .. n - 1 in random order, int64. */
 LUCID_API lucid_tensor lucid_randperm(lucid_scope *s, int64_t n);
 
 /* ---- 10. Functions and transforms ---------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random
- * numbers: as easy as 1, 2, 3" (SC 2011): four random words from a counter of four and a key of two.
- * Checked against the known answers that the authors published with Random123. */
+ * numbers: as easy as 1, 2, 3" (SC 2011): four random words from a counter of four and a key of
+ * two. Checked against the known answers that the authors published with Random123. */
 #ifndef LUCID__PHILOX_H
 #define LUCID__PHILOX_H
 

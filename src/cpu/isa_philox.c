@@ -1,9 +1,10 @@
-/* The rounds of Philox for one instruction set: LUCID__ISA names it, the compiler's flags choose it.
+/* The rounds of Philox for one instruction set, which LUCID__ISA names and the compiler's flags
+ * choose.
  *
- * x86 multiplies 32 by 32 bits into 64 only in 64-bit lanes, and looks at their lower halves alone. So
- * each word stands in a lane of 64 bits, whose upper half may hold anything: then a round is two
- * multiplications, two shifts and four exclusive ors, and nothing is masked until the end. Compilers
- * do not find this, hence the intrinsics. */
+ * x86 multiplies 32 by 32 bits into 64 only in 64-bit lanes, and looks at their lower halves alone.
+ * So each word stands in a lane of 64 bits, whose upper half may hold anything: then a round is two
+ * multiplications, two shifts and four exclusive ors, and nothing is masked until the end.
+ * Compilers do not find this, hence the intrinsics. */
 #include "cpu/philox_tile.h"
 
 #ifndef LUCID__ISA

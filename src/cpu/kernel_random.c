@@ -1,7 +1,7 @@
-/* random_bits: see prim/random.c for what the words are.
+/* random_bits: see prim/random_prims.c for what the words are.
  *
- * The blocks of all lanes form one sequence, cut into tiles, so that lanes of one block only (a scalar
- * per example under vmap) go as fast as one lane of many. */
+ * The blocks of all lanes form one sequence, cut into tiles, so that lanes of one block only (a
+ * scalar per example under vmap) go as fast as one lane of many. */
 #include "cpu/kernels.h"
 
 #include <string.h>

@@ -15,7 +15,7 @@
  * Instructions are the elementwise primitives themselves; `dtype` is that of their data inputs. Besides:
  *     cast      dtype -> to
  *     iota      the index along loop dim `imm`, as dtype
- *     random_bits  words of Philox: see src/prim/random.c
+ *     random_bits  words of Philox: see src/prim/random_prims.c
  */
 #ifndef LUCID__PROGRAM_H
 #define LUCID__PROGRAM_H

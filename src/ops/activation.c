@@ -43,8 +43,8 @@ lucid_tensor lucid_elu(lucid_scope *s, lucid_tensor x, double alpha)
     return lucid__leave(&t, lucid_where(&t, above, x, below));
 }
 
-/* Whether x >= 0, and exp(-|x|). One branch of an `if`, not an abs: so the derivatives at 0 are those
- * of the branch x >= 0, which is smooth, and not the 0 that the kink of abs would give. */
+/* Whether x >= 0, and exp(-|x|). One branch of an `if`, not an abs: so the derivatives at 0 are
+ * those of the branch x >= 0, which is smooth, and not the 0 that the kink of abs would give. */
 static lucid_tensor decay(lucid_scope *s, lucid_tensor x, lucid_tensor *positive)
 {
     *positive = lucid_ge(s, x, number(s, 0, x));

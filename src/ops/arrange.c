@@ -66,8 +66,8 @@ lucid_tensor lucid_roll(lucid_scope *s, lucid_tensor x, int64_t shift, int dim)
     return lucid__leave(&t, y);
 }
 
-/* Repeats dims first .. of x, as many as one broadcast can: each repeated dim (r, d) is a new dim of
- * size r before it. Returns the first dim left for another time. */
+/* Repeats dims first .. of x, as many as one broadcast can: each repeated dim (r, d) is a new dim
+ * of size r before it. Returns the first dim left for another time. */
 static int tile_some(lucid_scope *s, lucid_tensor *x, const lucid_shape *repeats, int first)
 {
     enum { ROOM = LUCID_MAX_NDIM - 4 }; /* leaves some for the batches of vmaps */

@@ -4,8 +4,8 @@
 
 #include "ops/builder.h"
 
-/* A composite builds in a scope of its own, so that what it makes on the way is gone when it returns
- * (a handle left in the caller's scope would keep the engine from dropping or fusing it):
+/* A composite builds in a scope of its own, so that what it makes on the way is gone when it
+ * returns (a handle left in the caller's scope would keep the engine from dropping or fusing it):
  *
  *     lucid_scope t;
  *     if (!lucid__enter(&t, s, "mean", x))
@@ -31,7 +31,8 @@ static inline lucid_tensor lucid__leave(lucid_scope *t, lucid_tensor y)
 /* How many elements of x go into one result of a reduction; -1 on error. */
 int64_t lucid__reduced_count(lucid_scope *s, const char *name, lucid_tensor x, lucid_dims dims);
 /* The maximum over dims, kept; 0 where it is not finite. What is shifted by it can be exponentiated
- * without overflow. A constant to every transform, because the results do not depend on the shift. */
+ * without overflow. A constant to every transform, because the results do not depend on the
+ * shift. */
 lucid_tensor lucid__finite_max(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 /* mean or sum of all elements, or none of both. */
 lucid_tensor lucid__reduce_loss(lucid_scope *s, const char *name, lucid_tensor x,

@@ -47,6 +47,11 @@ lucid_tensor lucid_diagonal(lucid_scope *s, lucid_tensor x, int64_t offset, int 
     if (!lucid__enter(&t, s, "diagonal", x))
         return (lucid_tensor){NULL};
     int ndim = x.v->aval.shape.ndim;
+    if (ndim < 2) {
+        (void)lucid_fail(&t, LUCID_VALUE_ERROR, "diagonal: x must have at least 2 dims, it has %d",
+                         ndim);
+        return lucid__leave(&t, x);
+    }
     int a = lucid__dim(&t, "diagonal", dim0, ndim), b = lucid__dim(&t, "diagonal", dim1, ndim);
     if (lucid__ok(&t) && a == b)
         (void)lucid_fail(&t, LUCID_VALUE_ERROR, "diagonal: dims must differ, both are %d", a);

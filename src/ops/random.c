@@ -1,6 +1,6 @@
-/* Random numbers: words of random_bits and arithmetic. A random operation takes the next draw of the
- * scope's generator once, when it is built, so the numbers do not depend on when they are computed,
- * nor on what transforms do with them. */
+/* Random numbers: words of random_bits and arithmetic. A random operation takes the next draw of
+ * the scope's generator once, when it is built, so the numbers do not depend on when they are
+ * computed, nor on what transforms do with them. */
 #include <math.h>
 
 #include "graph/generator.h"
@@ -125,9 +125,9 @@ lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool traini
 /* ---- normal --------------------------------------------------------------------------------- */
 
 /* Box & Muller 1958: for u in (0, 1] and an angle a, both uniform, sqrt(-2 log u) times cos a and
- * sin a are two independent standard normals. Elements 0 .. m - 1 of a draw of n, m = ceil(n / 2), are
- * the cosines and the others the sines of the same m pairs. u is never 0, so nothing is infinite: the
- * largest value is sqrt(66 log 2) = 6.8 (float32) or 8.7 (float64). */
+ * sin a are two independent standard normals. Elements 0 .. m - 1 of a draw of n, m = ceil(n / 2),
+ * are the cosines and the others the sines of the same m pairs. u is never 0, so nothing is
+ * infinite: the largest value is sqrt(64 log 2) = 6.7 (float32), sqrt(108 log 2) = 8.7 (float64). */
 static lucid_tensor standard_normal(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
 {
     bool wide = dtype == LUCID_FLOAT64;

@@ -1,4 +1,5 @@
-/* mean, var, std, logsumexp, norm: sums of something, right also where the something is degenerate. */
+/* mean, var, std, logsumexp, norm: sums of something, right also where the something is
+ * degenerate. */
 #include <math.h>
 
 #include "ops/composite.h"
@@ -113,8 +114,8 @@ lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims)
     return lucid__leave(&t, dims.keep ? y : lucid_squeeze(&t, y, dims));
 }
 
-/* (sum |x|^p)^(1/p). Where x is 0 its power is put in as a constant, and likewise where the sum is 0:
- * both slopes are infinite for some p, and the subgradient chosen is 0. */
+/* (sum |x|^p)^(1/p). Where x is 0 its power is put in as a constant, and likewise where the sum is
+ * 0: both slopes are infinite for some p, and the subgradient chosen is 0. */
 static lucid_tensor power_norm(lucid_scope *s, lucid_tensor x, double p, lucid_dims dims)
 {
     lucid_tensor zero = lucid__number(s, 0, x), one = lucid__number(s, 1, x);

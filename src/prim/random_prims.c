@@ -1,7 +1,7 @@
 /* random_bits: the one source of random numbers.
  *
- * in: seed, draw, lane, int64 of one shape L. params: the sizes of E. out: int32 words of shape L + E.
- * Word e (row-major in E) of lane l is word e % 4 of Philox4x32-10 with
+ * in: seed, draw, lane, int64 of one shape L. params: the sizes of E. out: int32 words of shape
+ * L + E. Word e (row-major in E) of lane l is word e % 4 of Philox4x32-10 with
  *     key      seed low, seed high
  *     counter  e / 4, lane low, draw low, lane high ^ draw high      (32 bits each)
  * so every lane is a stream of its own, whatever the others do, and under vmap the batch only makes

@@ -15,7 +15,8 @@ static const lucid__level *visible_from(const lucid__level *l)
     return l;
 }
 
-/* The index of each lane at this level, among all its lanes: with chunks, those here start at first. */
+/* The index of each lane at this level, among all its lanes: with chunks, those here start at
+ * first. */
 static lucid_tensor index_at(lucid_scope *s, const lucid__level *l)
 {
     lucid_tensor first = lucid_scalar_int(s, l->first);

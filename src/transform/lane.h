@@ -4,8 +4,8 @@
 
 #include "lucid.h"
 
-/* A 0-d int64: the lane indices of the vmaps around us, folded outermost first (lane * lanes + index)
- * and leaving out those whose mode is "same"; 0 when there are none. Batched where they are.
+/* A 0-d int64: the lane indices of the vmaps around us, folded outermost first (lane * lanes +
+ * index) and leaving out those whose mode is "same"; 0 when there are none. Batched where they are.
  * The innermost vmap decides whether there may be random operations at all: `op` names this one in
  * the error. */
 lucid_tensor lucid__lane(lucid_scope *s, const char *op);

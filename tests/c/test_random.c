@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -185,8 +185,8 @@ static void test_randomness_error(void **state)
         for (int k = 0; k < 3; k++) {
             (void)run(random_ops[i].f, (lucid_vmap_options){.strategy = strategies[k]},
                       lanes_of_input());
-            char want[64] = "";
-            strcat(strcat(want, random_ops[i].name), ": random op");
+            char want[64];
+            (void)snprintf(want, sizeof want, "%s: random op", random_ops[i].name);
             has_error(s, LUCID_RUNTIME_ERROR, want);
         }
     (void)run(f_dropout_off, (lucid_vmap_options){0}, lanes_of_input());
@@ -234,7 +234,8 @@ static void test_randomness_same(void **state)
     }
 }
 
-/* Lanes of vmaps in each other: folded, skipped where the mode is "same", decided by the innermost. */
+/* Lanes of vmaps in each other: folded, skipped where the mode is "same", decided by the
+ * innermost. */
 static void test_nested(void **state)
 {
     (void)state;

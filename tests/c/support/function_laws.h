@@ -1,5 +1,5 @@
-/* What must hold for any differentiable function that is built from lucid's operations, and short ways
- * to compare tensors with numbers. All fail the running cmocka test. */
+/* What must hold for any differentiable function that is built from lucid's operations, and short
+ * ways to compare tensors with numbers. All fail the running cmocka test. */
 #ifndef FUNCTION_LAWS_H
 #define FUNCTION_LAWS_H
 
