@@ -13,6 +13,11 @@ void lucid__fail_allocations_after(int64_t n)
     atomic_store(&counting, n >= 0);
 }
 
+int64_t lucid__allocations_left(void)
+{
+    return atomic_load(&left);
+}
+
 /* The common case is one relaxed load. */
 static bool refused(void)
 {

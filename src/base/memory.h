@@ -12,5 +12,7 @@ void lucid__free(void *p);
 
 /* Makes the n-th allocation from now (0: the next) and all after it fail; negative: none fails. */
 void lucid__fail_allocations_after(int64_t n);
+/* How many more would have succeeded; negative: one was made to fail. */
+int64_t lucid__allocations_left(void);
 
 #endif

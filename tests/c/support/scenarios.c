@@ -1,0 +1,184 @@
+#include "support/scenarios.h"
+
+#include <stdint.h>
+
+static void take_sum(lucid_scope *s, lucid_tensor x, double *sum)
+{
+    x = lucid_cast(s, x, LUCID_FLOAT64);
+    *sum += lucid_item(s, lucid_sum(s, x, LUCID_ALL));
+}
+
+/* Numbers that no generator needs to make: small, distinct. */
+static lucid_tensor numbers(lucid_scope *s, lucid_shape shape)
+{
+    int64_t n = 1;
+    for (int i = 0; i < shape.ndim; i++)
+        n *= shape.dim[i];
+    lucid_tensor x = lucid_arange(s, 0, (double)n, 1, LUCID_FLOAT64);
+    return lucid_reshape(s, lucid_sin(s, x), shape);
+}
+
+static void building(lucid_scope *s, double *sum)
+{
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3, 4));
+    for (int i = 0; i < 20; i++) /* more than a scope holds without growing */
+        x = lucid_add(s, lucid_mul(s, x, lucid_scalar(s, 0.5)), lucid_scalar(s, 1));
+    x = lucid_concatenate(s, (lucid_tensor[]){x, x, x}, 3, 0);
+    x = lucid_pad(s, lucid_transpose(s, x, 0, 1), (int64_t[]){1, 0}, (int64_t[]){0, 2});
+    take_sum(s, x, sum);
+}
+
+static lucid_status loss(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                         size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_sum(s, lucid_tanh(s, lucid_square(s, x[0])), LUCID_ALL);
+    return LUCID_OK;
+}
+
+static lucid_status rows(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                         size_t ny, void *user)
+{
+    (void)nx, (void)user;
+    y[0] = lucid_softmax(s, lucid_mul(s, x[0], lucid_exp(s, x[0])), 0);
+    if (ny > 1)
+        y[1] = lucid_cumsum(s, x[0], -1);
+    return LUCID_OK;
+}
+
+static void mapping(lucid_scope *s, double *sum)
+{
+    static const int out_dims[] = {0, -1};
+    lucid_fn f = lucid_fn_new(s, rows, 2, NULL);
+    lucid_fn g = lucid_vmap(
+        s, f, &(lucid_vmap_options){.in_dims = LUCID_INTS(1), .out_dims = {out_dims, 2}});
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3, 4)), y[2];
+    if (lucid_call(s, g, &x, 1, y, 2) == LUCID_OK)
+        take_sum(s, lucid_add(s, lucid_transpose(s, y[0], 0, 1), y[1]), sum);
+}
+
+static void mapping_in_chunks(lucid_scope *s, double *sum)
+{
+    lucid_fn f = lucid_fn_new(s, rows, 1, NULL);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(5, 3));
+    lucid_tensor chunked =
+        lucid_call1(s, lucid_vmap(s, f, &(lucid_vmap_options){.chunk_size = 2}), x);
+    lucid_fn isolated =
+        lucid_vmap(s, f, &(lucid_vmap_options){.strategy = LUCID_STRATEGY_ISOLATED});
+    take_sum(s, lucid_mul(s, chunked, lucid_call1(s, isolated, x)), sum);
+}
+
+static void gradients(lucid_scope *s, double *sum)
+{
+    lucid_fn f = lucid_fn_new(s, loss, 1, NULL);
+    lucid_fn g = lucid_vmap(s, lucid_grad_and_value(s, f, NULL), NULL);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(4, 3)), y[2];
+    if (lucid_call(s, g, &x, 1, y, 2) == LUCID_OK)
+        take_sum(s, lucid_mul(s, y[0], lucid_unsqueeze(s, y[1], 1)), sum);
+}
+
+static void pullbacks(lucid_scope *s, double *sum)
+{
+    lucid_fn f = lucid_fn_new(s, rows, 1, NULL);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(4)), y, dy;
+    lucid_fn pull = lucid_vjp(s, f, &x, 1, &y, 1);
+    lucid_tensor ct = lucid_call1(s, pull, lucid_ones_like(s, y));
+    lucid_fn push = lucid_linearize(s, f, &x, 1, &y, 1);
+    lucid_tensor t = lucid_call1(s, push, ct);
+    if (lucid_jvp(s, f, &x, &t, 1, &y, &dy, 1) == LUCID_OK)
+        take_sum(s, lucid_add(s, ct, dy), sum);
+}
+
+static void jacobians(lucid_scope *s, double *sum)
+{
+    lucid_fn f = lucid_fn_new(s, rows, 1, NULL), g = lucid_fn_new(s, loss, 1, NULL);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3));
+    take_sum(s, lucid_call1(s, lucid_jacrev(s, f, NULL), x), sum);
+    take_sum(s, lucid_call1(s, lucid_jacfwd(s, f, NULL), x), sum);
+    take_sum(s, lucid_call1(s, lucid_hessian(s, g, NULL), x), sum);
+}
+
+static void recording(lucid_scope *s, double *sum)
+{
+    lucid_tensor w = lucid_requires_grad(s, numbers(s, LUCID_SHAPE(3)));
+    lucid_tensor y = lucid_sum(s, lucid_exp(s, lucid_mul(s, w, w)), LUCID_ALL);
+    (void)lucid_backward(s, y, (lucid_tensor){NULL});
+    lucid_tensor g = lucid_grad_of(s, w);
+    if (g.v)
+        take_sum(s, g, sum);
+}
+
+static lucid_status draw(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                         size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    lucid_tensor noise = lucid_randn_of(s, LUCID_SHAPE(3), LUCID_FLOAT64);
+    y[0] = lucid_add(s, x[0], lucid_dropout(s, noise, 0.5, true));
+    return LUCID_OK;
+}
+
+static void randomness(lucid_scope *s, double *sum)
+{
+    lucid_manual_seed(s, 7);
+    lucid_fn f = lucid_fn_new(s, draw, 1, NULL);
+    lucid_fn g = lucid_vmap(s, f, &(lucid_vmap_options){.randomness = LUCID_RANDOMNESS_DIFFERENT});
+    take_sum(s, lucid_call1(s, g, numbers(s, LUCID_SHAPE(4, 3))), sum);
+    take_sum(s, lucid_randint(s, 0, 10, LUCID_SHAPE(5)), sum);
+    take_sum(s, lucid_randperm(s, 6), sum);
+}
+
+static void indexing(lucid_scope *s, double *sum)
+{
+    static const int64_t positions[] = {2, 0, -1, 2};
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3, 4));
+    lucid_tensor index = lucid_from_data(s, positions, LUCID_INT64, LUCID_SHAPE(4));
+    lucid_tensor rows_of_x = lucid_index(s, x, &index, 1);
+    x = lucid_index_put(s, x, &index, 1, rows_of_x, true);
+    x = lucid_take(s, x, index, 1);
+    lucid_tensor order, sorted = lucid_sort(s, x, 0, true, &order);
+    x = lucid_mul(s, sorted, lucid_take_along_dim(s, x, order, 0));
+    take_sum(s, lucid_slice(s, x, 1, LUCID_END, LUCID_END, -2), sum);
+    take_sum(s, lucid_masked_select(s, x, lucid_gt(s, x, lucid_scalar(s, 0))), sum);
+    take_sum(s, lucid_nonzero(s, x), sum);
+}
+
+static void linear_algebra(lucid_scope *s, double *sum)
+{
+    lucid_tensor m = numbers(s, LUCID_SHAPE(2, 3, 3));
+    lucid_tensor a = lucid_matmul(s, m, lucid_transpose(s, m, 1, 2));
+    a = lucid_add(s, a, lucid_cast(s, lucid_eye(s, 3, 3), LUCID_FLOAT64));
+    take_sum(s, lucid_cholesky(s, a), sum);
+    take_sum(s, lucid_solve(s, a, m), sum);
+    take_sum(s, lucid_det(s, a), sum);
+    take_sum(s, lucid_einsum(s, "bij,bjk->ik", (lucid_tensor[]){a, m}, 2), sum);
+}
+
+static void reading(lucid_scope *s, double *sum)
+{
+    char text[64];
+    double back[6];
+    lucid_tensor x = numbers(s, LUCID_SHAPE(2, 3)), y = lucid_exp(s, x);
+    *sum += (double)lucid_format(s, y, text, sizeof text);
+    if (lucid_eval(s, (lucid_tensor[]){x, y}, 2) == LUCID_OK &&
+        lucid_read(s, y, back, sizeof back) == LUCID_OK)
+        *sum += back[5];
+    const double *data = lucid_data(s, x);
+    *sum += data ? data[1] : 0;
+    *sum += lucid_bool(s, lucid_any(s, lucid_lt(s, x, lucid_scalar(s, 0)), LUCID_ALL));
+    *sum += (double)lucid_item_int(s, lucid_argmax(s, x, LUCID_NONE, false));
+}
+
+const scenario scenarios[] = {
+    {"building", building},
+    {"mapping", mapping},
+    {"mapping in chunks", mapping_in_chunks},
+    {"gradients", gradients},
+    {"pullbacks", pullbacks},
+    {"jacobians", jacobians},
+    {"recording", recording},
+    {"randomness", randomness},
+    {"indexing", indexing},
+    {"linear algebra", linear_algebra},
+    {"reading", reading},
+};
+const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
