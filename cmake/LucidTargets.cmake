@@ -38,6 +38,9 @@ if(LUCID_SANITIZE)
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(lucid_flags INTERFACE -fsanitize=${LUCID_SANITIZE})
 endif()
+if(LUCID_FUZZ) # coverage, which libFuzzer steers by
+  target_compile_options(lucid_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # What compiling a file of the core needs.
 add_library(lucid_core_flags INTERFACE)
