@@ -119,7 +119,7 @@ static void make_case(random_case *k, uint64_t seed)
             numel = lucid__numel(&k->shape[i]);
     }
     k->example = (example_fn){.p = {.start = {.rng = rng_of(seed, 1, 0)},
-                                    .steps = 2 + (int)choose(&k->c, 8),
+                                    .steps = 2 + (int)choose(&k->c, 11),
                                     .trace = trace},
                               .kind = (shape_of_test)choose(&k->c, KINDS),
                               .chunk = choose(&k->c, 3)};
@@ -223,6 +223,35 @@ static void check_jacobians(random_case *k)
         (void)same("jacrev against jacfwd", &reverse[0], &forward[0], 1e-7);
 }
 
+static lucid_status run_scalar(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                               size_t ny, void *user)
+{
+    example_fn *e = user;
+    return program_run_to_scalar(s, x, nx, y, ny, &e->p);
+}
+
+/* The gradient of a program without kinks, in some direction, against finite differences. */
+static void check_gradient(random_case *k)
+{
+    recipe scalar = recipe_plain(run_scalar, &k->example, k->nx, 1);
+    recipe gradient = recipe_plain(run_example, &k->example, k->nx, k->nx);
+    host_array slope[1], finer[1], g[MAX_ARGS];
+    k->example.p.smooth = true;
+    k->example.kind = GRAD;
+    /* Lane 1's inputs serve as the direction. */
+    if (!finite_difference(&scalar, k->x[0], k->x[1], 1e-4, slope) ||
+        !finite_difference(&scalar, k->x[0], k->x[1], 2.5e-5, finer) ||
+        !recipe_must_run(&gradient, k->x[0], g))
+        return;
+    double want = finer[0].at[0], error = fabs(want - slope[0].at[0]);
+    if (!(error <= 1e-6 * (1 + fabs(want))))
+        return; /* too curved for differences to say anything */
+    double along = 0;
+    for (size_t i = 0; i < k->nx; i++)
+        along += host_dot(&g[i], &k->x[1][i]);
+    (void)same_number("the gradient against finite differences", along, want, 1e-5, 1);
+}
+
 static int64_t finite_numbers, all_numbers;
 
 static void check_seed(uint64_t seed)
@@ -247,6 +276,7 @@ static void check_seed(uint64_t seed)
             check_two_levels(&k);
         if (k.f.ny == 1 && choose(&k.c, 4) == 0)
             check_jacobians(&k);
+        check_gradient(&k);
     }
     if (differences_count() > before)
         print_error("  to see the program: test_random_programs --seed %" PRIu64

@@ -466,7 +466,7 @@ static const struct {
     {"along a dim", along_dim, 2},
     {"indexing", indexed, 2},
     {"linear algebra", linear_algebra, 2},
-    {"transform", transformed, 2},
+    {"transform", transformed, 4},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
