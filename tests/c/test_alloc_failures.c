@@ -77,6 +77,7 @@ static void test_scenario(void **state)
     if (again.status != LUCID_OK || !equal(again.sum, good.sum))
         difference("the next run gives status %d (%s), %.17g instead of %.17g", (int)again.status,
                    again.message, again.sum, good.sum);
+    print_message("%s: %lld allocations, each made to fail once\n", c->name, (long long)n);
     differences_end();
 }
 

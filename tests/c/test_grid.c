@@ -25,6 +25,7 @@
 
 #include "support/differences.h"
 #include "support/grid.h"
+#include "support/recipe.h"
 #include "support/samples.h"
 #include "support/support_matrix.h"
 
@@ -114,5 +115,7 @@ int main(int argc, char **argv)
     if (!only)
         tests[n++] = (struct CMUnitTest){.name = "docs/support.md says what the primitives do",
                                          .test_func = test_support_matrix};
-    return _cmocka_run_group_tests("grid", tests, n, NULL, NULL);
+    int failed = _cmocka_run_group_tests("grid", tests, n, NULL, NULL);
+    (void)printf("%lld runs of primitives and their transforms\n", (long long)recipe_runs());
+    return failed;
 }

@@ -385,8 +385,10 @@ static lucid_tensor linear_algebra(run *r, lucid_tensor x)
         return lucid_einsum(s, "...ij,...ik->...jk", both, 2);
     }
     case 7: {
-        lucid_tensor row = lucid_select(s, m, 0, 0), flat = lucid_flatten(s, row, 0, -1);
-        return lucid_size(m, 0) > 0 && lucid_numel(flat) <= 8 ? lucid_outer(s, flat, flat) : a;
+        if (lucid_size(m, 0) == 0)
+            return a;
+        lucid_tensor flat = lucid_flatten(s, lucid_select(s, m, 0, 0), 0, -1);
+        return lucid_numel(flat) <= 8 ? lucid_outer(s, flat, flat) : a;
     }
     default: {
         lucid_tensor flat = lucid_flatten(s, m, 0, -1);

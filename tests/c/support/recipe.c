@@ -83,6 +83,12 @@ lucid_fn recipe_make(lucid_scope *s, const recipe *r)
 /* ---- running ----------------------------------------------------------------------------------- */
 
 static char message[1024];
+static int64_t runs;
+
+int64_t recipe_runs(void)
+{
+    return runs;
+}
 
 const char *recipe_message(void)
 {
@@ -93,6 +99,7 @@ lucid_status recipe_run(const recipe *r, const host_array *x, host_array *y)
 {
     lucid_tensor in[RECIPE_MAX], out[RECIPE_MAX];
     lucid_scope *s = lucid_open(NULL);
+    runs++;
     lucid_fn f = recipe_make(s, r);
     for (size_t i = 0; i < r->nx; i++)
         in[i] = host_to_tensor(s, &x[i]);

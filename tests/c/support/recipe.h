@@ -44,6 +44,7 @@ lucid_fn recipe_make(lucid_scope *s, const recipe *r);
  * recipe_message(). */
 lucid_status recipe_run(const recipe *r, const host_array *x, host_array *y);
 const char *recipe_message(void);
+int64_t recipe_runs(void); /* so far */
 /* As recipe_run, and a failure is a difference (differences.h). */
 bool recipe_must_run(const recipe *r, const host_array *x, host_array *y);
 
