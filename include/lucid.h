@@ -462,9 +462,13 @@ typedef enum lucid_randomness {
     LUCID_RANDOMNESS_SAME,      /* one draw shared by all lanes */
 } lucid_randomness;
 
+/* AUTO runs the function on batched values as VECTORIZED does; where its control flow asks them for one
+ * answer (lucid_bool, lucid_item, ...) and the lanes disagree, the batch splits, and the function runs
+ * once per path. It must be pure: what it does besides computing its results is done on every run.
+ * Lanes that part over a value that another vmap around this one has batched too are run one by one. */
 typedef enum lucid_strategy {
-    LUCID_STRATEGY_AUTO, /* vectorized; a function whose control flow asks for values: isolated */
-    LUCID_STRATEGY_VECTORIZED, /* the function runs once, on batched values */
+    LUCID_STRATEGY_AUTO,       /* vectorized, splitting where lanes part */
+    LUCID_STRATEGY_VECTORIZED, /* the function runs once; asking for one answer is LUCID_DIVERGED */
     LUCID_STRATEGY_ISOLATED,   /* the function runs once per lane */
 } lucid_strategy;
 

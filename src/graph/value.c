@@ -12,6 +12,7 @@ static lucid__value *new_value(lucid__value_kind kind, uint64_t level)
     atomic_init(&v->refs, 1);
     v->kind = (uint8_t)kind;
     v->weak = false;
+    v->version = 0;
     v->level = level;
     return v;
 }

@@ -29,6 +29,7 @@ struct lucid__value {
     lucid__refs refs;
     uint8_t kind;     /* lucid__value_kind */
     bool weak;        /* a bare number at level 0: yields in promotion */
+    uint32_t version; /* BATCH: see transform/split.h */
     uint64_t level;   /* id of the transform it belongs to; 0: none */
     lucid__aval aval; /* as seen at this level */
     union {

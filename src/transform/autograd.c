@@ -123,7 +123,10 @@ lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x)
     lucid_tensor inner = lucid_detach(s, (lucid_tensor){x.v->inner});
     if (!inner.v || inner.v == x.v->inner)
         return inner.v ? x : inner;
-    return lucid__own(s, lucid__value_new_batch(x.v->level, inner.v, x.v->axis));
+    lucid__value *v = lucid__value_new_batch(x.v->level, inner.v, x.v->axis);
+    if (v)
+        v->version = x.v->version;
+    return lucid__own(s, v);
 }
 
 void lucid_no_grad_begin(lucid_scope *s)

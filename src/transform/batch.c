@@ -1,6 +1,18 @@
 /* The batch interpreter: takes the batch out of the values, applies the primitive's batch rule one
  * level down, and wraps what comes out. */
 #include "transform/level.h"
+#include "transform/split.h"
+
+lucid_tensor lucid__level_wrap(lucid_scope *s, const lucid__level *level, lucid_tensor inner,
+                               int axis)
+{
+    if (!inner.v)
+        return inner;
+    lucid__value *v = lucid__value_new_batch(level->id, inner.v, axis);
+    if (v)
+        v->version = level->split ? level->split->version : 0;
+    return lucid__own(s, v);
+}
 
 void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                         lucid_tensor *out)
@@ -14,8 +26,10 @@ void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__
     if (!in || !axis)
         return;
     for (int i = 0; i < c->nin; i++) {
-        const lucid__value *v = c->in[i].v;
+        lucid__value *v = c->in[i].v;
         bool batched = v->level == level->id;
+        if (batched)
+            lucid__split_catch_up(s, level, v);
         in[i] = batched ? (lucid_tensor){v->inner} : c->in[i];
         axis[i] = batched ? v->axis : -1;
         if (batched && v->inner->aval.shape.ndim >= LUCID_MAX_NDIM) {
@@ -38,7 +52,5 @@ void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__
     inner_call.in = in;
     rule(s, &inner_call, axis, level->size, inner, out_axis);
     for (int k = 0; k < prim->nout && lucid__ok(s); k++)
-        out[k] = out_axis[k] < 0 || !inner[k].v
-                     ? inner[k]
-                     : lucid__own(s, lucid__value_new_batch(level->id, inner[k].v, out_axis[k]));
+        out[k] = out_axis[k] < 0 ? inner[k] : lucid__level_wrap(s, level, inner[k], out_axis[k]);
 }

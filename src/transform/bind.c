@@ -19,15 +19,15 @@ void lucid__level_pop(lucid_scope *s, const lucid__level *level)
     s->session->top = level->below;
 }
 
-const lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id)
+lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id)
 {
-    static const lucid__level ambient_tape = {.kind = LUCID__LEVEL_TAPE, .id = LUCID__AMBIENT_TAPE};
-    static const lucid__level ambient_dual = {.kind = LUCID__LEVEL_DUAL, .id = LUCID__AMBIENT_DUAL};
+    static lucid__level ambient_tape = {.kind = LUCID__LEVEL_TAPE, .id = LUCID__AMBIENT_TAPE};
+    static lucid__level ambient_dual = {.kind = LUCID__LEVEL_DUAL, .id = LUCID__AMBIENT_DUAL};
     if (id == LUCID__AMBIENT_TAPE)
         return &ambient_tape;
     if (id == LUCID__AMBIENT_DUAL)
         return &ambient_dual;
-    for (const lucid__level *l = s->session->top; l; l = l->below)
+    for (lucid__level *l = s->session->top; l; l = l->below)
         if (l->id == id)
             return l;
     return NULL;

@@ -1,6 +1,16 @@
 #include "transform/concrete.h"
 
 #include "transform/level.h"
+#include "transform/split.h"
+
+/* Whether a batch value is batched by one vmap alone, whose lanes may then part. */
+static bool only_batch(const lucid__value *v)
+{
+    v = v->inner;
+    while (v->kind == LUCID__DUAL)
+        v = v->inner;
+    return v->kind == LUCID__GRAPH;
+}
 
 lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
 {
@@ -12,6 +22,9 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
     while (v->kind == LUCID__DUAL)
         v = v->inner;
     if (v->kind == LUCID__BATCH) {
+        lucid__level *level = lucid__level_find(s, v->level);
+        if (level && level->split && only_batch(v))
+            return lucid__split_ask(s, level, v, what);
         bool first = s->session->status == LUCID_OK;
         lucid_tensor empty = lucid__error(
             s, LUCID_DIVERGED,

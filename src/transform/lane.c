@@ -19,12 +19,14 @@ static const lucid__level *visible_from(const lucid__level *l)
  * first. */
 static lucid_tensor index_at(lucid_scope *s, const lucid__level *l)
 {
-    lucid_tensor first = lucid_scalar_int(s, l->first);
     if (l->kind == LUCID__LEVEL_LANE)
-        return first;
+        return lucid_scalar_int(s, l->first);
+    if (l->lane_ids) {
+        lucid_shape shape = {1, {l->size}};
+        return lucid__level_wrap(s, l, lucid_from_data(s, l->lane_ids, LUCID_INT64, shape), 0);
+    }
     lucid_tensor count = lucid_arange(s, 0, (double)l->size, 1, LUCID_INT64);
-    lucid_tensor index = lucid_add(s, count, first);
-    return index.v ? lucid__own(s, lucid__value_new_batch(l->id, index.v, 0)) : index;
+    return lucid__level_wrap(s, l, lucid_add(s, count, lucid_scalar_int(s, l->first)), 0);
 }
 
 /* Recursion is as deep as vmaps are nested. */

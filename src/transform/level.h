@@ -23,6 +23,8 @@ struct lucid__level {
     /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
     int64_t first, size, lanes;
     lucid_randomness randomness;
+    struct lucid__split *split; /* BATCH: the lanes may part (split.h); NULL: they may not */
+    const int64_t *lane_ids;    /* which lanes are left; NULL: all, first and on */
 };
 
 /* Levels that are always there, below all others: for lucid_requires_grad. */
@@ -35,7 +37,11 @@ enum {
 void lucid__level_push(lucid_scope *s, lucid__level *level);
 void lucid__level_pop(lucid_scope *s, const lucid__level *level);
 /* NULL: its transform has ended, or runs in another thread. */
-const lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id);
+lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id);
+
+/* A batch value of this level, over the lanes that are left: owned by s. */
+lucid_tensor lucid__level_wrap(lucid_scope *s, const lucid__level *level, lucid_tensor inner,
+                               int axis);
 
 /* The interpreters: the primitive applied to inputs at most at this level, at least one of them at
  * it. Each sets every out[k]. */

@@ -1,4 +1,5 @@
-/* vmap: pushes a batch level (vectorized), or runs the function once per lane (isolated). */
+/* vmap: pushes a batch level (vectorized; auto: lanes may part, see split.h), or runs the function once per
+ * lane (isolated). However it is run, the results come in pieces that are put together in lane order. */
 #include "transform/vmap.h"
 
 #include "base/memory.h"
@@ -6,6 +7,7 @@
 #include "graph/generator.h"
 #include "prim/family.h"
 #include "transform/argnums.h"
+#include "transform/split.h"
 
 typedef struct vmap_self {
     lucid__fn *f;
@@ -101,15 +103,18 @@ static int wrap_out_dim(lucid_scope *s, int dim, int ndim)
     return at;
 }
 
-/* Result k of a vectorized run, without its level. */
+/* Result k of a run, without its level, its lanes at the out_dim. */
 static lucid_tensor unwrap(lucid_scope *s, const lucid__level *level, lucid_tensor y, size_t k,
                            int dim)
 {
     if (!lucid__level_owns_or_outer(s, level, y))
         return (lucid_tensor){NULL};
     bool batched = y.v->level == level->id;
+    if (batched)
+        lucid__split_catch_up(s, level, y.v);
+    bool depends = batched || (level->split && level->split->version > 0);
     if (dim == LUCID_NONE) {
-        if (batched)
+        if (depends)
             return lucid__error(s, LUCID_VALUE_ERROR,
                                 "vmap: result %zu depends on the batch, but its out_dim is None",
                                 k);
@@ -123,157 +128,224 @@ static lucid_tensor unwrap(lucid_scope *s, const lucid__level *level, lucid_tens
 }
 
 /* Results of runs over parts of the lanes, to be put together along their out_dims. */
+typedef struct piece {
+    struct piece *next;
+    lucid_tensor y[];
+} piece;
+
 typedef struct pieces {
-    size_t runs, nresults, naux;
-    lucid_tensor *at; /* [result * runs + run] */
+    lucid_scope *scope; /* owns everything here */
+    piece *first, **last;
+    size_t count, nresults, naux;
     int *dim;
+    int64_t *order; /* the lanes of the pieces, one after the other */
+    int64_t norder;
+    bool in_order;
 } pieces;
 
-static bool pieces_store(lucid_scope *s, const vmap_call *call, pieces *p, size_t run,
-                         const lucid_results *r, const lucid_tensor *y)
+static bool pieces_begin(lucid_scope *s, const vmap_call *call, pieces *p)
 {
-    if (run == 0) {
-        p->nresults = r->count;
-        p->naux = r->aux;
-        p->at = lucid_alloc(s, (r->count * p->runs + 1) * sizeof *p->at);
-        p->dim = lucid_alloc(s, (r->count + 1) * sizeof *p->dim);
-        if (!p->at || !p->dim)
+    *p = (pieces){.scope = s, .in_order = true};
+    p->last = &p->first;
+    p->order = lucid_alloc(s, ((size_t)call->lanes + 1) * sizeof *p->order);
+    return p->order != NULL;
+}
+
+/* The first piece says how many results there are and where their lanes go. */
+static bool pieces_match(lucid_scope *s, const vmap_call *call, pieces *p, const lucid_results *r)
+{
+    if (p->count > 0) {
+        if (r->count != p->nresults)
+            (void)lucid_fail(
+                s, LUCID_VALUE_ERROR,
+                "vmap: the function returned %zu results for some lanes and %zu for others",
+                p->nresults, r->count);
+        return lucid__ok(s);
+    }
+    p->nresults = r->count;
+    p->naux = r->aux;
+    p->dim = lucid_alloc(p->scope, (r->count + 1) * sizeof *p->dim);
+    for (size_t k = 0; p->dim && k < r->count; k++)
+        if (!out_dim_of(s, call->self, r, k, &p->dim[k]))
             return false;
-        for (size_t k = 0; k < r->count; k++)
-            if (!out_dim_of(s, call->self, r, k, &p->dim[k]))
-                return false;
-    } else if (r->count != p->nresults) {
+    return p->dim != NULL;
+}
+
+/* The results of one run under `level`. */
+static void pieces_add(lucid_scope *s, const vmap_call *call, pieces *p, const lucid__level *level,
+                       const lucid_results *r)
+{
+    if (!pieces_match(s, call, p, r))
+        return;
+    piece *new = lucid_alloc(p->scope, sizeof *new + r->count * sizeof(lucid_tensor));
+    if (!new)
+        return;
+    for (size_t k = 0; k < r->count && lucid__ok(s); k++)
+        new->y[k] = lucid_own(p->scope, unwrap(s, level, r->at[k].x, k, p->dim[k]));
+    for (int64_t i = 0; i < level->size; i++) {
+        int64_t lane = level->lane_ids ? level->lane_ids[i] : level->first + i;
+        p->in_order &= lane == p->norder;
+        p->order[p->norder++] = lane;
+    }
+    *p->last = new;
+    p->last = &new->next;
+    p->count++;
+}
+
+/* Where in the pieces each lane is. */
+static lucid_tensor places_of_lanes(lucid_scope *s, const pieces *p)
+{
+    int64_t *at = lucid_alloc(s, ((size_t)p->norder + 1) * sizeof *at);
+    for (int64_t i = 0; at && i < p->norder; i++)
+        at[p->order[i]] = i;
+    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(p->norder)) : (lucid_tensor){NULL};
+}
+
+/* The shapes of one result must agree on all lanes. */
+static bool check_shapes(lucid_scope *s, const lucid_tensor *parts, size_t n, size_t k, int dim)
+{
+    for (size_t i = 1; i < n; i++) {
+        lucid_shape a = parts[0].v->aval.shape, b = parts[i].v->aval.shape;
+        int at = lucid__wrap_dim(dim, a.ndim);
+        char ta[LUCID__SHAPE_TEXT], tb[LUCID__SHAPE_TEXT];
+        if (a.ndim == b.ndim)
+            b.dim[at] = a.dim[at];
+        if (lucid__shape_equal(&a, &b))
+            continue;
+        a = lucid__shape_remove(&a, at);
+        b = lucid__shape_remove(&parts[i].v->aval.shape,
+                                lucid__wrap_dim(dim, parts[i].v->aval.shape.ndim));
         (void)lucid_fail(
-            s, LUCID_VALUE_ERROR,
-            "vmap: the function returned %zu results for some lanes and %zu for others",
-            p->nresults, r->count);
+            s, LUCID_VALUE_ERROR, "vmap: result %zu has shape %s on some lanes and %s on others", k,
+            lucid__shape_text(&a, ta, sizeof ta), lucid__shape_text(&b, tb, sizeof tb));
         return false;
     }
-    for (size_t k = 0; k < r->count; k++)
-        p->at[k * p->runs + run] = lucid_own(s, y[k]);
-    return lucid__ok(s);
+    return true;
 }
 
-static lucid_status push_result(lucid_scope *s, lucid_results *out, size_t k, size_t count,
-                                size_t aux, lucid_tensor y)
+/* The pieces in lane order. */
+static void pieces_end(lucid_scope *s, const pieces *p, lucid_results *out)
 {
-    return k < count - aux ? lucid_results_push(s, out, y) : lucid_results_push_aux(s, out, y);
+    lucid_tensor *parts = lucid_alloc(s, (p->count + 1) * sizeof *parts);
+    lucid_tensor places = p->in_order ? (lucid_tensor){NULL} : places_of_lanes(s, p);
+    for (size_t k = 0; parts && k < p->nresults && lucid__ok(s); k++) {
+        size_t n = 0;
+        for (const piece *at = p->first; at; at = at->next)
+            parts[n++] = at->y[k];
+        lucid_tensor y = parts[0];
+        if (p->dim[k] != LUCID_NONE && check_shapes(s, parts, n, k, p->dim[k])) {
+            if (n > 1)
+                y = lucid_concatenate(s, parts, n, p->dim[k]);
+            if (places.v)
+                y = lucid_take(s, y, places, p->dim[k]);
+        }
+        (void)(k < p->nresults - p->naux ? lucid_results_push(s, out, y)
+                                         : lucid_results_push_aux(s, out, y));
+    }
 }
 
-/* ---- vectorized ----------------------------------------------------------------------------- */
+/* ---- runs ----------------------------------------------------------------------------------- */
 
-/* Runs f on lanes first .. first + size - 1 and stores its results as piece `run`. */
-static bool run_batch(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size, pieces *p,
-                      size_t run)
+/* Argument i for the lanes of a level. */
+static lucid_tensor argument(lucid_scope *s, const vmap_call *call, const lucid__level *level,
+                             size_t i)
+{
+    lucid_tensor x = call->x[i];
+    int axis = call->axis[i];
+    if (axis < 0)
+        return x;
+    if (level->kind == LUCID__LEVEL_LANE)
+        return lucid_select(s, x, axis, level->first);
+    if (level->size != call->lanes)
+        x = level->lane_ids ? lucid_take(s, x,
+                                         lucid_from_data(s, level->lane_ids, LUCID_INT64,
+                                                         LUCID_SHAPE(level->size)),
+                                         axis)
+                            : lucid_slice(s, x, axis, level->first, level->first + level->size, 1);
+    return lucid__level_wrap(s, level, x, axis);
+}
+
+/* Runs f once, under a level made ready but not pushed, and adds its results to p. */
+static bool run_level(lucid_scope *s, const vmap_call *call, lucid__level *level, pieces *p)
 {
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
-    bool part = size != call->lanes;
-    for (size_t i = 0; in && i < call->nx; i++)
-        in[i] = part && call->axis[i] >= 0
-                    ? lucid_slice(&child, call->x[i], call->axis[i], first, first + size, 1)
-                    : call->x[i];
-    lucid__level level = {.kind = LUCID__LEVEL_BATCH,
+    lucid__level_push(s, level);
+    for (size_t i = 0; in && i < call->nx && lucid__ok(s); i++)
+        in[i] = argument(&child, call, level, i);
+    if (lucid__ok(s))
+        (void)lucid__fn_run(&child, call->self->f, in, call->nx, r);
+    lucid__level_pop(s, level);
+    if (s->session->status == LUCID_DIVERGED && s->session->diverged == level->id)
+        s->session->diverged = 0; /* ours, and the caller may know another way */
+    if (lucid__ok(s))
+        pieces_add(&child, call, p, level, r);
+    lucid__scope_leave(&child);
+    return lucid__ok(s);
+}
+
+static lucid__level new_level(const vmap_call *call, lucid__level_kind kind, int64_t first,
+                              int64_t size)
+{
+    return (lucid__level){.kind = kind,
                           .first = first,
                           .size = size,
                           .lanes = call->lanes,
                           .randomness = call->self->options.randomness,
                           .hidden = call->self->hidden};
-    lucid__level_push(s, &level);
-    for (size_t i = 0; in && i < call->nx && lucid__ok(s); i++)
-        if (call->axis[i] >= 0)
-            in[i] = lucid__own(&child, lucid__value_new_batch(level.id, in[i].v, call->axis[i]));
-    if (lucid__ok(s))
-        (void)lucid__fn_run(&child, call->self->f, in, call->nx, r);
-    lucid__level_pop(s, &level);
-    if (s->session->status == LUCID_DIVERGED && s->session->diverged == level.id)
-        s->session->diverged = 0; /* ours: run_vectorized's caller may try otherwise */
-    lucid_tensor *y = lucid__ok(s) ? lucid_alloc(&child, (r->count + 1) * sizeof *y) : NULL;
-    for (size_t k = 0; y && k < r->count && lucid__ok(s); k++) {
-        int dim;
-        if (out_dim_of(s, call->self, r, k, &dim))
-            y[k] = unwrap(&child, &level, r->at[k].x, k, dim);
+}
+
+/* The lanes first .. first + size - 1 together, or path by path if they part. */
+static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size,
+                      lucid_rng_state start, pieces *p)
+{
+    lucid__level level = new_level(call, LUCID__LEVEL_BATCH, first, size);
+    if (call->self->options.strategy != LUCID_STRATEGY_AUTO)
+        return run_level(s, call, &level, p);
+    lucid_scope child;
+    lucid__split split;
+    lucid__scope_enter(&child, s);
+    bool ok = lucid__split_begin(&child, &split, first, size);
+    for (bool whole = true; ok && lucid__split_next(&split); whole = false) {
+        level = new_level(call, LUCID__LEVEL_BATCH, first, split.now.count);
+        level.split = &split;
+        level.lane_ids = whole ? NULL : split.now.lanes;
+        lucid_generator_set_state(s->session->generator, start); /* each run the same draws */
+        ok = run_level(&child, call, &level, p);
     }
-    bool ok = lucid__ok(s) && pieces_store(s, call, p, run, r, y);
     lucid__scope_leave(&child);
     return ok;
 }
 
-static bool run_vectorized(lucid_scope *s, const vmap_call *call, lucid_results *out)
+static bool run_chunks(lucid_scope *s, const vmap_call *call, pieces *p)
 {
     int64_t chunk = call->self->options.chunk_size;
     if (chunk <= 0 || chunk > call->lanes)
         chunk = call->lanes > 0 ? call->lanes : 1;
-    size_t runs = call->lanes > 0 ? (size_t)((call->lanes + chunk - 1) / chunk) : 1;
-    pieces p = {.runs = runs};
     lucid_rng_state start = lucid_generator_state(s->session->generator);
-    for (size_t run = 0; run < runs; run++) {
-        int64_t first = (int64_t)run * chunk;
+    int64_t first = 0;
+    do { /* every chunk makes the same draws, for its own lanes */
         int64_t size = call->lanes - first < chunk ? call->lanes - first : chunk;
-        if (run > 0) /* every chunk makes the same draws, for its own lanes */
-            lucid_generator_set_state(s->session->generator, start);
-        if (!run_batch(s, call, first, size, &p, run))
+        lucid_generator_set_state(s->session->generator, start);
+        if (!run_lanes(s, call, first, size, start, p))
             return false;
-    }
-    for (size_t k = 0; k < p.nresults && lucid__ok(s); k++) {
-        lucid_tensor *piece = p.at + k * runs;
-        lucid_tensor y = piece[0];
-        if (runs > 1 && p.dim[k] != LUCID_NONE)
-            y = lucid_concatenate(s, piece, runs, p.dim[k]);
-        (void)push_result(s, out, k, p.nresults, p.naux, y);
-    }
-    return lucid__ok(s);
+        first += size;
+    } while (first < call->lanes);
+    return true;
 }
 
-/* ---- isolated ------------------------------------------------------------------------------- */
-
-static bool run_lane(lucid_scope *s, const vmap_call *call, int64_t lane, pieces *p)
+static bool run_isolated(lucid_scope *s, const vmap_call *call, pieces *p)
 {
-    lucid_scope child;
-    lucid__scope_enter(&child, s);
-    lucid_results *r = lucid_results_new(&child);
-    lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
-    for (size_t i = 0; in && i < call->nx; i++)
-        in[i] =
-            call->axis[i] >= 0 ? lucid_select(&child, call->x[i], call->axis[i], lane) : call->x[i];
-    lucid__level level = {.kind = LUCID__LEVEL_LANE,
-                          .first = lane,
-                          .size = 1,
-                          .lanes = call->lanes,
-                          .randomness = call->self->options.randomness,
-                          .hidden = call->self->hidden};
-    lucid__level_push(s, &level);
-    if (lucid__ok(s))
-        (void)lucid__fn_run(&child, call->self->f, in, call->nx, r);
-    lucid__level_pop(s, &level);
-    lucid_tensor *y = lucid__ok(s) ? lucid_alloc(&child, (r->count + 1) * sizeof *y) : NULL;
-    for (size_t k = 0; y && k < r->count; k++)
-        y[k] = r->at[k].x;
-    bool ok = y && pieces_store(s, call, p, (size_t)lane, r, y);
-    lucid__scope_leave(&child);
-    return ok;
-}
-
-static bool run_isolated(lucid_scope *s, const vmap_call *call, lucid_results *out)
-{
-    pieces p = {.runs = (size_t)call->lanes};
     lucid_rng_state start = lucid_generator_state(s->session->generator);
     for (int64_t lane = 0; lane < call->lanes; lane++) {
+        lucid__level level = new_level(call, LUCID__LEVEL_LANE, lane, 1);
         lucid_generator_set_state(s->session->generator, start);
-        if (!run_lane(s, call, lane, &p))
+        if (!run_level(s, call, &level, p))
             return false;
     }
-    for (size_t k = 0; k < p.nresults && lucid__ok(s); k++) {
-        lucid_tensor *piece = p.at + k * p.runs;
-        lucid_tensor y = piece[0];
-        int at = p.dim[k] == LUCID_NONE ? 0 : wrap_out_dim(s, p.dim[k], y.v->aval.shape.ndim);
-        if (at >= 0 && p.dim[k] != LUCID_NONE)
-            y = lucid_stack(s, piece, p.runs, at);
-        (void)push_result(s, out, k, p.nresults, p.naux, y);
-    }
-    return lucid__ok(s);
+    return true;
 }
 
 /* ---- the transform -------------------------------------------------------------------------- */
@@ -286,26 +358,23 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
         return lucid_error(s);
     if (!c.mapped)
         return lucid__fn_run(s, c.self->f, x, nx, out);
-    /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
-    if (c.self->options.strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0) {
-        (void)run_isolated(s, &c, out);
-        return lucid_error(s);
-    }
+    pieces p;
     lucid_rng_state start = lucid_generator_state(s->session->generator);
-    lucid_scope child;
-    lucid__scope_enter(&child, s);
-    lucid_results *r = lucid_results_new(&child);
-    bool ok = r && run_vectorized(&child, &c, r);
-    bool diverged = s->session->status == LUCID_DIVERGED && s->session->diverged == 0;
-    if (!ok && diverged && c.self->options.strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
+    lucid_strategy strategy = c.self->options.strategy;
+    if (!pieces_begin(s, &c, &p))
+        return lucid_error(s);
+    /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
+    bool isolated = strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
+    bool ok = isolated ? run_isolated(s, &c, &p) : run_chunks(s, &c, &p);
+    /* Lanes that parted while another vmap around them had a say in it: one at a time. */
+    if (!ok && s->session->status == LUCID_DIVERGED && s->session->diverged == 0 &&
+        strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
         lucid_clear_error(s);
         lucid_generator_set_state(s->session->generator, start);
-        r = lucid_results_new(&child);
-        ok = r && run_isolated(&child, &c, r);
+        ok = pieces_begin(s, &c, &p) && run_isolated(s, &c, &p);
     }
-    for (size_t k = 0; ok && k < r->count; k++)
-        (void)push_result(s, out, k, r->count, r->aux, r->at[k].x);
-    lucid__scope_leave(&child);
+    if (ok)
+        pieces_end(s, &p, out);
     return lucid_error(s);
 }
 
