@@ -296,10 +296,11 @@ def write_docs(where: str, packages: list[list[str]], table: list[list[str]]) ->
 
 Measured by `bench/run.py --write-docs` on {datetime.date.today()}: {where}.
 
-Each library runs in a process of its own, pinned to the same cores; they take turns. A time is that
-of one call with its evaluation, everything compiled or planned before; "first" is the first call in
-the process, compilation included. JAX runs under `jit`. "Time over" is lucid's median divided by the
-other library's; "difference" is the largest one between results, relative to the largest magnitude.
+Each library runs in a process of its own, pinned to the same cores; they take turns. A time is
+that of one call with its evaluation, everything compiled or planned before; "first" is the first
+call in the process, compilation included. JAX runs under `jit`. "Time over" is lucid's median
+divided by the other library's; "difference" is the largest one between results, relative to the
+largest magnitude.
 
 {names}
 
