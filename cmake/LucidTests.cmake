@@ -1,5 +1,6 @@
 # tests/c/test_*.c: one executable each, on the static library so that internal headers can be used.
 # fuzz/*.c: libFuzzer targets, and the same code run over fuzz/corpus/<name>/ as a plain test.
+# examples/c/*.c: example_<name> each, run as a test; they see the public header alone.
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -54,4 +55,16 @@ foreach(file IN LISTS fuzzers)
       COMMAND ${name}_corpus "${PROJECT_SOURCE_DIR}/fuzz/corpus/${name}")
     set_tests_properties(${name}_corpus PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT})
   endif()
+endforeach()
+
+set(example_dp_digits_arguments --steps 20)
+file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/c/*.c")
+foreach(file IN LISTS examples)
+  get_filename_component(name "${file}" NAME_WE)
+  set(name example_${name})
+  add_executable(${name} "${file}")
+  target_link_libraries(${name} PRIVATE lucid_flags lucid_static m)
+  add_test(NAME ${name} COMMAND ${name} ${${name}_arguments}
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT})
 endforeach()
