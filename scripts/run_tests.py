@@ -76,7 +76,8 @@ def run_pytest(preset: str, quick: bool) -> Count:
     command += [f"--junitxml={report}", "tests/python"]
     if quick:
         command += ["-x"]
-    finished = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    environment = {**os.environ, "LUCID_BUILD": str(ROOT / "build" / preset)}
+    finished = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment)
     count = Count()
     if report.exists():
         for suite in ElementTree.parse(report).iter("testsuite"):
