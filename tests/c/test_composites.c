@@ -47,6 +47,17 @@ FUNCTION(f_norm_inf, lucid_norm(s, x[0], INFINITY, LUCID_DIMS(-1)))
 FUNCTION(f_norm_minus_inf, lucid_norm(s, x[0], -INFINITY, LUCID_DIMS(-1)))
 FUNCTION(f_norm_0, lucid_norm(s, x[0], 0, LUCID_ALL))
 
+/* The gradient at one example of the sum of the function that `user` points to. */
+static lucid_status sum_gradient(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *user)
+{
+    lucid_tensor value;
+    lucid_fn f = lucid_fn_new(s, *(lucid_function *const *)user, 1, NULL);
+    lucid_fn back = lucid_vjp(s, f, x, nx, &value, 1);
+    lucid_tensor ct = lucid_ones_like(s, value);
+    return lucid_call(s, back, &ct, 1, y, ny);
+}
+
 static lucid_scope *s;
 
 static int begin(void **state)
@@ -500,6 +511,42 @@ static void test_norm(void **state)
     has_error(s, LUCID_VALUE_ERROR, "norm: order");
 }
 
+/* Lanes at hard points among ordinary ones: neither spoils the other. */
+static void test_hard_lanes(void **state)
+{
+    (void)state;
+    const double inf = INFINITY;
+    static const double e = 0.73105857863000487925, f = 0.26894142136999512075; /* sigmoid(+-1) */
+    const struct {
+        const char *name;
+        lucid_function *f;
+        double x[3][2], want[3][2];
+    } cases[] = {
+        {"norm", f_norm2, {{0, 0}, {3, 4}, {0, -1}}, {{0, 0}, {0.6, 0.8}, {0, -1}}},
+        {"norm 1", f_norm1, {{0, 0}, {3, -4}, {0, 1}}, {{0, 0}, {1, -1}, {0, 1}}},
+        {"std",
+         f_std_all,
+         {{2, 2}, {0, 2}, {3, 1}},
+         {{0, 0}, {-M_SQRT1_2, M_SQRT1_2}, {M_SQRT1_2, -M_SQRT1_2}}},
+        {"logsumexp", f_logsumexp, {{-inf, -inf}, {-inf, 2}, {1, 0}}, {{0, 0}, {0, 1}, {e, f}}},
+        {"relu", f_relu, {{0, 1}, {-1, -0.0}, {inf, -inf}}, {{0, 1}, {0, 0}, {1, 0}}},
+        {"softplus", f_softplus, {{0, 1}, {inf, -inf}, {1e6, -1e6}}, {{0.5, e}, {1, 0}, {1, 0}}},
+        {"clamp", f_clamp, {{1, -1}, {2, -2}, {0.5, inf}}, {{1, 1}, {0, 0}, {1, 0}}},
+        {"softmax", f_softmax, {{-inf, 1}, {1e6, -1e6}, {3, 3}}, {{0, 0}, {0, 0}, {0, 0}}},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        lucid_tensor x = lucid_from_data(s, cases[c].x, LUCID_FLOAT64, LUCID_SHAPE(3, 2)), y, dx;
+        lucid_fn lanes = lucid_vmap(s, lucid_fn_new(s, cases[c].f, 1, NULL), NULL);
+        lucid_fn back = lucid_vjp(s, lanes, &x, 1, &y, 1);
+        lucid_tensor ct = lucid_ones_like(s, y);
+        (void)lucid_call(s, back, &ct, 1, &dx, 1);
+        same_elements(s, cases[c].name, dx, cases[c].want[0], 1e-14);
+        lucid_fn each = lucid_fn_new(s, sum_gradient, 1, (void *)(uintptr_t)&cases[c].f);
+        y = lucid_call1(s, lucid_vmap(s, each, NULL), x);
+        same_elements(s, cases[c].name, y, cases[c].want[0], 1e-14);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -515,6 +562,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mean_var_std, begin, end),
         cmocka_unit_test_setup_teardown(test_logsumexp, begin, end),
         cmocka_unit_test_setup_teardown(test_norm, begin, end),
+        cmocka_unit_test_setup_teardown(test_hard_lanes, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
