@@ -126,7 +126,8 @@ static row_machine *new_row_machine(const fold *f)
         return NULL;
     r->p = *f->p;
     r->p.loads = r->loads;
-    if (lucid__machine_init(&r->m, &r->p, f->slots))
+    memcpy(r->loads, f->p->loads, (size_t)f->p->nloads * sizeof *r->loads);
+    if (lucid__machine_init(&r->m, &r->p, f->slots, f->reduced))
         return r;
     lucid__free(r);
     return NULL;
@@ -226,7 +227,7 @@ static lucid_status run_columns(const fold *f, int threads)
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         lucid__machine m;
-        bool ready = lucid__machine_init(&m, f->p, f->slots);
+        bool ready = lucid__machine_init(&m, f->p, f->slots, f->kept);
         char *acc = lucid__malloc((size_t)(LANES + 1) * LUCID__TILE * LANE_BYTES);
         if (!ready || !acc)
             atomic_store(&failed, true);

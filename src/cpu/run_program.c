@@ -6,7 +6,7 @@
 #include "base/thread.h"
 #include "cpu/threads.h"
 
-enum { LANE_BYTES = 8, POINTS_PER_THREAD = 1 << 14 };
+enum { POINTS_PER_THREAD = 1 << 14 };
 
 int64_t lucid__product(const int64_t *dim, int ndim)
 {
@@ -22,27 +22,6 @@ int lucid__threads_for(int64_t points)
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }
-
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
-{
-    m->program = p;
-    m->bodies = lucid__bodies_get();
-    m->slots = slots;
-    m->memory = lucid__malloc((size_t)p->nregs * LUCID__TILE * LANE_BYTES + 64);
-    if (!m->memory)
-        return false;
-    uintptr_t skew = (uintptr_t)m->memory % 64;
-    for (int r = 0; r < p->nregs; r++)
-        m->reg[r] = m->memory + (64 - skew) + (size_t)r * LUCID__TILE * LANE_BYTES;
-    return true;
-}
-
-void lucid__machine_free(lucid__machine *m)
-{
-    lucid__free(m->memory);
-}
-
-/* ---- moving lanes ----------------------------------------------------------------------------- */
 
 /* Copies n elements with strides in elements. */
 static void copy_lanes(char *to, int64_t to_stride, const char *from, int64_t from_stride,
@@ -65,6 +44,76 @@ static void copy_lanes(char *to, int64_t to_stride, const char *from, int64_t fr
         COPY(uint8_t);
 #undef COPY
 }
+
+/* ---- machines ----------------------------------------------------------------------------------- */
+
+/* The register's own lanes; a register can also stand for lanes in a stream's memory. */
+static char *own_lanes(const lucid__machine *m, int reg)
+{
+    return m->memory + (64 - (uintptr_t)m->memory % 64) + (size_t)reg * m->lanes_bytes;
+}
+
+static size_t stream_size(const lucid__stream *t)
+{
+    return lucid_dtype_size((lucid_dtype)t->dtype);
+}
+
+static size_t widest(const lucid__program *p)
+{
+    size_t size = 1;
+    for (int i = 0; i < p->nloads; i++)
+        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
+        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
+        size = bytes > size ? bytes : size;
+    }
+    return size;
+}
+
+static char *stream_base(const lucid__machine *m, const lucid__stream *t)
+{
+    return (char *)m->slots[t->slot] + t->offset * (int64_t)stream_size(t);
+}
+
+static void fill_uniform(lucid__machine *m, const lucid__stream *t, int64_t lanes)
+{
+    for (int d = 0; d < m->program->ndim; d++)
+        if (t->stride[d] != 0)
+            return;
+    m->uniform[t->reg] = true;
+    copy_lanes(m->reg[t->reg], 1, stream_base(m, t), 0, lanes, stream_size(t));
+}
+
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
+                         int64_t lanes)
+{
+    m->program = p;
+    m->bodies = lucid__bodies_get();
+    m->slots = slots;
+    if (lanes > LUCID__TILE)
+        lanes = LUCID__TILE;
+    /* Registers a power of two apart would fall on the same lines of the cache. */
+    m->lanes_bytes = ((size_t)lanes * widest(p) + 63) / 64 * 64 + 64;
+    m->memory = lucid__malloc((size_t)p->nregs * m->lanes_bytes + 64);
+    if (!m->memory)
+        return false;
+    for (int r = 0; r < p->nregs; r++)
+        m->reg[r] = own_lanes(m, r);
+    for (int i = 0; i < p->nloads; i++) {
+        m->uniform[i] = false;
+        fill_uniform(m, &p->loads[i], lanes);
+    }
+    return true;
+}
+
+void lucid__machine_free(lucid__machine *m)
+{
+    lucid__free(m->memory);
+}
+
+/* ---- moving lanes ----------------------------------------------------------------------------- */
 
 /* Element offset of point `first` and the index of each dim there. */
 static int64_t locate(const int64_t *dim, int ndim, const int64_t *stride, int64_t first,
@@ -119,43 +168,39 @@ static void transfer(char *memory, const int64_t *stride, const int64_t *dim, in
     }
 }
 
-static char *stream_base(const lucid__machine *m, const lucid__stream *t)
+/* Where n points from `first` on stand in memory, if they do so one after the other; or NULL. */
+static char *dense_lanes(const lucid__stream *t, char *base, const int64_t *dim, int ndim,
+                         int64_t first, int64_t n)
 {
-    return (char *)m->slots[t->slot] + t->offset * (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
-}
-
-/* Whether n points from `first` on stand one after the other in memory. */
-static bool dense(const lucid__stream *t, const int64_t *dim, int ndim, int64_t first, int64_t n)
-{
-    return ndim > 0 && t->stride[ndim - 1] == 1 && first % dim[ndim - 1] + n <= dim[ndim - 1];
+    if (ndim == 0 || t->stride[ndim - 1] != 1 || first % dim[ndim - 1] + n > dim[ndim - 1])
+        return NULL;
+    int64_t index[LUCID_MAX_NDIM];
+    return base + locate(dim, ndim, t->stride, first, index) * (int64_t)stream_size(t);
 }
 
 static void load(lucid__machine *m, const lucid__stream *t, const int64_t *dim, int ndim,
                  const int64_t *shift, int64_t first, int64_t n)
 {
-    size_t size = lucid_dtype_size((lucid_dtype)t->dtype);
+    size_t size = stream_size(t);
     char *base = stream_base(m, t);
+    if (m->uniform[t->reg])
+        return;
     if (shift)
         for (int i = 0; i < m->program->ndim; i++)
             base += shift[i] * t->stride[i] * (int64_t)size;
-    if (dense(t, dim, ndim, first, n)) { /* read in place */
-        int64_t index[LUCID_MAX_NDIM];
-        m->reg[t->reg] = base + locate(dim, ndim, t->stride, first, index) * (int64_t)size;
+    m->reg[t->reg] = dense_lanes(t, base, dim, ndim, first, n); /* read in place */
+    if (m->reg[t->reg])
         return;
-    }
-    char *own =
-        m->memory + (64 - (uintptr_t)m->memory % 64) + (size_t)t->reg * LUCID__TILE * LANE_BYTES;
-    m->reg[t->reg] = own;
-    transfer(base, t->stride, dim, ndim, first, n, own, size, true);
+    m->reg[t->reg] = own_lanes(m, t->reg);
+    transfer(base, t->stride, dim, ndim, first, n, m->reg[t->reg], size, true);
 }
 
 void lucid__machine_store(const lucid__machine *m, const lucid__stream *to, const void *lanes,
                           const int64_t *dim, int ndim, int64_t first, int64_t n)
 {
-    size_t size = lucid_dtype_size((lucid_dtype)to->dtype);
     transfer(stream_base(m, to), to->stride, dim, ndim, first, n,
              (char *)(uintptr_t)lanes, /* only read */
-             size, false);
+             stream_size(to), false);
 }
 
 /* ---- instructions ------------------------------------------------------------------------------ */
@@ -218,36 +263,26 @@ void lucid__machine_compute(lucid__machine *m, const int64_t *dim, int ndim, con
 
 /* ---- elementwise programs ------------------------------------------------------------------------ */
 
-/* Instructions write straight into memory where a store is dense; what is stored elsewhere, or
+/* Instructions write straight into memory where a store is dense; what is stored elsewhere too, or
  * comes unchanged from a load, is copied. */
 static void run_tile(lucid__machine *m, int64_t first, int64_t n)
 {
     const lucid__program *p = m->program;
-    bool direct[LUCID__MAX_REGISTERS] = {false};
     for (int i = 0; i < p->nstores; i++) {
         const lucid__stream *t = &p->stores[i];
-        if (p->ninstrs == 0 || t->reg < p->nloads || direct[t->reg] ||
-            !dense(t, p->dim, p->ndim, first, n))
+        if (t->reg < p->nloads)
             continue;
-        int64_t index[LUCID_MAX_NDIM];
-        int64_t at = locate(p->dim, p->ndim, t->stride, first, index);
-        m->reg[t->reg] = stream_base(m, t) + at * (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
-        direct[t->reg] = true;
+        m->reg[t->reg] = dense_lanes(t, stream_base(m, t), p->dim, p->ndim, first, n);
+        if (!m->reg[t->reg])
+            m->reg[t->reg] = own_lanes(m, t->reg);
     }
     lucid__machine_compute(m, p->dim, p->ndim, NULL, first, n);
-    for (int i = 0; i < p->nstores; i++)
-        if (!direct[p->stores[i].reg])
-            lucid__machine_store(m, &p->stores[i], m->reg[p->stores[i].reg], p->dim, p->ndim, first,
-                                 n);
-}
-
-/* A dense store may point a register at memory for one tile only: the last tile of a row may not be
- * dense, and then the register must be its own again. */
-static void reset_registers(lucid__machine *m)
-{
-    char *own = m->memory + (64 - (uintptr_t)m->memory % 64);
-    for (int r = 0; r < m->program->nregs; r++)
-        m->reg[r] = own + (size_t)r * LUCID__TILE * LANE_BYTES;
+    for (int i = 0; i < p->nstores; i++) {
+        const lucid__stream *t = &p->stores[i];
+        const char *at = dense_lanes(t, stream_base(m, t), p->dim, p->ndim, first, n);
+        if (!at || at != m->reg[t->reg])
+            lucid__machine_store(m, t, m->reg[t->reg], p->dim, p->ndim, first, n);
+    }
 }
 
 static lucid_status run_map(const lucid__program *p, void *const *slots)
@@ -259,7 +294,7 @@ static lucid_status run_map(const lucid__program *p, void *const *slots)
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         lucid__machine m;
-        bool ready = lucid__machine_init(&m, p, slots);
+        bool ready = lucid__machine_init(&m, p, slots, points);
         if (!ready)
             atomic_store(&failed, true);
 #pragma omp for schedule(static)
@@ -267,7 +302,6 @@ static lucid_status run_map(const lucid__program *p, void *const *slots)
             int64_t first = t * LUCID__TILE, left = points - first;
             if (!ready)
                 continue;
-            reset_registers(&m);
             run_tile(&m, first, left < LUCID__TILE ? left : LUCID__TILE);
         }
         if (ready)

@@ -14,11 +14,15 @@ typedef struct lucid__machine {
     const lucid__program *program;
     const lucid__bodies *bodies;
     void *const *slots;
-    char *memory;                    /* nregs registers of LUCID__TILE 8-byte lanes */
-    void *reg[LUCID__MAX_REGISTERS]; /* where a register's lanes are now */
+    char *memory;                       /* of the registers' own lanes */
+    size_t lanes_bytes;                 /* of one register there */
+    bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
+    void *reg[LUCID__MAX_REGISTERS];    /* where a register's lanes are now */
 } lucid__machine;
 
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots);
+/* For tiles of at most `lanes` points. */
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
+                         int64_t lanes);
 void lucid__machine_free(lucid__machine *m);
 
 /* Loads and computes the points first .. first + n - 1 (n <= LUCID__TILE) of the loop space whose dims

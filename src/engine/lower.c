@@ -37,18 +37,6 @@ bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__loca
     return true;
 }
 
-static void use_slot(lucid__plan *p, int slot)
-{
-    p->slots[slot].last_used = p->nsteps;
-}
-
-static void make_slot(lucid__plan *p, int slot)
-{
-    if (p->slots[slot].made_by < 0)
-        p->slots[slot].made_by = p->nsteps;
-    use_slot(p, slot);
-}
-
 static bool add_step(lucid__lowering *l, const lucid__step *step)
 {
     lucid__plan *p = l->plan;
@@ -71,64 +59,14 @@ static bool add_step(lucid__lowering *l, const lucid__step *step)
 typedef struct draft {
     lucid_shape space;
     int reduced, nloads;
-    lucid__location loads[4];
-    const int64_t *load_stride[4]; /* over the space; NULL: the location's own */
+    lucid__location loads[3];
+    const int64_t *load_stride[3]; /* over the space; NULL: the location's own */
     lucid__location store;
     lucid__instr instr;
     bool has_instr;
+    bool overwrites; /* what an earlier step wrote */
     lucid__prim_id fold;
 } draft;
-
-/* Whether dim d of the streams continues dim p: one loop can walk both. */
-static bool mergeable(const lucid__program *g, int p, int d, bool reduced)
-{
-    for (int i = 0; i < g->nloads; i++)
-        if (g->loads[i].stride[p] != g->loads[i].stride[d] * g->dim[d])
-            return false;
-    for (int i = 0; !reduced && i < g->nstores; i++)
-        if (g->stores[i].stride[p] != g->stores[i].stride[d] * g->dim[d])
-            return false;
-    return true;
-}
-
-static void move_dim(lucid__program *g, int to, int from)
-{
-    g->dim[to] = g->dim[from];
-    for (int i = 0; i < g->nloads; i++)
-        g->loads[i].stride[to] = g->loads[i].stride[from];
-    for (int i = 0; i < g->nstores; i++)
-        g->stores[i].stride[to] = g->stores[i].stride[from];
-}
-
-/* Drops dims of size 1 and merges neighbours, within the kept and within the reduced dims. */
-static void collapse(lucid__program *g)
-{
-    int kept = g->ndim - g->reduced, ndim = 0, group_start = 0, new_reduced = 0;
-    for (int d = 0; d < g->ndim; d++) {
-        bool reduced = d >= kept;
-        if (d == kept)
-            group_start = ndim;
-        if (g->dim[d] == 1)
-            continue;
-        if (ndim > group_start && mergeable(g, ndim - 1, d, reduced)) {
-            int64_t size = g->dim[ndim - 1] * g->dim[d];
-            move_dim(g, ndim - 1, d);
-            g->dim[ndim - 1] = size;
-            continue;
-        }
-        move_dim(g, ndim++, d);
-        new_reduced += reduced;
-    }
-    if (g->reduced > 0 && new_reduced == 0) { /* a fold over one element is still a fold */
-        g->dim[ndim] = 1;
-        for (int i = 0; i < g->nloads; i++)
-            g->loads[i].stride[ndim] = 0;
-        ndim++;
-        new_reduced = 1;
-    }
-    g->ndim = ndim;
-    g->reduced = new_reduced;
-}
 
 static lucid__stream stream(const lucid__location *l, const int64_t *stride, int ndim, int reg)
 {
@@ -145,7 +83,7 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     int64_t points = lucid__numel(&d->space);
     if (points == 0 && (d->reduced == 0 || lucid__numel(&d->store.aval.shape) == 0))
         return true; /* nothing to write */
-    lucid__step step = {.kind = LUCID__STEP_PROGRAM, .prim = made_for};
+    lucid__step step = {.kind = LUCID__STEP_PROGRAM, .prim = made_for, .overwrites = d->overwrites};
     lucid__program *g = &step.program;
     g->ndim = d->space.ndim;
     g->reduced = d->reduced;
@@ -154,38 +92,38 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     g->nstores = 1;
     g->ninstrs = d->has_instr;
     g->nregs = d->nloads + d->has_instr;
-    g->loads = lucid__arena_alloc(l->plan->arena, 5 * sizeof *g->loads);
+    g->loads = lucid__arena_alloc(l->plan->arena, 4 * sizeof *g->loads);
     g->instrs = lucid__arena_alloc(l->plan->arena, sizeof *g->instrs);
     if (!g->loads || !g->instrs)
         return out_of_memory(l);
-    g->stores = g->loads + 4;
+    g->stores = g->loads + 3;
     int result = g->nregs - 1;
-    for (int i = 0; i < d->nloads; i++) {
+    for (int i = 0; i < d->nloads; i++)
         g->loads[i] = stream(&d->loads[i], d->load_stride[i], g->ndim, i);
-        use_slot(l->plan, d->loads[i].slot);
-    }
     g->stores[0] = stream(&d->store, NULL, g->ndim - g->reduced, result);
-    make_slot(l->plan, d->store.slot);
     if (d->has_instr) {
         g->instrs[0] = d->instr;
         g->instrs[0].dst = (uint16_t)result;
         for (int i = 0; i < 3; i++)
-            g->instrs[0].src[i] = (uint16_t)(i < d->nloads ? i : 0);
+            g->instrs[0].src[i] = (uint16_t)(i < d->nloads ? i : result);
     }
     if (d->reduced > 0) {
         g->fold = (uint16_t)d->fold;
         g->folded = (uint16_t)result;
         g->fold_dtype = (uint8_t)d->store.aval.dtype;
     }
-    if (!d->has_instr || d->instr.op != LUCID__iota) /* which counts along a dim of the space */
-        collapse(g);
+    lucid__program_squeeze(g);
     return add_step(l, &step);
 }
 
 static bool emit_copy(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *from,
-                      const lucid__location *to)
+                      const lucid__location *to, bool overwrites)
 {
-    draft d = {.space = from->aval.shape, .nloads = 1, .loads = {*from}, .store = *to};
+    draft d = {.space = from->aval.shape,
+               .nloads = 1,
+               .loads = {*from},
+               .store = *to,
+               .overwrites = overwrites};
     return emit_program(l, made_for, &d);
 }
 
@@ -242,7 +180,7 @@ static bool lower_reduction(lucid__lowering *l, const lucid__node *node, const l
     d.load_stride[0] = stride;
     d.store = *out;
     if (d.reduced == 0)
-        return emit_copy(l, (lucid__prim_id)node->prim, in, out);
+        return emit_copy(l, (lucid__prim_id)node->prim, in, out, false);
     return emit_program(l, (lucid__prim_id)node->prim, &d);
 }
 
@@ -254,7 +192,7 @@ static bool lower_concatenate(lucid__lowering *l, const lucid__node *node,
     lucid__location part = *out;
     for (int i = 0; i < node->nin; i++) {
         part.aval.shape = in[i].aval.shape;
-        if (!emit_copy(l, LUCID__concatenate, &in[i], &part))
+        if (!emit_copy(l, LUCID__concatenate, &in[i], &part, false))
             return false;
         part.offset += in[i].aval.shape.dim[dim] * out->stride[dim];
     }
@@ -271,7 +209,7 @@ static bool lower_pad(lucid__lowering *l, const lucid__node *node, const lucid__
         part.offset += node->params[i] * out->stride[i];
         part.stride[i] = out->stride[i] * (node->params[2 * n + i] + 1);
     }
-    return emit_zeros(l, LUCID__pad, out) && emit_copy(l, LUCID__pad, in, &part);
+    return emit_zeros(l, LUCID__pad, out) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 
 static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
@@ -298,13 +236,9 @@ static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const luci
         bool must = (kernel->contiguous >> (i < 31 ? i : 31)) & 1;
         if (must && !lucid__is_contiguous(&in[i].aval.shape, in[i].stride) &&
             (!lucid__lower_alloc(l, &in[i].aval, &inputs[i]) ||
-             !emit_copy(l, prim, &in[i], &inputs[i])))
+             !emit_copy(l, prim, &in[i], &inputs[i], false)))
             return false;
     }
-    for (int i = 0; i < node->nin; i++)
-        use_slot(l->plan, inputs[i].slot);
-    for (int k = 0; k < node->nout; k++)
-        make_slot(l->plan, out[k].slot);
     lucid__step step = {.kind = LUCID__STEP_KERNEL,
                         .prim = prim,
                         .nin = node->nin,
@@ -336,7 +270,7 @@ bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid_
         lucid__location part = *out;
         part.aval = in->aval;
         lucid__strides(&part.aval.shape, part.stride);
-        return emit_copy(l, LUCID__reshape, in, &part);
+        return emit_copy(l, LUCID__reshape, in, &part, false);
     }
     case LUCID__argmax:
     case LUCID__argmin:

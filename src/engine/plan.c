@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include "base/memory.h"
+#include "engine/fuse.h"
 #include "engine/lower.h"
 
 /* Positions of all outputs of all nodes of a structure, flattened. */
@@ -73,19 +74,38 @@ static bool list_results(lucid__plan *plan, const lucid__structure *st, const pl
             r->node = (int)i;
             r->out = k;
             r->location = p->at[p->first[st->nleaves + i] + (size_t)k];
-            plan->slots[r->location.slot].last_used = plan->nsteps;
         }
     return true;
+}
+
+static void use_slot(lucid__plan *plan, int slot, int step, bool write)
+{
+    if (write && plan->slots[slot].made_by < 0)
+        plan->slots[slot].made_by = step;
+    plan->slots[slot].last_used = step;
 }
 
 /* Which slots begin and end with each step. */
 static void link_slots(lucid__plan *plan)
 {
-    for (int i = 0; i < plan->nsteps; i++)
-        plan->steps[i].first_made = plan->steps[i].first_dead = -1;
+    for (int i = 0; i < plan->nsteps; i++) {
+        lucid__step *step = &plan->steps[i];
+        const lucid__program *g = &step->program;
+        step->first_made = step->first_dead = -1;
+        for (int j = 0; j < g->nloads; j++)
+            use_slot(plan, g->loads[j].slot, i, false);
+        for (int j = 0; j < g->nstores; j++)
+            use_slot(plan, g->stores[j].slot, i, true);
+        for (int j = 0; j < step->nin; j++)
+            use_slot(plan, step->in[j].slot, i, false);
+        for (int j = 0; j < step->nout; j++)
+            use_slot(plan, step->out[j].slot, i, true);
+    }
+    for (int i = 0; i < plan->nresults; i++)
+        plan->slots[plan->results[i].location.slot].last_used = plan->nsteps;
     for (int k = 0; k < plan->nslots; k++) {
         lucid__slot *slot = &plan->slots[k];
-        if (slot->made_by < 0) /* a leaf */
+        if (slot->made_by < 0) /* a leaf, or never in memory */
             continue;
         lucid__step *made_by = &plan->steps[slot->made_by];
         slot->next_made = made_by->first_made;
@@ -108,7 +128,8 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
         lucid__lowering l = {.s = s, .plan = plan, .backend = backend};
         places p;
         ok = places_new(scratch, st, &p) && place_leaves(&l, st, &p) &&
-             lower_all(&l, scratch, st, &p) && list_results(plan, st, &p);
+             lower_all(&l, scratch, st, &p) && list_results(plan, st, &p) &&
+             lucid__fuse(s, plan, scratch);
     }
     lucid__arena_free(scratch);
     if (ok) {

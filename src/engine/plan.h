@@ -21,6 +21,7 @@ typedef struct lucid__step {
     lucid__step_kind kind;
     lucid__program program; /* PROGRAM */
     lucid__prim_id prim;    /* KERNEL; of a PROGRAM: what it was made for */
+    bool overwrites;        /* PROGRAM: what an earlier step wrote to the same slot */
     int nin, nout, nparams; /* KERNEL */
     const lucid__location *in, *out;
     const int64_t *params;

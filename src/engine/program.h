@@ -2,6 +2,8 @@
  *
  * A program walks a loop space of up to LUCID_MAX_NDIM dims. At every point it loads one element per
  * load stream into a register, runs straight-line instructions on registers, and stores registers.
+ * Loads have the registers 0, 1, ..., which no instruction writes; the register of a store is written
+ * once. Instructions do not write what they read.
  * A backend runs many points at once: a register is a vector of lanes. With `reduced` > 0 the last
  * so many dims are folded: register `folded` is combined over them by the reduction `fold`, and the
  * stores, whose strides cover the other dims only, write the result.
@@ -26,7 +28,7 @@
 enum {
     LUCID__FOLD_LANES = 16,
     LUCID__FOLD_BLOCK = 4096,
-    LUCID__MAX_REGISTERS = 64,
+    LUCID__MAX_REGISTERS = 256,
 };
 
 typedef struct lucid__instr {
@@ -55,5 +57,11 @@ typedef struct lucid__program {
     uint16_t folded; /* the register that is combined */
     uint8_t fold_dtype;
 } lucid__program;
+
+/* Both leave the meaning as it is. squeeze: drops dims of size 1, so that programs over the same
+ * points have the same dims. merge: walks neighbouring dims as one where every stream allows it;
+ * rarer ends of rows, longer runs of lanes. */
+void lucid__program_squeeze(lucid__program *g);
+void lucid__program_merge(lucid__program *g);
 
 #endif

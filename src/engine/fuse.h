@@ -1,0 +1,12 @@
+/* Fusion: steps over the same points become one program, whose intermediate values stay in registers and
+ * reach memory only when something else wants them. */
+#ifndef LUCID__FUSE_H
+#define LUCID__FUSE_H
+
+#include "engine/plan.h"
+
+/* Replaces the plan's steps, which must each do one thing (lower.h), by fewer that give the same bits.
+ * False and an error in s: out of memory. */
+bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch);
+
+#endif
