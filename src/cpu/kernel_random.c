@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/philox_tile.h"
+#include "cpu/threads.h"
 
 enum {
     TILE = LUCID__PHILOX_TILE,
@@ -94,7 +95,8 @@ lucid_status lucid__random_bits_kernel(const lucid__kernel_args *args)
     int64_t words = all / lanes, blocks = words / 4 + (words % 4 != 0), total = lanes * blocks;
     const work w = {args->in, words, blocks, args->out[0].data};
     lucid__philox_run *run = choose_run();
-#pragma omp parallel for schedule(static) if (total >= PARALLEL_BLOCKS)
+#pragma omp parallel for schedule(static) \
+    num_threads(lucid__num_threads()) if (total >= PARALLEL_BLOCKS)
     for (int64_t first = 0; first < total; first += TILE) {
         lucid__philox_tile t;
         int count = total - first < TILE ? (int)(total - first) : TILE;

@@ -7,6 +7,23 @@
 #include "prim/prim.h"
 
 static lucid__mutex engine = LUCID__MUTEX_INIT;
+
+/* A fork waits for the evaluation that runs, so that the child does not find the lock taken by a thread
+ * it does not have. */
+static void lock_engine(void)
+{
+    lucid__lock(&engine);
+}
+
+static void unlock_engine(void)
+{
+    lucid__unlock(&engine);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(lock_engine, unlock_engine, unlock_engine);
+}
 static _Atomic uint64_t steps_run;
 
 /* ---- running a plan ------------------------------------------------------------------------------ */
@@ -199,6 +216,8 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
     lucid__structure st;
     lucid__node **finished = NULL;
     size_t nfinished = 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
     lucid__lock(&engine);
     bool ok = lucid__structure_find(s, roots, n, &st);
     if (ok && st.nnodes > 0) {

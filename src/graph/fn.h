@@ -16,8 +16,8 @@ struct lucid__fn {
     lucid__refs refs;
     const char *name; /* of the transform, for messages */
     lucid__fn_call *call;
-    void (*destroy)(void *self); /* releases what self holds; may be NULL */
-    max_align_t self[];          /* `self_size` bytes, set up by the maker */
+    void (*destroy)(void *self);       /* releases what self holds; may be NULL */
+    _Alignas(max_align_t) char self[]; /* `self_size` bytes, set up by the maker */
 };
 
 /* Zeroed self; NULL: out of memory. */
