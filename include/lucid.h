@@ -212,8 +212,11 @@ LUCID_API int64_t lucid_item_int(lucid_scope *s, lucid_tensor x); /* 0 on error 
 LUCID_API bool lucid_bool(lucid_scope *s, lucid_tensor x);        /* false on error */
 /* Copies the elements, row-major, in the dtype of x; `bytes` must be their exact size. */
 LUCID_API lucid_status lucid_read(lucid_scope *s, lucid_tensor x, void *to, size_t bytes);
-/* The elements in place, row-major; valid while x is. NULL on error. */
+/* The elements in place, row-major; valid while x and s are. NULL on error. */
 LUCID_API const void *lucid_data(lucid_scope *s, lucid_tensor x);
+/* The value of x, computed and row-major in memory (x itself or a copy): its lucid_data stands there
+ * for as long as this tensor is retained. */
+LUCID_API lucid_tensor lucid_row_major(lucid_scope *s, lucid_tensor x);
 LUCID_API void lucid_print(lucid_scope *s, lucid_tensor x); /* to standard output */
 /* As snprintf: writes at most `size` bytes, returns the length of the whole text. */
 LUCID_API size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size);

@@ -8,6 +8,12 @@ tensor([[2., 4.],
         [6., 8.]])
 """
 
-from lucid import func, linalg, nn
 from lucid._lucid import *  # noqa: F403
-from lucid._lucid import __version__, _rebuild_tensor
+from lucid._lucid import __version__ as __version__
+from lucid._lucid import _rebuild_tensor as _rebuild_tensor
+
+# After the names above, which must not hide these.
+from lucid import func as func  # isort: skip
+from lucid import linalg as linalg  # isort: skip
+from lucid import nn as nn  # isort: skip
+from lucid import return_types as return_types  # isort: skip

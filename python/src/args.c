@@ -117,8 +117,7 @@ lucid_dtype lucidpy_dtype(lucidpy_call *c, int i)
 {
     lucid_dtype dtype = LUCID_NO_DTYPE;
     if (!lucidpy_is_none(c, i) && !lucidpy_dtype_from(c->arg[i], &dtype))
-        lucidpy_bad_argument(
-            c, i, "a dtype (lucid.float32, float64, int32, int64 or bool)");
+        lucidpy_bad_argument(c, i, "a dtype (lucid.float32, float64, int32, int64 or bool)");
     return dtype;
 }
 
@@ -130,8 +129,8 @@ int lucidpy_word(lucidpy_call *c, int i, const char *const *words)
             return w;
     PyObject *list = PyUnicode_FromFormat("'%s'", words[0]);
     for (int w = 1; words[w] && list; w++) {
-        PyObject *longer = PyUnicode_FromFormat("%U%s'%s'", list, words[w + 1] ? ", " : " or ",
-                                                words[w]);
+        PyObject *longer =
+            PyUnicode_FromFormat("%U%s'%s'", list, words[w + 1] ? ", " : " or ", words[w]);
         Py_DECREF(list);
         list = longer;
     }

@@ -231,16 +231,16 @@ static PyMethodDef no_grad_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static const char no_grad_doc[] =
-    "no_grad()\n--\n\n"
-    "A context manager and decorator under which nothing is recorded for backward(), so that leaves "
-    "may be written in place.\n\n"
-    ">>> import lucid\n"
-    ">>> w = lucid.tensor([1.0, 2.0], requires_grad=True)\n"
-    ">>> with lucid.no_grad():\n"
-    "...     w -= 0.5\n"
-    ">>> w\n"
-    "tensor([0.5, 1.5])";
+static const char no_grad_doc[] = "no_grad()\n--\n\n"
+                                  "A context manager and decorator under which nothing is recorded "
+                                  "for backward(), so that leaves "
+                                  "may be written in place.\n\n"
+                                  ">>> import lucid\n"
+                                  ">>> w = lucid.tensor([1.0, 2.0], requires_grad=True)\n"
+                                  ">>> with lucid.no_grad():\n"
+                                  "...     w -= 0.5\n"
+                                  ">>> w\n"
+                                  "tensor([0.5000, 1.5000])";
 
 static PyType_Slot no_grad_slots[] = {
     {Py_tp_doc, LUCIDPY_SLOT(no_grad_doc)},

@@ -121,15 +121,15 @@ typedef struct exported {
     Py_ssize_t strides[LUCID_MAX_NDIM];
 } exported;
 
-const void *lucidpy_data(lucid_scope *s, lucid_tensor x)
+const void *lucidpy_data(lucid_scope *s, lucid_tensor *x)
 {
+    static const double nothing = 0; /* a tensor without elements may have no memory */
     const void *data;
-    x = lucid_own(s, x); /* another thread may rebind its object meanwhile */
-    Py_BEGIN_ALLOW_THREADS
-    data = lucid_data(s, x);
-    Py_END_ALLOW_THREADS
-    lucidpy_free_released();
-    return data;
+    lucid_tensor y = lucid_own(s, *x); /* another thread may rebind its object meanwhile */
+    Py_BEGIN_ALLOW_THREADS *x = lucid_row_major(s, y);
+    data = lucid_data(s, *x);
+    Py_END_ALLOW_THREADS lucidpy_free_released();
+    return !lucidpy_ok(s) ? NULL : data ? data : &nothing;
 }
 
 static bool fill_view(lucid_scope *s, PyObject *self, Py_buffer *view, int flags)
@@ -139,8 +139,8 @@ static bool fill_view(lucid_scope *s, PyObject *self, Py_buffer *view, int flags
         return false;
     }
     lucid_tensor x = lucidpy_handle(self);
-    const void *data = lucidpy_data(s, x);
-    if (!lucidpy_ok(s))
+    const void *data = lucidpy_data(s, &x);
+    if (!data)
         return false;
     exported *e = PyMem_Calloc(1, sizeof *e);
     if (!e) {

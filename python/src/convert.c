@@ -44,11 +44,13 @@ int lucidpy_convert_number(lucid_scope *s, PyObject *o, lucid_tensor *x)
 }
 
 /* The same number as a tensor that counts fully in promotion. */
-static int convert_strong_number(lucid_scope *s, PyObject *o, lucid_tensor *x)
+static int convert_strong_number(lucid_scope *s, PyObject *o, lucid_dtype dtype, lucid_tensor *x)
 {
     int converted = lucidpy_convert_number(s, o, x);
     if (converted != 1)
         return converted;
+    if (dtype != LUCID_NO_DTYPE)
+        *x = lucid_cast(s, *x, dtype);
     *x = lucid_full(s, LUCID_SCALAR_SHAPE, *x);
     return done(s);
 }
@@ -72,10 +74,11 @@ static int convert_by_array_method(lucid_scope *s, PyObject *o, lucidpy_sharing 
 }
 
 /* Everything that is neither a Tensor nor a bare number. */
-static int convert_array(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_tensor *x)
+static int convert_array(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_dtype dtype,
+                         lucid_tensor *x)
 {
     if (PyList_Check(o) || PyTuple_Check(o))
-        return lucidpy_import_nested_list(s, o, x) ? 1 : -1;
+        return lucidpy_import_nested_list(s, o, dtype, x) ? 1 : -1;
     if (PyUnicode_Check(o) || PyType_Check(o))
         return 0;
     if (PyObject_CheckBuffer(o))
@@ -92,15 +95,26 @@ int lucidpy_convert(lucid_scope *s, PyObject *o, lucid_tensor *x)
         return 1;
     }
     int converted = lucidpy_convert_number(s, o, x);
-    return converted ? converted : convert_array(s, o, LUCIDPY_FROZEN, x);
+    return converted ? converted : convert_array(s, o, LUCIDPY_FROZEN, LUCID_NO_DTYPE, x);
+}
+
+int lucidpy_convert_to(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_dtype dtype,
+                       lucid_tensor *x)
+{
+    int converted = 1;
+    if (lucidpy_is_tensor(o)) {
+        *x = lucidpy_handle(o);
+    } else {
+        converted = convert_strong_number(s, o, dtype, x);
+        if (converted == 0)
+            converted = convert_array(s, o, sharing, dtype, x);
+    }
+    if (converted == 1 && dtype != LUCID_NO_DTYPE)
+        *x = lucid_cast(s, *x, dtype);
+    return converted == 1 ? done(s) : converted;
 }
 
 int lucidpy_convert_data(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_tensor *x)
 {
-    if (lucidpy_is_tensor(o)) {
-        *x = lucidpy_handle(o);
-        return 1;
-    }
-    int converted = convert_strong_number(s, o, x);
-    return converted ? converted : convert_array(s, o, sharing, x);
+    return lucidpy_convert_to(s, o, sharing, LUCID_NO_DTYPE, x);
 }

@@ -8,9 +8,9 @@
 #include "tensor_type.h"
 
 typedef enum lucidpy_sharing {
-    LUCIDPY_COPY,  /* the tensor has its own memory */
+    LUCIDPY_COPY,   /* the tensor has its own memory */
     LUCIDPY_FROZEN, /* shares memory that its exporter calls read-only, copies other memory */
-    LUCIDPY_SHARE, /* shares the memory: the caller promises not to write to it meanwhile */
+    LUCIDPY_SHARE,  /* shares the memory: the caller promises not to write to it meanwhile */
 } lucidpy_sharing;
 
 /* What an operation takes as a tensor: a Tensor, a number (weak in promotion), a buffer, a nested
@@ -20,6 +20,9 @@ int lucidpy_convert(lucid_scope *s, PyObject *o, lucid_tensor *x);
 /* As lucidpy_convert, but a number becomes a tensor of its own dtype, as in lucid.tensor(2.0);
  * buffers are treated as `sharing` says. */
 int lucidpy_convert_data(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_tensor *x);
+/* The same, in this dtype, numbers of Python without a step in between; LUCID_NO_DTYPE: as above. */
+int lucidpy_convert_to(lucid_scope *s, PyObject *o, lucidpy_sharing sharing, lucid_dtype dtype,
+                       lucid_tensor *x);
 
 /* A number of Python, as a weak scalar. 1, 0 or -1 as above. */
 int lucidpy_convert_number(lucid_scope *s, PyObject *o, lucid_tensor *x);

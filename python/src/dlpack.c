@@ -49,9 +49,9 @@ static void delete_capsule(PyObject *capsule)
 
 static dlpack_dtype dlpack_dtype_of(lucid_dtype dtype)
 {
-    uint8_t code = dtype == LUCID_BOOL          ? DLPACK_BOOL
+    uint8_t code = dtype == LUCID_BOOL       ? DLPACK_BOOL
                    : lucidpy_is_float(dtype) ? DLPACK_FLOAT
-                                                : DLPACK_INT;
+                                             : DLPACK_INT;
     return (dlpack_dtype){code, (uint8_t)(8 * lucid_dtype_size(dtype)), 1};
 }
 
@@ -81,7 +81,7 @@ static bool wants_versioned(const lucidpy_call *c, int i)
     return major && PyLong_Check(major) && PyLong_AsLong(major) >= DLPACK_MAJOR;
 }
 
-static PyObject *export(lucidpy_call *c, lucid_tensor x, const void *data, bool versioned)
+static PyObject *export(lucid_tensor x, const void *data, bool versioned)
 {
     exported *e = calloc(1, sizeof *e);
     if (!e)
@@ -101,13 +101,12 @@ static PyObject *export(lucidpy_call *c, lucid_tensor x, const void *data, bool 
             (dlpack_managed){.tensor = describe(e, data), .context = e, .deleter = delete_plain};
         managed = &e->managed.plain;
     }
-    PyObject *capsule = PyCapsule_New(managed, versioned ? "dltensor_versioned" : "dltensor",
-                                      delete_capsule);
+    PyObject *capsule =
+        PyCapsule_New(managed, versioned ? "dltensor_versioned" : "dltensor", delete_capsule);
     if (!capsule) {
         lucid_release(e->value);
         free(e);
     }
-    (void)c;
     return capsule;
 }
 
@@ -130,15 +129,12 @@ PyObject *lucidpy_op_dlpack(lucidpy_call *c)
             return NULL;
         }
     }
-    const void *data = lucidpy_data(c->s, x);
-    if (!lucidpy_ok(c->s))
-        return NULL;
-    if (c->arg[4] == Py_True) {
-        lucid_tensor copy = lucid_from_data(c->s, data, lucid_dtype_of(x), lucid_shape_of(x));
-        data = lucidpy_data(c->s, copy);
-        return lucidpy_ok(c->s) ? export(c, copy, data, wants_versioned(c, 2)) : NULL;
+    const void *data = lucidpy_data(c->s, &x);
+    if (data && c->arg[4] == Py_True) {
+        x = lucid_from_data(c->s, data, lucid_dtype_of(x), lucid_shape_of(x));
+        data = lucidpy_data(c->s, &x);
     }
-    return export(c, x, data, wants_versioned(c, 2));
+    return data ? export(x, data, wants_versioned(c, 2)) : NULL;
 }
 
 PyObject *lucidpy_op_dlpack_device(lucidpy_call *c)

@@ -3,8 +3,7 @@
 #include <string.h>
 
 typedef struct dtype_object {
-    PyObject_HEAD
-    lucid_dtype dtype;
+    PyObject_HEAD lucid_dtype dtype;
 } dtype_object;
 
 static PyTypeObject *dtype_type;
@@ -77,7 +76,9 @@ static const struct {
     const char *name;
     lucid_dtype dtype;
 } other_names[] = {
-    {"float", LUCID_FLOAT32}, {"double", LUCID_FLOAT64}, {"int", LUCID_INT32},
+    {"float", LUCID_FLOAT32},
+    {"double", LUCID_FLOAT64},
+    {"int", LUCID_INT32},
     {"long", LUCID_INT64},
 };
 

@@ -84,8 +84,9 @@ static bool take_arguments(call_state *c, PyObject *args)
             if (!lucidpy_flatten(c->s, in, o, &leaves))
                 return false;
             if (in->leaf_count == c->leaf[which]) {
-                PyErr_Format(PyExc_TypeError, "%s: argument %zd holds no tensor to differentiate by",
-                             c->run.name, i);
+                PyErr_Format(PyExc_TypeError,
+                             "%s: argument %zd holds no tensor to differentiate by", c->run.name,
+                             i);
                 return false;
             }
         } else {
@@ -147,8 +148,7 @@ static PyObject *per_argument(call_state *c, const lucid_tensor *xs)
         return lucidpy_unflatten_tensors(c->s, &c->run.in, c->node[0], xs + c->leaf[0]);
     PyObject *tuple = PyTuple_New(o->count);
     for (int k = 0; tuple && k < o->count; k++) {
-        PyObject *item =
-            lucidpy_unflatten_tensors(c->s, &c->run.in, c->node[k], xs + c->leaf[k]);
+        PyObject *item = lucidpy_unflatten_tensors(c->s, &c->run.in, c->node[k], xs + c->leaf[k]);
         if (!item || PyTuple_SetItem(tuple, k, item))
             Py_CLEAR(tuple);
     }
@@ -296,8 +296,8 @@ static bool read_argnums(const char *name, PyObject *argnums, grad_options *o)
     }
     Py_ssize_t n = PySequence_Size(argnums);
     if (n < 1 || n > MAX_ARGNUMS) {
-        PyErr_Format(PyExc_ValueError, "%s: argnums must name from 1 to %d arguments, not %zd", name,
-                     MAX_ARGNUMS, n);
+        PyErr_Format(PyExc_ValueError, "%s: argnums must name from 1 to %d arguments, not %zd",
+                     name, MAX_ARGNUMS, n);
         return false;
     }
     o->count = (int)n;

@@ -60,8 +60,7 @@ static lucid_tensor integer(lucid_scope *s, int64_t value)
     return lucid_from_data(s, &value, LUCID_INT64, LUCID_SCALAR_SHAPE);
 }
 
-bool lucidpy_view_of(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
-                     lucidpy_view *view)
+bool lucidpy_view_of(lucid_scope *s, lucid_tensor x, const lucidpy_index *index, lucidpy_view *view)
 {
     view->y = x;
     view->count = view->new_count = 0;
@@ -98,8 +97,7 @@ bool lucidpy_view_of(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
         case LUCIDPY_ANSWER: /* a new dim, taken once or not at all */
             view->y = lucid_unsqueeze(s, view->y, dim);
             view->new_dim[view->new_count++] = dim;
-            add_index(view, dim,
-                      lucid_arange(s, 0, (double)item->start, 1, LUCID_INT64));
+            add_index(view, dim, lucid_arange(s, 0, (double)item->start, 1, LUCID_INT64));
             break;
         }
         dim += item->kind == LUCIDPY_MASK ? item->dims : 1;

@@ -68,9 +68,8 @@ static lucid_shape shape_of_items(lucid_scope *s, lucid_tensor x, const lucidpy_
         } else if (item->kind == LUCIDPY_NEW) {
             shape.dim[shape.ndim++] = 1;
         } else {
-            lucid_tensor part = item->whole ? x
-                                            : lucid_slice(s, x, dim, item->start, item->stop,
-                                                          item->step);
+            lucid_tensor part =
+                item->whole ? x : lucid_slice(s, x, dim, item->start, item->stop, item->step);
             shape.dim[shape.ndim++] = lucid_size(part, dim++);
         }
     }
@@ -213,7 +212,7 @@ static lucid_tensor write_choice(lucid_scope *s, lucid_tensor x, lucid_tensor ma
 }
 
 static lucid_tensor write_any(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
-                          lucid_tensor v)
+                              lucid_tensor v)
 {
     if (!index->advanced)
         return write_basic(s, x, index, v);

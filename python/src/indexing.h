@@ -38,10 +38,11 @@ bool lucidpy_index_parse(lucid_scope *s, PyObject *o, lucid_tensor x, lucidpy_in
 /* x with slices and new dims applied, and where in it the indices go; see index_apply.c. */
 typedef struct lucidpy_view {
     lucid_tensor y;
-    int count;                            /* of indices */
-    int dim[LUCIDPY_MAX_ITEMS];           /* of y, that each of them stands for */
+    int count;                  /* of indices */
+    int dim[LUCIDPY_MAX_ITEMS]; /* of y, that each of them stands for */
     lucid_tensor index[LUCIDPY_MAX_ITEMS];
-    bool adjacent; /* then the dims of the result stand where the first index stood, else in front */
+    bool
+        adjacent; /* then the dims of the result stand where the first index stood, else in front */
     int new_count;
     int new_dim[LUCIDPY_MAX_ITEMS]; /* dims of y that x does not have */
 } lucidpy_view;

@@ -15,7 +15,8 @@ bool lucidpy_import_buffer(lucid_scope *s, PyObject *exporter, lucidpy_sharing s
 int lucidpy_getbuffer(PyObject *self, Py_buffer *view, int flags);
 void lucidpy_releasebuffer(PyObject *self, Py_buffer *view);
 
-/* Computes `x` without holding the GIL and returns its elements, row-major; NULL when that fails. */
-const void *lucidpy_data(lucid_scope *s, lucid_tensor x);
+/* Computes *x without holding the GIL and returns its elements, row-major; *x becomes the tensor that
+ * holds them (owned by the scope; retain it to keep them). NULL with an exception when that fails. */
+const void *lucidpy_data(lucid_scope *s, lucid_tensor *x);
 
 #endif

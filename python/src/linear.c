@@ -15,8 +15,7 @@ typedef struct form {
 
 /* What vjp and linearize return beside the output: a linear map kept by the library. */
 typedef struct linear_object {
-    PyObject_HEAD
-    const char *name;
+    PyObject_HEAD const char *name;
     lucid_fn fn;
     bool backwards; /* vjp_fn: cotangents of the output in, of the primals out */
     lucidpy_tree primals, output;
@@ -75,15 +74,17 @@ static int match(lucid_scope *s, const lucidpy_tree *expected, PyObject *o, luci
 {
     lucidpy_tree given;
     lucidpy_tree_init(&given);
-    int matched = !lucidpy_flatten(s, &given, o, &tangent_leaves) ? -1
-                  : lucidpy_tree_match(expected, &given, xs);
+    int matched = !lucidpy_flatten(s, &given, o, &tangent_leaves)
+                      ? -1
+                      : lucidpy_tree_match(expected, &given, xs);
     lucidpy_tree_clear(&given);
     return matched;
 }
 
 static bool no_match(const char *name, const char *what, const char *of)
 {
-    PyErr_Format(PyExc_ValueError, "%s: the %s do not have the structure of the %s", name, what, of);
+    PyErr_Format(PyExc_ValueError, "%s: the %s do not have the structure of the %s", name, what,
+                 of);
     return false;
 }
 
@@ -274,8 +275,8 @@ static PyObject *run_linearizer(lucidpy_call *c, linearizer *build, bool has_aux
             PyObject *output = output_of(s, &run, ys);
             if (has_aux)
                 output = pair(output, aux_of(s, &run, ys));
-            result = pair(output, new_linear(backwards ? "vjp_fn" : "linear_fn", fn, backwards,
-                                             &run, ys));
+            result = pair(output,
+                          new_linear(backwards ? "vjp_fn" : "linear_fn", fn, backwards, &run, ys));
         }
     }
     lucidpy_run_clear(&run);

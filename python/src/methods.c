@@ -39,14 +39,14 @@ PyObject *lucidpy_tensor_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     if (!s)
         return NULL;
     lucid_tensor x = {NULL};
-    int converted = lucidpy_convert_data(s, data, LUCIDPY_COPY, &x);
+    int converted = lucidpy_convert_to(s, data, LUCIDPY_COPY, dtype, &x);
     if (converted == 0)
         lucidpy_wrong_type(data, "Tensor(): data must be a number, a nested list or an array");
     if (converted != 1) {
         lucidpy_leave(s);
         return NULL;
     }
-    return lucidpy_result(s, dtype == LUCID_NO_DTYPE ? x : lucid_cast(s, x, dtype));
+    return lucidpy_result(s, x);
 }
 
 /* -- properties ------------------------------------------------------------------------------- */
@@ -134,10 +134,8 @@ PyGetSetDef lucidpy_tensor_getset[] = {
 static char *format_values(lucid_scope *s, lucid_tensor x)
 {
     size_t length;
-    Py_BEGIN_ALLOW_THREADS
-    length = lucid_format(s, x, NULL, 0);
-    Py_END_ALLOW_THREADS
-    char *text = lucid_error(s) == LUCID_OK ? PyMem_Malloc(length + 1) : NULL;
+    Py_BEGIN_ALLOW_THREADS length = lucid_format(s, x, NULL, 0);
+    Py_END_ALLOW_THREADS char *text = lucid_error(s) == LUCID_OK ? PyMem_Malloc(length + 1) : NULL;
     if (text)
         lucid_format(s, x, text, length + 1);
     lucid_status status = lucid_error(s);
@@ -203,8 +201,8 @@ static PyObject *print(lucid_tensor x, const char *text)
     } else if (is_default_dtype(dtype) && (lucid_numel(x) || dtype == LUCID_FLOAT32)) {
         result = PyUnicode_FromFormat("tensor(%U)", values);
     } else {
-        result = PyUnicode_FromFormat("tensor(%U, dtype=lucid.%s)", values,
-                                      lucid_dtype_name(dtype));
+        result =
+            PyUnicode_FromFormat("tensor(%U, dtype=lucid.%s)", values, lucid_dtype_name(dtype));
     }
     Py_DECREF(values);
     return result;
@@ -268,10 +266,8 @@ int lucidpy_contains(PyObject *self, PyObject *value)
     if (converted == 1) {
         lucid_tensor any = lucid_any(s, lucid_eq(s, lucidpy_handle(self), y), LUCID_ALL);
         bool hit;
-        Py_BEGIN_ALLOW_THREADS
-        hit = lucid_bool(s, any);
-        Py_END_ALLOW_THREADS
-        found = lucidpy_ok(s) ? hit : -1;
+        Py_BEGIN_ALLOW_THREADS hit = lucid_bool(s, any);
+        Py_END_ALLOW_THREADS found = lucidpy_ok(s) ? hit : -1;
     }
     lucidpy_leave(s);
     return found;

@@ -87,11 +87,14 @@ typedef struct cursor {
 
 static bool store(cursor *c, PyObject *o)
 {
-    if (c->dtype == LUCID_FLOAT32) {
+    if (c->dtype == LUCID_FLOAT32 || c->dtype == LUCID_FLOAT64) {
         double value = PyFloat_AsDouble(o);
         if (value == -1 && PyErr_Occurred())
             return false;
-        *(float *)(void *)c->at = (float)value;
+        if (c->dtype == LUCID_FLOAT32)
+            *(float *)(void *)c->at = (float)value;
+        else
+            *(double *)(void *)c->at = value;
     } else if (c->dtype == LUCID_INT64) {
         long long value = PyLong_AsLongLong(o);
         if (value == -1 && PyErr_Occurred()) {
@@ -135,7 +138,7 @@ static bool stack_all(lucid_scope *s, PyObject *list, lucid_tensor *x)
     return lucidpy_ok(s);
 }
 
-bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_tensor *x)
+bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_dtype wanted, lucid_tensor *x)
 {
     census c = {.depth = -1, .dtype = LUCID_BOOL};
     if (!count(&c, list, 0))
@@ -146,6 +149,8 @@ bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_tensor *x)
         c.dtype = LUCID_FLOAT32;
     else if (c.depth != c.shape.ndim)
         return ragged();
+    if (c.dtype == LUCID_FLOAT32 && wanted == LUCID_FLOAT64)
+        c.dtype = LUCID_FLOAT64;
     int64_t numel = 1;
     for (int d = 0; d < c.shape.ndim; d++)
         numel *= c.shape.dim[d];

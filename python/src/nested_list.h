@@ -5,8 +5,10 @@
 #include <Python.h>
 #include <lucid.h>
 
-/* Elements: numbers (the list becomes bool, int64 or float32, whichever holds them all), or tensors
- * and arrays, which are stacked. False: an exception is set. */
-bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_tensor *x);
+/* Elements: numbers (the list becomes bool, int64 or float32, whichever holds them all; float64 when
+ * that is the dtype it is wanted in), or tensors and arrays, which are stacked. False: an exception is
+ * set. */
+bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_dtype wanted,
+                                lucid_tensor *x);
 
 #endif

@@ -50,28 +50,28 @@ static PyObject *apply_unary(lucid_tensor (*build)(lucid_scope *, lucid_tensor),
 }
 
 /* slot, name, builder. */
-#define BINARY_OPERATORS(X)                 \
-    X(add, lucid_add)                       \
-    X(subtract, lucid_sub)                  \
-    X(multiply, lucid_mul)                  \
-    X(true_divide, lucid_div)               \
-    X(floor_divide, lucid_floor_divide)     \
-    X(remainder, lucid_remainder)           \
-    X(and, lucid_bitwise_and)               \
-    X(or, lucid_bitwise_or)                 \
-    X(xor, lucid_bitwise_xor)               \
-    X(lshift, lucid_bitwise_left_shift)     \
-    X(rshift, lucid_bitwise_right_shift)    \
+#define BINARY_OPERATORS(X) \
+    X(add, lucid_add) \
+    X(subtract, lucid_sub) \
+    X(multiply, lucid_mul) \
+    X(true_divide, lucid_div) \
+    X(floor_divide, lucid_floor_divide) \
+    X(remainder, lucid_remainder) \
+    X(and, lucid_bitwise_and) \
+    X(or, lucid_bitwise_or) \
+    X(xor, lucid_bitwise_xor) \
+    X(lshift, lucid_bitwise_left_shift) \
+    X(rshift, lucid_bitwise_right_shift) \
     X(matrix_multiply, lucid_matmul)
 
-#define DEFINE(name, build)                                     \
-    static PyObject *binary_##name(PyObject *a, PyObject *b)    \
-    {                                                           \
-        return apply(build, a, b);                              \
-    }                                                           \
-    static PyObject *in_place_##name(PyObject *a, PyObject *b)  \
-    {                                                           \
-        return apply_in_place(build, a, b);                     \
+#define DEFINE(name, build) \
+    static PyObject *binary_##name(PyObject *a, PyObject *b) \
+    { \
+        return apply(build, a, b); \
+    } \
+    static PyObject *in_place_##name(PyObject *a, PyObject *b) \
+    { \
+        return apply_in_place(build, a, b); \
     }
 BINARY_OPERATORS(DEFINE)
 #undef DEFINE
@@ -212,21 +212,19 @@ static int to_bool(PyObject *self)
         return -1;
     lucid_tensor x = lucid_own(s, lucidpy_handle(self));
     bool value;
-    Py_BEGIN_ALLOW_THREADS
-    value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS
-    int answer = lucidpy_ok(s) ? value : -1;
+    Py_BEGIN_ALLOW_THREADS value = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS int answer = lucidpy_ok(s) ? value : -1;
     lucidpy_leave(s);
     return answer;
 }
 
 const PyType_Slot lucidpy_number_slots[] = {
-#define SLOTS(name, build)                            \
-    {Py_nb_##name, LUCIDPY_SLOT(binary_##name)},      \
-    {Py_nb_inplace_##name, LUCIDPY_SLOT(in_place_##name)},
+#define SLOTS(name, build) \
+    {Py_nb_##name, LUCIDPY_SLOT(binary_##name)}, \
+        {Py_nb_inplace_##name, LUCIDPY_SLOT(in_place_##name)},
     BINARY_OPERATORS(SLOTS)
 #undef SLOTS
-    {Py_nb_power, LUCIDPY_SLOT(power)},
+        {Py_nb_power, LUCIDPY_SLOT(power)},
     {Py_nb_inplace_power, LUCIDPY_SLOT(in_place_power)},
     {Py_nb_divmod, LUCIDPY_SLOT(divide_with_remainder)},
     {Py_nb_negative, LUCIDPY_SLOT(negative)},

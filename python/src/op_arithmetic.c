@@ -140,16 +140,16 @@ static lucid_tensor is_close(lucidpy_call *c)
 {
     lucid_scope *s = c->s;
     lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
-    lucid_tensor bound = lucid_add(
-        s, lucid_scalar(s, lucidpy_float(c, 3)),
-        lucid_mul(s, lucid_scalar(s, lucidpy_float(c, 2)), lucid_abs(s, y)));
+    lucid_tensor bound =
+        lucid_add(s, lucid_scalar(s, lucidpy_float(c, 3)),
+                  lucid_mul(s, lucid_scalar(s, lucidpy_float(c, 2)), lucid_abs(s, y)));
     lucid_tensor near = lucid_le(s, lucid_abs(s, lucid_sub(s, x, y)), bound);
     /* Infinities are near to themselves alone: x == y has them, the bound lets others through. */
-    lucid_tensor close = lucid_logical_or(s, lucid_eq(s, x, y),
-                                          lucid_logical_and(s, near, lucid_isfinite(s, y)));
+    lucid_tensor close =
+        lucid_logical_or(s, lucid_eq(s, x, y), lucid_logical_and(s, near, lucid_isfinite(s, y)));
     if (lucidpy_flag(c, 4))
-        close = lucid_logical_or(s, close,
-                                 lucid_logical_and(s, lucid_isnan(s, x), lucid_isnan(s, y)));
+        close =
+            lucid_logical_or(s, close, lucid_logical_and(s, lucid_isnan(s, x), lucid_isnan(s, y)));
     return close;
 }
 
@@ -161,10 +161,8 @@ lucid_tensor lucidpy_op_isclose(lucidpy_call *c)
 static PyObject *answer(lucid_scope *s, lucid_tensor x)
 {
     bool value;
-    Py_BEGIN_ALLOW_THREADS
-    value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS
-    return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
+    Py_BEGIN_ALLOW_THREADS value = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
 }
 
 PyObject *lucidpy_op_allclose(lucidpy_call *c)
@@ -187,7 +185,8 @@ PyObject *lucidpy_op_equal(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_masked_fill(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0), mask = lucidpy_tensor(c, 1), value = lucidpy_tensor(c, 2);
+    lucid_tensor x = lucidpy_tensor(c, 0), mask = lucidpy_tensor(c, 1),
+                 value = lucidpy_tensor(c, 2);
     lucid_dtype dtype = lucid_dtype_of(x);
     return lucid_where(c->s, mask, lucid_cast(c->s, value, dtype), x);
 }

@@ -14,10 +14,11 @@ static lucid_tensor finish(lucidpy_call *c, int dtype, int grad, lucid_tensor x)
 
 /* -- from data -------------------------------------------------------------------------------- */
 
-static lucid_tensor data_argument(lucidpy_call *c, int i, lucidpy_sharing sharing)
+static lucid_tensor data_argument(lucidpy_call *c, int i, lucidpy_sharing sharing,
+                                  lucid_dtype dtype)
 {
     lucid_tensor x = {NULL};
-    int converted = lucidpy_convert_data(c->s, c->arg[i], sharing, &x);
+    int converted = lucidpy_convert_to(c->s, c->arg[i], sharing, dtype, &x);
     if (converted == 0)
         lucidpy_bad_argument(c, i, "a number, a nested list, an array or a tensor");
     else if (converted < 0)
@@ -27,27 +28,26 @@ static lucid_tensor data_argument(lucidpy_call *c, int i, lucidpy_sharing sharin
 
 lucid_tensor lucidpy_op_tensor(lucidpy_call *c)
 {
-    return finish(c, 1, 2, data_argument(c, 0, LUCIDPY_COPY));
+    return finish(c, 1, 2, data_argument(c, 0, LUCIDPY_COPY, lucidpy_dtype(c, 1)));
 }
 
 lucid_tensor lucidpy_op_as_tensor(lucidpy_call *c)
 {
-    return lucidpy_cast_argument(c, 1, data_argument(c, 0, LUCIDPY_SHARE));
+    return data_argument(c, 0, LUCIDPY_SHARE, lucidpy_dtype(c, 1));
 }
 
 lucid_tensor lucidpy_op_from_numpy(lucidpy_call *c)
 {
     if (lucidpy_is_tensor(c->arg[0]) || !lucidpy_is_array(c->arg[0]))
         lucidpy_bad_argument(c, 0, "an array");
-    return data_argument(c, 0, LUCIDPY_SHARE);
+    return data_argument(c, 0, LUCIDPY_SHARE, LUCID_NO_DTYPE);
 }
 
 lucid_tensor lucidpy_op_new_tensor(lucidpy_call *c)
 {
-    lucid_tensor like = lucidpy_tensor(c, 0), x = data_argument(c, 1, LUCIDPY_COPY);
-    if (lucidpy_is_none(c, 2))
-        x = lucid_cast(c->s, x, lucid_dtype_of(like));
-    return finish(c, 2, 3, x);
+    lucid_tensor like = lucidpy_tensor(c, 0);
+    lucid_dtype dtype = lucidpy_is_none(c, 2) ? lucid_dtype_of(like) : lucidpy_dtype(c, 2);
+    return finish(c, 2, 3, data_argument(c, 1, LUCIDPY_COPY, dtype));
 }
 
 /* -- of one value ----------------------------------------------------------------------------- */
@@ -57,8 +57,8 @@ static lucid_tensor filled(lucidpy_call *c, lucid_shape shape, double value, int
                            lucid_dtype otherwise)
 {
     lucid_dtype dtype = lucidpy_dtype(c, i);
-    lucid_tensor scalar = lucid_cast(c->s, lucid_scalar(c->s, value),
-                                     dtype == LUCID_NO_DTYPE ? otherwise : dtype);
+    lucid_tensor scalar =
+        lucid_cast(c->s, lucid_scalar(c->s, value), dtype == LUCID_NO_DTYPE ? otherwise : dtype);
     return lucid_full(c->s, shape, scalar);
 }
 
@@ -147,8 +147,8 @@ lucid_tensor lucidpy_op_new_full(lucidpy_call *c)
     lucid_tensor x = lucidpy_tensor(c, 0);
     lucid_shape shape = lucidpy_shape(c, 1);
     lucid_dtype dtype = lucidpy_dtype(c, 3);
-    lucid_tensor value = lucid_cast(c->s, lucidpy_tensor(c, 2),
-                                    dtype == LUCID_NO_DTYPE ? lucid_dtype_of(x) : dtype);
+    lucid_tensor value =
+        lucid_cast(c->s, lucidpy_tensor(c, 2), dtype == LUCID_NO_DTYPE ? lucid_dtype_of(x) : dtype);
     return finish(c, 3, 4, lucid_full(c->s, shape, value));
 }
 

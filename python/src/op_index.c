@@ -91,9 +91,9 @@ static lucid_tensor scatter(lucidpy_call *c, lucid_tensor values, bool accumulat
         lucid_shape along = {.ndim = ndim};
         for (int k = 0; k < ndim; k++)
             along.dim[k] = k == d ? size : 1;
-        at[d] = d == dim ? index
-                         : lucid_reshape(s, lucid_arange(s, 0, (double)size, 1, LUCID_INT64),
-                                         along);
+        at[d] = d == dim
+                    ? index
+                    : lucid_reshape(s, lucid_arange(s, 0, (double)size, 1, LUCID_INT64), along);
     }
     values = lucid_cast(s, values, lucid_dtype_of(x));
     return lucid_index_put(s, x, at, (size_t)ndim, values, accumulate);
@@ -214,8 +214,7 @@ lucid_tensor lucidpy_op_one_hot(lucidpy_call *c)
             lucid_fail(c->s, LUCID_VALUE_ERROR,
                        "one_hot: num_classes is needed for an empty tensor");
         lucid_tensor most = lucid_amax(c->s, index, LUCID_ALL);
-        Py_BEGIN_ALLOW_THREADS
-        classes = lucid_item_int(c->s, most) + 1;
+        Py_BEGIN_ALLOW_THREADS classes = lucid_item_int(c->s, most) + 1;
         Py_END_ALLOW_THREADS
     }
     return lucid_one_hot(c->s, index, classes);

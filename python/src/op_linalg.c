@@ -19,8 +19,7 @@ lucid_tensor lucidpy_op_inner(lucidpy_call *c)
 /* x times argument i, unless that is its default. */
 static lucid_tensor scaled(lucidpy_call *c, int i, lucid_tensor x)
 {
-    return c->arg[i] == c->signature->at[i].fallback ? x
-                                                     : lucid_mul(c->s, x, lucidpy_tensor(c, i));
+    return c->arg[i] == c->signature->at[i].fallback ? x : lucid_mul(c->s, x, lucidpy_tensor(c, i));
 }
 
 lucid_tensor lucidpy_op_addmm(lucidpy_call *c)
@@ -90,8 +89,8 @@ lucid_tensor lucidpy_op_solve_triangular(lucidpy_call *c)
     if (left)
         return lucid_solve_triangular(s, a, b, upper, unit);
     /* x A = b is A^T x^T = b^T. */
-    return transposed(s, lucid_solve_triangular(s, transposed(s, a), transposed(s, b), !upper,
-                                                unit));
+    return transposed(s,
+                      lucid_solve_triangular(s, transposed(s, a), transposed(s, b), !upper, unit));
 }
 
 PyObject *lucidpy_op_slogdet(lucidpy_call *c)

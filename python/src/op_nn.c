@@ -123,8 +123,8 @@ lucid_tensor lucidpy_op_binary_cross_entropy(lucidpy_call *c)
     lucid_tensor one = lucid_scalar_int(s, 1), least = lucid_scalar_int(s, -100);
     lucid_tensor log_p = lucid_clamp(s, lucid_log(s, p), least, none);
     lucid_tensor log_q = lucid_clamp(s, lucid_log1p(s, lucid_neg(s, p)), least, none);
-    lucid_tensor gain = lucid_add(s, lucid_mul(s, target, log_p),
-                                  lucid_mul(s, lucid_sub(s, one, target), log_q));
+    lucid_tensor gain =
+        lucid_add(s, lucid_mul(s, target, log_p), lucid_mul(s, lucid_sub(s, one, target), log_q));
     return reduced(c, 2, lucid_neg(s, gain));
 }
 

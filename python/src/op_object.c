@@ -54,8 +54,8 @@ static PyObject *nested(const lucid_shape *shape, int dim, lucid_dtype dtype, co
 PyObject *lucidpy_op_tolist(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    const char *at = lucidpy_data(c->s, x);
-    if (!lucidpy_ok(c->s))
+    const char *at = lucidpy_data(c->s, &x);
+    if (!at)
         return NULL;
     lucid_shape shape = lucid_shape_of(x);
     return nested(&shape, 0, lucid_dtype_of(x), &at);
@@ -241,8 +241,8 @@ PyObject *lucidpy_op_reduce(lucidpy_call *c)
 {
     lucidpy_object *self = (lucidpy_object *)c->arg[0];
     lucid_tensor x = lucid_detach(c->s, self->handle);
-    const char *data = lucidpy_data(c->s, x);
-    if (!lucidpy_ok(c->s))
+    const char *data = lucidpy_data(c->s, &x);
+    if (!data)
         return NULL;
     size_t bytes = (size_t)lucid_numel(x) * lucid_dtype_size(lucid_dtype_of(x));
     PyObject *module = PyImport_ImportModule("lucid._lucid");
@@ -295,8 +295,8 @@ PyObject *lucidpy_op_format(lucidpy_call *c)
     if (!PyUnicode_Check(c->arg[1]))
         return lucidpy_bad_argument(c, 1, "a string"), NULL;
     bool plain = PyUnicode_GetLength(c->arg[1]) == 0;
-    PyObject *value = !plain && lucid_ndim(x) == 0 ? lucidpy_item(c->s, x)
-                                                   : PyObject_Repr(c->arg[0]);
+    PyObject *value =
+        !plain && lucid_ndim(x) == 0 ? lucidpy_item(c->s, x) : PyObject_Repr(c->arg[0]);
     PyObject *text = value ? PyObject_Format(value, c->arg[1]) : NULL;
     Py_XDECREF(value);
     return text;
@@ -315,8 +315,7 @@ PyObject *lucidpy_op_eval(lucidpy_call *c)
         return NULL;
     lucidpy_tree_init(&tree);
     if (lucidpy_flatten(c->s, &tree, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP})) {
-        Py_BEGIN_ALLOW_THREADS
-        lucid_eval(c->s, tree.leaves, tree.leaf_count);
+        Py_BEGIN_ALLOW_THREADS lucid_eval(c->s, tree.leaves, tree.leaf_count);
         Py_END_ALLOW_THREADS
     }
     lucidpy_tree_clear(&tree);

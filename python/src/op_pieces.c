@@ -78,9 +78,8 @@ static PyObject *split_by_list(lucidpy_call *c, lucid_tensor x, int dim, PyObjec
         total += sizes[i];
     }
     if (sizes && total != lucid_size(x, dim)) {
-        lucid_fail(c->s, LUCID_VALUE_ERROR,
-                   "split: the sizes add up to %lld, dim %d has size %lld", (long long)total, dim,
-                   (long long)lucid_size(x, dim));
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "split: the sizes add up to %lld, dim %d has size %lld",
+                   (long long)total, dim, (long long)lucid_size(x, dim));
         return NULL;
     }
     return sizes ? cut(c, x, dim, sizes, (size_t)n) : NULL;

@@ -137,8 +137,10 @@ lucid_tensor lucidpy_op_matrix_norm(lucidpy_call *c)
     if (fabs(order) == 1 || isinf(order))
         return extreme_sum(c, x, order, dims.dim[0], dims.dim[1], dims.keep);
     if (lucid_error(c->s) == LUCID_OK) {
-        PyErr_Format(PyExc_ValueError, "%s(): ord must be 'fro', 1, -1, inf or -inf for matrices, "
-                     "not %R", c->name, c->arg[1]);
+        PyErr_Format(PyExc_ValueError,
+                     "%s(): ord must be 'fro', 1, -1, inf or -inf for matrices, "
+                     "not %R",
+                     c->name, c->arg[1]);
         lucidpy_fail_call(c);
     }
     return x;

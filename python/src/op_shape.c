@@ -225,7 +225,8 @@ lucid_tensor lucidpy_op_pad_last(lucidpy_call *c)
         return padded;
     lucid_tensor value = lucid_cast(s, lucidpy_tensor(c, 3), lucid_dtype_of(x));
     lucid_tensor inside = lucid_full_like(s, x, lucid_scalar(s, 1));
-    return lucid_where(s, lucid_pad(s, lucid_cast(s, inside, LUCID_BOOL), low, high), padded, value);
+    return lucid_where(s, lucid_pad(s, lucid_cast(s, inside, LUCID_BOOL), low, high), padded,
+                       value);
 }
 
 lucid_tensor lucidpy_op_cat(lucidpy_call *c)
@@ -377,8 +378,8 @@ lucid_tensor lucidpy_op_diag(lucidpy_call *c)
     if (ndim_of(x) == 1)
         return lucid_diag_embed(c->s, x, offset);
     if (ndim_of(x) != 2)
-        lucid_fail(c->s, LUCID_VALUE_ERROR, "diag: expected a vector or a matrix, not a %d-D tensor",
-                   ndim_of(x));
+        lucid_fail(c->s, LUCID_VALUE_ERROR,
+                   "diag: expected a vector or a matrix, not a %d-D tensor", ndim_of(x));
     return lucid_diagonal(c->s, x, offset, 0, 1);
 }
 

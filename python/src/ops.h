@@ -1,7 +1,7 @@
 /* The table of operations: what Python calls a function of lucid or a method of Tensor.
  *
- * ops.def has a line per operation; lucid_elementwise.def of the C library has those of its own. From
- * each line come the function, the method, the in-place method and their docstrings.
+ * ops.def has a line per operation, those of the C library's lucid_elementwise.def included. From each
+ * line come the function, the method, the in-place method and their docstrings.
  */
 #ifndef LUCIDPY_OPS_H
 #define LUCIDPY_OPS_H

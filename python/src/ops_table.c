@@ -2,33 +2,22 @@
 
 #include "common_ops.h"
 #include "scope.h"
+#include "submodule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* -- the table -------------------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------------------------ */
 
-#define ELEMENTWISE (FUNCTION | METHOD | IN_PLACE)
-
-#define DOC_SAME "Any dtype in, the promoted dtype out."
-#define DOC_SIGNED "Any dtype in but bool, the promoted dtype out."
-#define DOC_FLOAT "Integers and bools become float32 first."
-#define DOC_TEST "Any dtype in, bool out."
-#define DOC_LOGIC "Any dtype in, bool out."
-#define DOC_BITS "Integers and bools only."
-
-/* What each line makes of itself, and what all lines have in common. */
+/* What all lines have in common is their id: LINE(id) is what each of them expands to. */
 #define COMMON_OP(id, name, where, arguments, adaptor, member, builder, doc) LINE(id)
 #define TENSOR_OP(id, name, where, arguments, doc) LINE(id)
 #define OBJECT_OP(id, name, where, arguments, doc) LINE(id)
-#define LUCID_UNARY(id, class, doc) LINE(elementwise_##id)
-#define LUCID_BINARY(id, class, doc) LINE(elementwise_##id)
 
 enum {
 #define LINE(id) OP_##id,
 #include "ops.def"
-#include "lucid_elementwise.def"
 #undef LINE
     OP_COUNT
 };
@@ -36,43 +25,36 @@ enum {
 #undef COMMON_OP
 #undef TENSOR_OP
 #undef OBJECT_OP
-#undef LUCID_UNARY
-#undef LUCID_BINARY
 
 static const lucidpy_op ops[OP_COUNT] = {
+/* clang-format off */
 #define COMMON_OP(id, name, where, arguments, adaptor, member, builder, doc) \
     [OP_##id] = {name, where, arguments, doc, .tensor = adaptor, .build.member = builder},
 #define TENSOR_OP(id, name, where, arguments, doc) \
     [OP_##id] = {name, where, arguments, doc, .tensor = lucidpy_op_##id},
 #define OBJECT_OP(id, name, where, arguments, doc) \
     [OP_##id] = {name, where, arguments, doc, .object = lucidpy_op_##id},
-#define LUCID_UNARY(id, class, doc)                                                         \
-    [OP_elementwise_##id] = {#id, ELEMENTWISE, "input", doc " " DOC_##class,                \
-                             .tensor = lucidpy_apply_unary, .build.unary = lucid_##id},
-#define LUCID_BINARY(id, class, doc)                                                        \
-    [OP_elementwise_##id] = {#id, ELEMENTWISE, "input, other", doc " " DOC_##class,         \
-                             .tensor = lucidpy_apply_binary, .build.binary = lucid_##id},
 #include "ops.def"
-#include "lucid_elementwise.def"
+/* clang-format on */
 #undef COMMON_OP
 #undef TENSOR_OP
 #undef OBJECT_OP
-#undef LUCID_UNARY
-#undef LUCID_BINARY
 };
 
 static lucidpy_signature signatures[OP_COUNT];
 
 /* Other names of the same functions and methods, left the new one. */
 static const char *const aliases[][2] = {
-    {"absolute", "abs"}, {"negative", "neg"}, {"subtract", "sub"}, {"multiply", "mul"},
-    {"divide", "div"}, {"true_divide", "div"}, {"greater", "gt"}, {"greater_equal", "ge"},
-    {"less", "lt"}, {"less_equal", "le"}, {"not_equal", "ne"}, {"arcsin", "asin"},
-    {"arccos", "acos"}, {"arctan", "atan"}, {"arctan2", "atan2"}, {"arcsinh", "asinh"},
-    {"arccosh", "acosh"}, {"arctanh", "atanh"}, {"fix", "trunc"}, {"clip", "clamp"},
-    {"concat", "cat"}, {"concatenate", "cat"}, {"swapaxes", "transpose"},
-    {"swapdims", "transpose"}, {"moveaxis", "movedim"}, {"view_as", "reshape_as"},
-    {"ndimension", "dim"}, {"nelement", "numel"}, {"argwhere", "nonzero"}, {"row_stack", "vstack"},
+    {"absolute", "abs"},     {"negative", "neg"},       {"subtract", "sub"},
+    {"multiply", "mul"},     {"divide", "div"},         {"true_divide", "div"},
+    {"greater", "gt"},       {"greater_equal", "ge"},   {"less", "lt"},
+    {"less_equal", "le"},    {"not_equal", "ne"},       {"arcsin", "asin"},
+    {"arccos", "acos"},      {"arctan", "atan"},        {"arctan2", "atan2"},
+    {"arcsinh", "asinh"},    {"arccosh", "acosh"},      {"arctanh", "atanh"},
+    {"fix", "trunc"},        {"clip", "clamp"},         {"concat", "cat"},
+    {"concatenate", "cat"},  {"swapaxes", "transpose"}, {"swapdims", "transpose"},
+    {"moveaxis", "movedim"}, {"view_as", "reshape_as"}, {"ndimension", "dim"},
+    {"nelement", "numel"},   {"argwhere", "nonzero"},   {"row_stack", "vstack"},
 };
 
 /* -- running ---------------------------------------------------------------------------------- */
@@ -127,28 +109,27 @@ static PyObject *run_in_place(int id, PyObject *self, PyObject *const *args, Py_
 #define COMMON_OP(id, name, where, arguments, adaptor, member, builder, doc) LINE(id)
 #define TENSOR_OP(id, name, where, arguments, doc) LINE(id)
 #define OBJECT_OP(id, name, where, arguments, doc) LINE(id)
-#define LUCID_UNARY(id, class, doc) LINE(elementwise_##id)
-#define LUCID_BINARY(id, class, doc) LINE(elementwise_##id)
 
-#define LINE(id)                                                                             \
+/* clang-format off */
+#define LINE(id)                                                                              \
     static PyObject *function_##id(PyObject *module, PyObject *const *args, Py_ssize_t nargs, \
-                                   PyObject *keywords)                                       \
-    {                                                                                        \
-        (void)module;                                                                        \
-        return run(OP_##id, NULL, args, nargs, keywords);                                    \
-    }                                                                                        \
-    static PyObject *method_##id(PyObject *self, PyObject *const *args, Py_ssize_t nargs,    \
-                                 PyObject *keywords)                                         \
-    {                                                                                        \
-        return run(OP_##id, self, args, nargs, keywords);                                    \
-    }                                                                                        \
-    static PyObject *in_place_##id(PyObject *self, PyObject *const *args, Py_ssize_t nargs,  \
-                                   PyObject *keywords)                                       \
-    {                                                                                        \
-        return run_in_place(OP_##id, self, args, nargs, keywords);                           \
+                                   PyObject *keywords)                                        \
+    {                                                                                         \
+        (void)module;                                                                         \
+        return run(OP_##id, NULL, args, nargs, keywords);                                     \
+    }                                                                                         \
+    static PyObject *method_##id(PyObject *self, PyObject *const *args, Py_ssize_t nargs,     \
+                                 PyObject *keywords)                                          \
+    {                                                                                         \
+        return run(OP_##id, self, args, nargs, keywords);                                     \
+    }                                                                                         \
+    static PyObject *in_place_##id(PyObject *self, PyObject *const *args, Py_ssize_t nargs,   \
+                                   PyObject *keywords)                                        \
+    {                                                                                         \
+        return run_in_place(OP_##id, self, args, nargs, keywords);                            \
     }
+/* clang-format on */
 #include "ops.def"
-#include "lucid_elementwise.def"
 #undef LINE
 
 typedef PyObject *fast_call(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -158,7 +139,6 @@ static const struct {
 } entries[OP_COUNT] = {
 #define LINE(id) [OP_##id] = {function_##id, method_##id, in_place_##id},
 #include "ops.def"
-#include "lucid_elementwise.def"
 #undef LINE
 };
 
@@ -223,10 +203,10 @@ bool lucidpy_ops_prepare(void)
         if (op->where & IN_PLACE) {
             const char *name = with_underscore(op->name);
             if (name && !have_method(end, name))
-                *end++ = method_def(name, entries[id].in_place,
-                                    make_doc(name, op->arguments, true,
-                                             "In place: this tensor becomes the result. ",
-                                             op->doc));
+                *end++ =
+                    method_def(name, entries[id].in_place,
+                               make_doc(name, op->arguments, true,
+                                        "In place: this tensor becomes the result. ", op->doc));
         }
     }
     return true;
@@ -249,30 +229,18 @@ static const struct {
     {FUNC, "func", "lucid.func"},
 };
 
-/* A module "lucid._lucid.<name>" that can be imported from. */
-static PyObject *add_submodule(PyObject *module, const char *name)
-{
-    char full[64];
-    (void)snprintf(full, sizeof full, "lucid._lucid.%s", name);
-    PyObject *submodule = PyModule_New(full);
-    if (submodule && (PyModule_AddObjectRef(module, name, submodule) ||
-                      PyDict_SetItemString(PyImport_GetModuleDict(), full, submodule)))
-        Py_CLEAR(submodule);
-    return submodule;
-}
-
 static bool add_functions(PyObject *module, int where, const char *shown)
 {
     PyObject *name = PyUnicode_FromString(shown);
     bool ok = name != NULL;
-    /* Lines of ops.def come first and must win over those of lucid_elementwise.def. */
+    /* From the last to the first, for the first line of a name counts. */
     for (int id = OP_COUNT - 1; ok && id >= 0; id--) {
         if (!(ops[id].where & where))
             continue;
         if (!function_defs[id].ml_name)
-            function_defs[id] = method_def(
-                ops[id].name, entries[id].function,
-                make_doc(ops[id].name, ops[id].arguments, false, "", ops[id].doc));
+            function_defs[id] =
+                method_def(ops[id].name, entries[id].function,
+                           make_doc(ops[id].name, ops[id].arguments, false, "", ops[id].doc));
         PyObject *function = PyCFunction_NewEx(&function_defs[id], NULL, name);
         ok = function && !PyModule_AddObjectRef(module, ops[id].name, function);
         Py_XDECREF(function);
@@ -307,7 +275,8 @@ bool lucidpy_ops_add_aliases(PyObject *module)
 bool lucidpy_ops_init(PyObject *module)
 {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        PyObject *home = places[i].name ? add_submodule(module, places[i].name) : Py_NewRef(module);
+        PyObject *home =
+            places[i].name ? lucidpy_add_submodule(module, places[i].name) : Py_NewRef(module);
         bool ok = home && add_functions(home, places[i].where, places[i].functions);
         Py_XDECREF(home);
         if (!ok)

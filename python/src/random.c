@@ -3,8 +3,7 @@
 #include "scope.h"
 
 typedef struct generator_object {
-    PyObject_HEAD
-    lucid_generator *generator;
+    PyObject_HEAD lucid_generator *generator;
     bool owned;
 } generator_object;
 

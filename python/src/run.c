@@ -32,10 +32,9 @@ static PyObject *call_function(lucidpy_run *run, lucid_scope *s, const lucid_ten
     PyObject *args = lucidpy_unflatten_tensors(s, &run->in, 0, x);
     if (!args)
         return NULL;
-    PyObject *keywords = run->keywords_mapped
-                             ? lucidpy_unflatten_tensors(s, &run->in_keywords, 0,
-                                                         x + run->in.leaf_count)
-                             : Py_XNewRef(run->keywords);
+    PyObject *keywords = run->keywords_mapped ? lucidpy_unflatten_tensors(s, &run->in_keywords, 0,
+                                                                          x + run->in.leaf_count)
+                                              : Py_XNewRef(run->keywords);
     PyObject *result = NULL;
     if (keywords || !run->keywords_mapped)
         result = PyObject_Call(run->func, args, keywords);
@@ -44,8 +43,7 @@ static PyObject *call_function(lucidpy_run *run, lucid_scope *s, const lucid_ten
     return result;
 }
 
-static bool push(lucid_scope *s, const lucidpy_tree *out, const lucidpy_tree *aux,
-                 lucid_results *y)
+static bool push(lucid_scope *s, const lucidpy_tree *out, const lucidpy_tree *aux, lucid_results *y)
 {
     /* Dims of leaves are what vmap's out_dims say; other transforms do not look at them. */
     for (size_t i = 0; i < out->leaf_count; i++)
@@ -77,8 +75,8 @@ static bool take_results(lucidpy_run *run, lucid_scope *s, PyObject *result, luc
     return ok;
 }
 
-static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t nx,
-                                 lucid_results *y, void *user)
+static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_results *y,
+                                 void *user)
 {
     lucidpy_run *run = user;
     (void)nx;

@@ -13,8 +13,8 @@ typedef struct lucidpy_run lucidpy_run;
 struct lucidpy_run {
     const char *name; /* of the transform, for messages */
     PyObject *func;
-    PyObject *keywords;  /* as given; may be NULL */
-    lucidpy_tree in;     /* the tuple of arguments; its leaves come from the transform */
+    PyObject *keywords;       /* as given; may be NULL */
+    lucidpy_tree in;          /* the tuple of arguments; its leaves come from the transform */
     lucidpy_tree in_keywords; /* the dict of keyword arguments, when some of them are mapped */
     bool keywords_mapped;
     bool ran;
@@ -23,7 +23,7 @@ struct lucidpy_run {
     /* Adds what the function returned to `to` (and aux to `aux`), taken apart. */
     bool (*accept)(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_tree *to,
                    lucidpy_tree *aux);
-    const void *options; /* of the transform */
+    const void *options;    /* of the transform */
     lucidpy_replay *replay; /* NULL: the function runs once */
 };
 

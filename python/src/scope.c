@@ -108,9 +108,9 @@ bool lucidpy_ok(lucid_scope *s)
 
 lucid_status lucidpy_status_of_exception(void)
 {
-    return PyErr_ExceptionMatches(divergence)            ? LUCID_DIVERGED
+    return PyErr_ExceptionMatches(divergence)          ? LUCID_DIVERGED
            : PyErr_ExceptionMatches(PyExc_MemoryError) ? LUCID_MEMORY_ERROR
-                                                         : LUCID_CALLBACK_ERROR;
+                                                       : LUCID_CALLBACK_ERROR;
 }
 
 lucid_generator *lucidpy_generator(void)
@@ -128,8 +128,7 @@ void lucidpy_owner_release(void *owner)
     lucidpy_owner *o = owner;
     o->next = atomic_load_explicit(&released, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&released, &o->next, o, memory_order_release,
-                                                  memory_order_relaxed)) {
-    }
+                                                  memory_order_relaxed)) {}
 }
 
 void lucidpy_free_released(void)

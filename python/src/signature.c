@@ -73,8 +73,13 @@ bool lucidpy_signature_parse(lucidpy_signature *signature, const char *text)
 static const struct {
     const char *given, *meant;
 } synonyms[] = {
-    {"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "input"}, {"x2", "other"}, {"shape", "size"},
-    {"axes", "dims"}, {"split_size_or_sections", "split_size"},
+    {"axis", "dim"},
+    {"keepdims", "keepdim"},
+    {"x", "input"},
+    {"x2", "other"},
+    {"shape", "size"},
+    {"axes", "dims"},
+    {"split_size_or_sections", "split_size"},
 };
 
 static int find_name(const lucidpy_signature *signature, PyObject *name)

@@ -2,8 +2,8 @@
 
 #include "autograd.h"
 #include "dtype_type.h"
-#include "interchange.h"
 #include "indexing.h"
+#include "interchange.h"
 #include "methods.h"
 #include "number_protocol.h"
 #include "ops.h"
@@ -134,7 +134,6 @@ static PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(lucidpy_object, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
-
 
 bool lucidpy_tensor_init(PyObject *module)
 {

@@ -6,8 +6,7 @@
 #include <lucid.h>
 
 typedef struct lucidpy_object {
-    PyObject_HEAD
-    lucid_tensor handle;
+    PyObject_HEAD lucid_tensor handle;
     uint64_t level; /* the transform that ran when it was made (lucid_level); 0: none */
     PyObject *weakrefs;
     /* `.grad` is one object for as long as it is used, so that x.grad.zero_() means what it says:

@@ -148,9 +148,7 @@ static bool take_sequence(const walk *w, PyObject *o, PyObject *prefix, int dim)
     if (prefix &&
         ((!PyTuple_Check(prefix) && !PyList_Check(prefix)) || PySequence_Size(prefix) != n))
         return mismatch(w, prefix, o);
-    lucidpy_node_kind kind = list    ? LUCIDPY_LIST
-                             : plain ? LUCIDPY_TUPLE
-                                     : LUCIDPY_NAMED_TUPLE;
+    lucidpy_node_kind kind = list ? LUCIDPY_LIST : plain ? LUCIDPY_TUPLE : LUCIDPY_NAMED_TUPLE;
     if (!lucidpy_tree_add_node(w->tree, kind, n, plain ? NULL : (PyObject *)Py_TYPE(o)))
         return false;
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -282,7 +280,7 @@ static PyObject *build_tuple(supply *from, const lucidpy_node *node)
     if (!tuple || node->kind != LUCIDPY_NAMED_TUPLE)
         return tuple;
     PyObject *named = PyObject_HasAttrString(node->content, "_make")
-                          ? PyObject_CallMethod(node->content, "_make", "O", tuple)
+                          ? PyObject_CallMethod(node->content, "_make", "(O)", tuple)
                           : PyObject_CallFunctionObjArgs(node->content, tuple, NULL);
     Py_DECREF(tuple);
     return named;
@@ -385,8 +383,8 @@ bool lucidpy_tree_match(const lucidpy_tree *expected, const lucidpy_tree *given,
     size_t leaf = 0, given_leaf = 0;
     for (size_t i = 0; i < expected->node_count; i++) {
         const lucidpy_node *e = &expected->nodes[i], *g = &given->nodes[i];
-        bool absent = e->kind == LUCIDPY_TENSOR && g->kind == LUCIDPY_STATIC &&
-                      g->content == Py_None;
+        bool absent =
+            e->kind == LUCIDPY_TENSOR && g->kind == LUCIDPY_STATIC && g->content == Py_None;
         if (!absent && !fits(e, g))
             return false;
         if (e->kind == LUCIDPY_TENSOR)

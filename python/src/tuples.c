@@ -1,6 +1,7 @@
 #include "tuples.h"
 
 #include "scope.h"
+#include "submodule.h"
 
 static PyStructSequence_Field values_indices[] = {
     {"values", "The elements."},
@@ -24,14 +25,16 @@ static PyStructSequence_Desc descriptions[LUCIDPY_NAMED_COUNT] = {
 
 static PyTypeObject *types[LUCIDPY_NAMED_COUNT];
 
-bool lucidpy_tuples_init(void)
+bool lucidpy_tuples_init(PyObject *module)
 {
-    for (int i = 0; i < LUCIDPY_NAMED_COUNT; i++) {
+    PyObject *home = lucidpy_add_submodule(module, "return_types");
+    bool ok = home != NULL;
+    for (int i = 0; ok && i < LUCIDPY_NAMED_COUNT; i++) {
         types[i] = PyStructSequence_NewType(&descriptions[i]);
-        if (!types[i])
-            return false;
+        ok = types[i] && !PyModule_AddType(home, types[i]);
     }
-    return true;
+    Py_XDECREF(home);
+    return ok;
 }
 
 PyObject *lucidpy_tuple(lucid_scope *s, const lucid_tensor *xs, size_t n)

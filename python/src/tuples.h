@@ -13,7 +13,8 @@ typedef enum lucidpy_named {
     LUCIDPY_NAMED_COUNT,
 } lucidpy_named;
 
-bool lucidpy_tuples_init(void);
+/* Adds the types as the module return_types. */
+bool lucidpy_tuples_init(PyObject *module);
 
 /* A tuple of n new Tensors; NULL with an exception, also of what failed in `s`. */
 PyObject *lucidpy_tuple(lucid_scope *s, const lucid_tensor *xs, size_t n);

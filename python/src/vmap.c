@@ -268,13 +268,13 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
     run->replay = &replay;
     run->accept = accept;
     run->options = w;
-    lucid_fn f = lucid_vmap(
-        s, lucidpy_run_fn(s, run),
-        &(lucid_vmap_options){.in_dims = {dims, n},
-                              .randomness = options->randomness,
-                              .chunk_size = options->chunk_size < 0 ? choose_chunk_size(run)
+    lucid_fn f = lucid_vmap(s, lucidpy_run_fn(s, run),
+                            &(lucid_vmap_options){.in_dims = {dims, n},
+                                                  .randomness = options->randomness,
+                                                  .chunk_size = options->chunk_size < 0
+                                                                    ? choose_chunk_size(run)
                                                                     : options->chunk_size,
-                              .strategy = options->strategy});
+                                                  .strategy = options->strategy});
     size_t count;
     const lucid_tensor *ys = lucidpy_run_call(s, run, f, &count);
     lucidpy_replay_end(&replay);

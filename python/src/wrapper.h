@@ -12,11 +12,10 @@ typedef PyObject *lucidpy_wrapper_call(const lucidpy_wrapper *self, PyObject *ar
                                        PyObject *keywords);
 
 struct lucidpy_wrapper {
-    PyObject_HEAD
-    const char *name; /* of the transform */
+    PyObject_HEAD const char *name; /* of the transform */
     PyObject *func;
     lucidpy_wrapper_call *call;
-    void *options; /* of the transform, from PyMem_Malloc; owned */
+    void *options;     /* of the transform, from PyMem_Malloc; owned */
     PyObject *held[3]; /* objects that the options mean; may be NULL */
     PyObject *dict;
     PyObject *weakrefs;

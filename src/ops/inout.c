@@ -85,6 +85,12 @@ static lucid_tensor row_major(lucid_scope *s, lucid_tensor x, const char *what)
     return lucid__bind1(s, LUCID__cast, &y, 1, &dtype, 1);
 }
 
+lucid_tensor lucid_row_major(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor y = row_major(s, lucid__strong(s, x), "row_major");
+    return y.v && lucid_eval(s, &y, 1) == LUCID_OK ? y : EMPTY;
+}
+
 const void *lucid_data(lucid_scope *s, lucid_tensor x)
 {
     lucid_tensor y = row_major(s, lucid__strong(s, x), "data");

@@ -207,11 +207,28 @@ static void test_function_releases_its_user(void **state)
     assert_int_equal(lucid_close(s), LUCID_TYPE_ERROR);
 }
 
+/* The elements of a transposed tensor lie row-major in a copy; whoever keeps them retains that. */
+static void test_row_major_elements_outlive_the_scope(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = lucid_reshape(s, lucid_arange(s, 0, 6, 1, LUCID_INT64), LUCID_SHAPE(2, 3));
+    lucid_tensor kept = lucid_retain(lucid_row_major(s, lucid_transpose(s, x, 0, 1)));
+    const int64_t *data = lucid_data(s, kept);
+    lucid_tensor other = lucid_full(s, LUCID_SHAPE(3, 2), lucid_scalar_int(s, 7));
+    assert_non_null(lucid_data(s, other));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+    static const int64_t expected[] = {0, 3, 1, 4, 2, 5};
+    assert_memory_equal(data, expected, sizeof expected);
+    lucid_release(kept);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, remember, nothing_left)
     const struct CMUnitTest tests[] = {
         TEST(test_child_releases_its_tensors),
+        TEST(test_row_major_elements_outlive_the_scope),
         TEST(test_kept_tensor_survives),
         TEST(test_retained_tensor_outlives_its_root),
         TEST(test_first_error_sticks),

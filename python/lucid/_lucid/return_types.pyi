@@ -1,0 +1,26 @@
+# Written by scripts/make_stubs.py from the signatures of the compiled module.
+# ruff: noqa: F811
+
+from typing import NamedTuple
+
+from . import Tensor
+
+class max(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class min(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class sort(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class topk(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class slogdet(NamedTuple):
+    sign: Tensor
+    logabsdet: Tensor

@@ -1,0 +1,631 @@
+"""Writes the type stubs of the compiled module from its docstrings' signatures.
+
+usage: .venv/bin/python scripts/make_stubs.py [--check]
+
+Run it after an operation was added or changed; --check only says whether it needs to be run. Names
+and defaults come from the module itself; types are named here by operation and parameter.
+"""
+
+import argparse
+import inspect
+import re
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import lucid._lucid as compiled
+
+ROOT = Path(__file__).resolve().parent.parent
+STUBS = ROOT / "python" / "lucid" / "_lucid"
+
+HEADER = (
+    "# Written by scripts/make_stubs.py from the signatures of the compiled module.\n"
+    "# ruff: noqa: F811\n\n"
+)
+
+# -- types of parameters, by name, and where an operation differs, by "operation.name" -------------
+
+ONE_DIM = "int"
+DIMS = "int | Sequence[int] | None"
+SIZES = "int | Sequence[int]"
+
+PARAMETERS = {
+    "alpha": "_Number",
+    "approximate": "Literal['none', 'tanh']",
+    "array": "_Array",
+    "atol": "float",
+    "beta": "_Number",
+    "bias": "_TensorLike | None",
+    "chunks": "int",
+    "chunk_size": "int | None",
+    "copy": "bool | None",
+    "correction": "_Number",
+    "data": "_TensorLike",
+    "descending": "bool",
+    "diagonal": "int",
+    "dim": ONE_DIM,
+    "dim0": "int",
+    "dim1": "int",
+    "dim2": "int",
+    "dl_device": "tuple[int, int] | None",
+    "dtype": "_DType | None",
+    "end_dim": "int",
+    "eps": "float",
+    "equal_nan": "bool",
+    "equation": "str",
+    "fill_value": "_TensorLike",
+    "generator": "Generator | None",
+    "gradient": "_TensorLike | None",
+    "indexing": "Literal['ij', 'xy']",
+    "indices": "_TensorLike",
+    "k": "int",
+    "keepdim": "bool",
+    "largest": "bool",
+    "left": "bool",
+    "length": "int",
+    "m": "int | None",
+    "max": "_TensorLike | None",
+    "max_version": "tuple[int, int] | None",
+    "memo": "Any",
+    "min": "_TensorLike | None",
+    "n": "int",
+    "nan": "float",
+    "neginf": "float | None",
+    "negative_slope": "float",
+    "new_state": "tuple[int, int]",
+    "normalized_shape": SIZES,
+    "num_classes": "int",
+    "obj": "object",
+    "offset": "int",
+    "operands": "_TensorLike",
+    "pad": "Sequence[int]",
+    "posinf": "float | None",
+    "reduction": "Literal['mean', 'sum', 'none']",
+    "repeats": "int",
+    "requires_grad": "bool",
+    "retain_graph": "bool | None",
+    "rounding_mode": "Literal['floor', 'trunc'] | None",
+    "rtol": "float",
+    "seed": "int",
+    "size": SIZES,
+    "sizes": SIZES,
+    "sorted": "bool",
+    "spec": "str",
+    "split_size": "int | Sequence[int]",
+    "stable": "bool",
+    "start_dim": "int",
+    "steps": "int",
+    "stream": "None",
+    "tensors": "Sequence[_TensorLike] | Tensor",
+    "threshold": "float",
+    "training": "bool",
+    "unbiased": "bool | None",
+    "unitriangular": "bool",
+    "upper": "bool",
+    "value": "_TensorLike",
+    "weight": "_TensorLike",
+    "accumulate": "bool",
+    "as_tuple": "bool",
+}
+
+BY_OPERATION = {
+    "__array__.dtype": "Any",
+    "_rebuild_tensor.data": "bytes",
+    "_rebuild_tensor.dtype": "_DType",
+    "arange.end": "float | None",
+    "arange.start": "float",
+    "arange.step": "float",
+    "bernoulli_.p": "_TensorLike",
+    "broadcast_tensors.tensors": "_TensorLike",
+    "cumprod.dim": ONE_DIM,
+    "dropout.p": "float",
+    "elu.alpha": "float",
+    "embedding.weight": "_TensorLike",
+    "eval.tensors": "Any",
+    "flip.dims": SIZES,
+    "from_dlpack.ext_tensor": "Any",
+    "hardtanh.max_val": "float",
+    "hardtanh.min_val": "float",
+    "index_put.indices": "Sequence[_TensorLike]",
+    "index_put_.indices": "Sequence[_TensorLike]",
+    "layer_norm.weight": "_TensorLike | None",
+    "linspace.end": "float",
+    "linspace.start": "float",
+    "max.dim": "int | None",
+    "meshgrid.tensors": "_TensorLike",
+    "min.dim": "int | None",
+    "movedim.destination": SIZES,
+    "movedim.source": SIZES,
+    "narrow.start": "int",
+    "norm.ord": "float | Literal['fro'] | None",
+    "norm.p": "float | Literal['fro']",
+    "matrix_norm.ord": "float | Literal['fro']",
+    "normal.size": "int | Sequence[int] | None",
+    "normal_.mean": "float",
+    "normal_.std": "float",
+    "normalize.p": "float",
+    "pad.mode": "Literal['constant']",
+    "pad.value": "_TensorLike | None",
+    "permute.dims": SIZES,
+    "randint.high": "int | Sequence[int] | None",
+    "randint.low": "int",
+    "randint.size": "int | Sequence[int] | None",
+    "randint_like.high": "int | None",
+    "randint_like.low": "int",
+    "repeat.repeats": SIZES,
+    "repeat_interleave.dim": "int | None",
+    "reshape.shape": SIZES,
+    "roll.dims": "int | Sequence[int] | None",
+    "roll.shifts": SIZES,
+    "scatter.src": "_TensorLike | None",
+    "scatter.value": "_TensorLike | None",
+    "scatter_.src": "_TensorLike | None",
+    "scatter_.value": "_TensorLike | None",
+    "select.index": "int",
+    "set_num_threads.n": "int",
+    "size.dim": "int | None",
+    "softplus.beta": "float",
+    "squeeze.dim": DIMS,
+    "take_along_dim.dim": "int | None",
+    "tensordot.dims": "int | Sequence[int | Sequence[int]]",
+    "tile.dims": SIZES,
+    "to.dtype": "_DType | Tensor",
+    "uniform_.high": "float",
+    "uniform_.low": "float",
+    "vector_norm.ord": "float",
+    "view.shape": SIZES,
+}
+
+REDUCTIONS = {
+    *("sum", "prod", "mean", "amax", "amin", "any", "all", "logsumexp", "var", "std", "norm"),
+    *("count_nonzero", "vector_norm", "matrix_norm", "normalize", "cosine_similarity", "vecdot"),
+}
+FLAT_WITHOUT_DIM = {"argmax", "argmin"}
+
+RETURNS = {
+    "__array__": "Any",
+    "__copy__": "Tensor",
+    "__deepcopy__": "Tensor",
+    "__dlpack__": "Any",
+    "__dlpack_device__": "tuple[int, int]",
+    "__format__": "str",
+    "__reduce__": "tuple[Any, ...]",
+    "allclose": "bool",
+    "backward": "None",
+    "broadcast_tensors": "tuple[Tensor, ...]",
+    "chunk": "tuple[Tensor, ...]",
+    "dim": "int",
+    "element_size": "int",
+    "equal": "bool",
+    "eval": "None",
+    "get_num_threads": "int",
+    "get_rng_state": "tuple[int, int]",
+    "initial_seed": "int",
+    "instruction_set": "str",
+    "is_contiguous": "bool",
+    "is_floating_point": "bool",
+    "is_tensor": "bool",
+    "item": "float",
+    "manual_seed": "Generator",
+    "meshgrid": "tuple[Tensor, ...]",
+    "numel": "int",
+    "numpy": "_NumPyArray",
+    "result_type": "_DTypeObject",
+    "set_num_threads": "None",
+    "set_rng_state": "None",
+    "slogdet": "return_types.slogdet",
+    "sort": "return_types.sort",
+    "split": "tuple[Tensor, ...]",
+    "stats": "dict[str, int]",
+    "tolist": "Any",
+    "topk": "return_types.topk",
+    "unbind": "tuple[Tensor, ...]",
+}
+
+# Operations whose result depends on their arguments.
+OVERLOADS = {
+    "max": [
+        ("{0}, dim: None = None, keepdim: bool = False", "Tensor"),
+        ("{0}, dim: int, keepdim: bool = False", "return_types.max"),
+        ("{0}, dim: Tensor", "Tensor"),
+    ],
+    "min": [
+        ("{0}, dim: None = None, keepdim: bool = False", "Tensor"),
+        ("{0}, dim: int, keepdim: bool = False", "return_types.min"),
+        ("{0}, dim: Tensor", "Tensor"),
+    ],
+    "nonzero": [
+        ("{0}, *, as_tuple: Literal[False] = False", "Tensor"),
+        ("{0}, *, as_tuple: Literal[True]", "tuple[Tensor, ...]"),
+    ],
+    "size": [
+        ("{0}, dim: None = None", "tuple[int, ...]"),
+        ("{0}, dim: int", "int"),
+    ],
+}
+
+# -- signatures ------------------------------------------------------------------------------------
+
+
+def parameter_type(operation: str, name: str) -> str:
+    plain = operation.removesuffix("_")
+    for key in (f"{operation}.{name}", f"{plain}.{name}"):
+        if key in BY_OPERATION:
+            return BY_OPERATION[key]
+    if name == "dim" and plain in REDUCTIONS:
+        return DIMS
+    if name == "dim" and plain in FLAT_WITHOUT_DIM:
+        return "int | None"
+    return PARAMETERS.get(name, "_TensorLike")
+
+
+def parameters(operation: str, signature: inspect.Signature, method: bool) -> str:
+    parts = []
+    star = False
+    for p in signature.parameters.values():
+        if p.name == "self" and method:
+            parts.append("self")
+            continue
+        kind = parameter_type(operation, p.name)
+        if p.kind is p.VAR_POSITIONAL:
+            parts.append(f"*{p.name}: {kind}")
+            star = True
+            continue
+        if p.kind is p.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        default = "" if p.default is p.empty else f" = {p.default!r}"
+        parts.append(f"{p.name}: {kind}{default}")
+    return ", ".join(parts)
+
+
+def definition(name: str, function: object, method: bool) -> Iterator[str]:
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    operation = name
+    in_place = not operation.startswith("_") and operation.endswith("_")
+    indent = "    " if method else ""
+    if operation in OVERLOADS:
+        first = "self" if method else "input: _TensorLike"
+        for text, result in OVERLOADS[operation]:
+            yield f"{indent}@overload"
+            yield f"{indent}def {name}({text.format(first)}) -> {result}: ..."
+        return
+    result = RETURNS.get(operation, "Tensor")
+    if in_place:
+        result = "Tensor"
+    yield f"{indent}def {name}({parameters(operation, signature, method)}) -> {result}: ..."
+
+
+def is_alias(name: str, function: object) -> bool:
+    return getattr(function, "__name__", name) != name
+
+
+def functions(module: types.ModuleType) -> Iterator[str]:
+    names = sorted(vars(module))
+    for name in names:
+        value = getattr(module, name)
+        if name == "vmap":  # in lucid.func
+            continue
+        if isinstance(value, types.BuiltinFunctionType) and not is_alias(name, value):
+            yield from definition(name, value, method=False)
+    for name in names:
+        value = getattr(module, name)
+        if isinstance(value, types.BuiltinFunctionType) and is_alias(name, value):
+            yield f"{name} = {value.__name__}"
+
+
+def methods() -> Iterator[str]:
+    members = vars(compiled.Tensor)
+    for name in sorted(members):
+        value = members[name]
+        if isinstance(value, types.MethodDescriptorType) and not is_alias(name, value):
+            yield from definition(name, value, method=True)
+    for name in sorted(members):
+        value = members[name]
+        if isinstance(value, types.MethodDescriptorType) and is_alias(name, value):
+            yield f"    {name} = {value.__name__}"
+
+
+# -- the files -------------------------------------------------------------------------------------
+
+TYPES = """from builtins import bool as _bool, float as _float, int as _int
+from collections.abc import Callable, Iterator, Sequence
+from types import EllipsisType
+from typing import (
+    Any,
+    Final,
+    Literal,
+    ParamSpec,
+    Protocol,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+)
+
+import numpy as np
+from typing_extensions import Buffer
+
+from . import func as func
+from . import functional as functional
+from . import linalg as linalg
+from . import return_types as return_types
+from .func import vmap as vmap
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+class _SupportsArray(Protocol):
+    def __array__(self) -> Any: ...
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+_Array: TypeAlias = Buffer | _SupportsArray
+# Whatever holds numbers: operations take all of these where they take tensors.
+_TensorLike: TypeAlias = Tensor | float | _Array | Sequence[_TensorLike]
+_Number: TypeAlias = float | Tensor
+_NumPyArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+_DType: TypeAlias = dtype | type[Any] | str | _HasName
+_DTypeObject: TypeAlias = dtype
+_IndexItem: TypeAlias = SupportsIndex | slice | EllipsisType | _TensorLike | None
+_Index: TypeAlias = _IndexItem | tuple[_IndexItem, ...]
+
+__version__: Final[str]
+inf: Final[float]
+nan: Final[float]
+pi: Final[float]
+e: Final[float]
+
+class DivergenceError(RuntimeError): ...
+
+@final
+class dtype:
+    @property
+    def name(self) -> str: ...
+    @property
+    def itemsize(self) -> int: ...
+    @property
+    def is_floating_point(self) -> bool: ...
+    def __reduce__(self) -> str: ...
+
+@final
+class Generator:
+    def __new__(cls, seed: int = 0) -> Generator: ...
+    def manual_seed(self, seed: int, /) -> Generator: ...
+    def initial_seed(self) -> int: ...
+    def get_state(self) -> tuple[int, int]: ...
+    def set_state(self, state: tuple[int, int], /) -> Generator: ...
+
+default_generator: Generator
+
+@final
+class no_grad:
+    @overload
+    def __new__(cls) -> no_grad: ...
+    @overload
+    def __new__(cls, func: Callable[_P, _R]) -> Callable[_P, _R]: ...  # type: ignore[misc]
+    def __call__(self, func: Callable[_P, _R]) -> Callable[_P, _R]: ...
+    def __enter__(self) -> no_grad: ...
+    def __exit__(self, *args: object) -> None: ...
+"""
+
+TENSOR = """
+@final
+class Tensor:
+    __array_priority__: int
+    grad: Tensor | None
+    requires_grad: bool
+    def __new__(cls, data: _TensorLike, dtype: _DType | None = None) -> Tensor: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def itemsize(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def T(self) -> Tensor: ...
+    @property
+    def mT(self) -> Tensor: ...
+    @property
+    def data(self) -> Tensor: ...
+    @property
+    def is_leaf(self) -> bool: ...
+    def __getitem__(self, index: _Index, /) -> Tensor: ...
+    def __setitem__(self, index: _Index, value: _TensorLike, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Tensor]: ...
+    def __contains__(self, value: object, /) -> bool: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __hash__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def __int__(self) -> int: ...
+    def __float__(self) -> float: ...
+    def __index__(self) -> int: ...
+"""
+
+FUNC = """from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar, final, overload
+
+_R = TypeVar("_R")
+# An int, None, or tuples, lists and dicts of them.
+_Dims: TypeAlias = int | tuple[_Dims, ...] | list[_Dims] | dict[Any, _Dims] | None
+_Argnums: TypeAlias = int | tuple[int, ...]
+
+@final
+class _LinearFunction:
+    def __call__(self, *args: Any) -> Any: ...
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: _Dims = 0,
+    out_dims: _Dims = 0,
+    randomness: Literal["error", "different", "same"] = "error",
+    chunk_size: int | Literal["auto"] | None = None,
+    strategy: Literal["auto", "vectorized", "isolated"] = "auto",
+) -> Callable[..., Any]: ...
+def grad(
+    func: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]: ...
+def grad_and_value(
+    func: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]: ...
+def jacrev(
+    func: Callable[..., Any],
+    argnums: _Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]: ...
+def jacfwd(
+    func: Callable[..., Any],
+    argnums: _Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]: ...
+def hessian(func: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]: ...
+@overload
+def vjp(
+    func: Callable[..., _R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[_R, _LinearFunction]: ...
+@overload
+def vjp(
+    func: Callable[..., _R], *primals: Any, has_aux: Literal[True]
+) -> tuple[_R, _LinearFunction]: ...
+@overload
+def jvp(
+    func: Callable[..., _R],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    strict: bool = False,
+    has_aux: Literal[False] = False,
+) -> tuple[_R, _R]: ...
+@overload
+def jvp(
+    func: Callable[..., tuple[_R, Any]],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    strict: bool = False,
+    *,
+    has_aux: Literal[True],
+) -> tuple[_R, _R, Any]: ...
+def linearize(func: Callable[..., _R], *primals: Any) -> tuple[_R, _LinearFunction]: ...
+"""
+
+OPERATORS = "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split()
+UNARY_OPERATORS = "neg pos abs invert".split()
+COMPARISONS = "lt le gt ge".split()
+
+
+def operators() -> Iterator[str]:
+    for name in OPERATORS:
+        # The reflected and in-place powers have no modulus.
+        modulus = ", mod: None = None" if name == "pow" else ""
+        note = "  # type: ignore[misc]" if name == "pow" else ""
+        yield f"    def __{name}__(self, other: _TensorLike{modulus}, /) -> Tensor: ..."
+        yield f"    def __r{name}__(self, other: _TensorLike{modulus}, /) -> Tensor: ..."
+        yield f"    def __i{name}__(self, other: _TensorLike, /) -> Tensor: ...{note}"
+    for name in ("divmod", "rdivmod"):
+        yield f"    def __{name}__(self, other: _TensorLike, /) -> tuple[Tensor, Tensor]: ..."
+    for name in UNARY_OPERATORS:
+        yield f"    def __{name}__(self) -> Tensor: ..."
+    for name in COMPARISONS:
+        yield f"    def __{name}__(self, other: _TensorLike, /) -> Tensor: ..."
+    for name in ("eq", "ne"):
+        yield (
+            f"    def __{name}__(self, other: object, /) -> Tensor: ...  # type: ignore[override]"
+        )
+
+
+def dtypes() -> Iterator[str]:
+    for name in sorted(vars(compiled)):
+        if isinstance(getattr(compiled, name), compiled.dtype):
+            yield f"{name}: dtype"
+
+
+def unshadowed(line: str) -> str:
+    """int, float and bool as types, where lucid.int and Tensor.int hide them."""
+    names = r"(?<![\w.'])(int|float|bool)(?![\w'(])"
+    definition = re.match(r"\s*(def \w+|\w+:) ?", line)
+    head = definition.end() if definition else 0
+    return line[:head] + re.sub(names, r"_\1", line[head:])
+
+
+def main_stub() -> str:
+    body = [
+        *(TYPES + TENSOR.rstrip()).splitlines()[1:],
+        *operators(),
+        *methods(),
+        "    @property",
+        "    def dtype(self) -> _DTypeObject: ...",
+        "",
+        *functions(compiled),
+        "",
+        *dtypes(),
+        "",
+        f"__all__ = {compiled.__all__!r}",
+    ]
+    return HEADER + "\n".join([TYPES.splitlines()[0], *map(unshadowed, body)])
+
+
+def namespace_stub(module: types.ModuleType) -> str:
+    imports = (
+        "from collections.abc import Sequence\n"
+        "from typing import Literal\n\n"
+        "from . import Generator, Tensor, _DType, _TensorLike, return_types\n\n"
+    )
+    used = imports if module is compiled.linalg else imports.replace(", return_types", "")
+    if module is compiled.linalg:
+        used = used.replace("Generator, ", "")
+    return HEADER + used + "\n".join(functions(module)) + "\n"
+
+
+def return_types_stub() -> str:
+    lines = ["from typing import NamedTuple\n\nfrom . import Tensor\n"]
+    for name in ("max", "min", "sort", "topk"):
+        lines.append(f"class {name}(NamedTuple):\n    values: Tensor\n    indices: Tensor\n")
+    lines.append("class slogdet(NamedTuple):\n    sign: Tensor\n    logabsdet: Tensor\n")
+    return HEADER + "\n".join(lines)
+
+
+def formatted(text: str) -> str:
+    for step in (["check", "--select", "I,RUF022", "--fix"], ["format"]):
+        command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", "stub.pyi", "-"]
+        text = subprocess.run(
+            command, cwd=ROOT, input=text, capture_output=True, text=True, check=True
+        ).stdout
+    return text
+
+
+def stubs() -> dict[Path, str]:
+    return {
+        STUBS / "__init__.pyi": formatted(main_stub()),
+        STUBS / "linalg.pyi": formatted(namespace_stub(compiled.linalg)),
+        STUBS / "functional.pyi": formatted(namespace_stub(compiled.functional)),
+        STUBS / "func.pyi": formatted(HEADER + FUNC),
+        STUBS / "return_types.pyi": formatted(return_types_stub()),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    options = parser.parse_args()
+    old = [path for path, text in stubs().items() if not path.exists() or path.read_text() != text]
+    if options.check:
+        for path in old:
+            print(f"{path.relative_to(ROOT)} is out of date: run scripts/make_stubs.py")
+        return int(bool(old))
+    STUBS.mkdir(exist_ok=True)
+    for path, text in stubs().items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
