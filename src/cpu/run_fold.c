@@ -136,7 +136,7 @@ static row_machine *new_row_machine(const fold *f)
 /* Moves the loads to result k. */
 static void row_begin(row_machine *r, const fold *f, int64_t k)
 {
-    int64_t shift[LUCID_MAX_NDIM];
+    int64_t shift[LUCID_MAX_NDIM] = {0};
     shift_to(f, k, shift);
     reduced_strides(f, r->loads);
     for (int i = 0; i < f->p->nloads; i++)

@@ -226,12 +226,12 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
         if (plan && !finished)
             lucid__out_of_memory(s);
         ok = finished && run_plan(s, plan, &st);
-        for (size_t i = 0; ok && i < nfinished; i++)
+        for (size_t i = 0; finished && ok && i < nfinished; i++)
             lucid__node_set_ready(finished[i]);
     }
     lucid__structure_free(&st);
     lucid__unlock(&engine);
-    for (size_t i = 0; i < nfinished; i++) {
+    for (size_t i = 0; finished && i < nfinished; i++) {
         if (ok)
             lucid__node_drop_inputs(finished[i]);
         lucid__node_release(finished[i]);

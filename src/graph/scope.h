@@ -42,7 +42,7 @@ struct lucid_scope {
 };
 
 void lucid__scope_enter(lucid_scope *child, lucid_scope *parent);
-void lucid__scope_leave(lucid_scope *child);
+void lucid__scope_leave(lucid_scope *s);
 /* Takes over the caller's reference (NULL: records out of memory unless an error is there). */
 lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
 /* Gives a handle of the child to its parent too. Empty handles pass through. */

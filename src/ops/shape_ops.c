@@ -206,8 +206,8 @@ lucid_tensor lucid_slice(lucid_scope *s, lucid_tensor x, int dim, int64_t start,
 {
     if (!lucid__check(s, "slice", x))
         return EMPTY;
-    const lucid_shape *shape = &x.v->aval.shape;
-    int ndim = shape->ndim;
+    const lucid_shape shape = lucid_shape_of(x);
+    int ndim = shape.ndim;
     int at = lucid__wrap_dim(dim, ndim);
     if (at < 0)
         return lucid__error(s, LUCID_VALUE_ERROR, "slice: dim %d is out of range for a %d-D tensor",
@@ -215,13 +215,13 @@ lucid_tensor lucid_slice(lucid_scope *s, lucid_tensor x, int dim, int64_t start,
     if (step == 0)
         return lucid__error(s, LUCID_VALUE_ERROR, "slice: the step must not be 0");
     int64_t first, count;
-    resolve_slice(shape->dim[at], start, stop, step, &first, &count);
-    if (count == shape->dim[at] && (step == 1 || count == 0))
+    resolve_slice(shape.dim[at], start, stop, step, &first, &count);
+    if (count == shape.dim[at] && (step == 1 || count == 0))
         return x;
     int64_t params[3 * LUCID_MAX_NDIM];
     for (int i = 0; i < ndim; i++) {
         params[i] = i == at ? first : 0;
-        params[ndim + i] = i == at ? count : shape->dim[i];
+        params[ndim + i] = i == at ? count : shape.dim[i];
         params[2 * ndim + i] = i == at && count > 1 ? step : 1;
     }
     return lucid__bind1(s, LUCID__slice, &x, 1, params, 3 * ndim);

@@ -119,8 +119,8 @@ void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
             edges[i] = (lucid__edge){c->in[i].v->node, c->in[i].v->out};
         }
         if (lucid__infer_of(c->prim)(s, c, in, avals)) {
-            node =
-                lucid__node_new(c->prim, edges, c->nin, c->params, c->nparams, avals, prim->nout);
+            node = lucid__node_new((int)c->prim, edges, c->nin, c->params, c->nparams, avals,
+                                   prim->nout);
             if (!node)
                 lucid__out_of_memory(s);
         }

@@ -1,6 +1,8 @@
 /* jacrev: vmap of the pullback over a basis of cotangents. jacfwd: vmap of jvp over a basis of
  * tangents (the primal work does not depend on the basis, so it is done once). hessian: jacfwd of
  * grad. No loops over rows; chunk_size bounds how many are computed at once. */
+#include <string.h>
+
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "prim/family.h"
@@ -51,8 +53,7 @@ static bool map_basis(lucid_scope *s, lucid__fn_call *call, const void *self, si
 {
     lucid__fn *object = lucid__fn_alloc("jacobian", self_size, call, NULL);
     if (object)
-        for (size_t i = 0; i < self_size; i++)
-            ((char *)object->self)[i] = ((const char *)self)[i];
+        memcpy(object->self, self, self_size);
     lucid_fn row = lucid__own_fn(s, object);
     lucid_fn mapped = lucid__vmap(s, row,
                                   &(lucid_vmap_options){.chunk_size = chunk_size,
@@ -104,9 +105,10 @@ static void reverse_rows(lucid_scope *s, const jacobian_self *self, const lucid_
         lucid__aval aval = {.dtype = x->dtype};
         if (!join(s, &y->shape, &x->shape, &aval.shape))
             break;
-        (void)lucid_results_push(s, out,
-                                 flat ? lucid__zeros(&child, &aval)
-                                      : lucid_reshape(&child, rows->at[j].x, aval.shape));
+        (void)lucid_results_push(
+            s, out,
+            flat ? lucid__zeros(&child, &aval)
+                 : lucid_reshape(&child, lucid_results_at(rows, j), aval.shape));
     }
     lucid__scope_leave(&child);
 }

@@ -47,8 +47,8 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     lucid__aval avals[LUCID__MAX_OUTPUTS];
     if (!lucid__infer_of(c->prim)(s, c, in, avals))
         return;
-    lucid__tape_entry *e =
-        lucid__tape_entry_new(c->prim, values, c->nin, c->params, c->nparams, avals, prim->nout);
+    lucid__tape_entry *e = lucid__tape_entry_new((int)c->prim, values, c->nin, c->params,
+                                                 c->nparams, avals, prim->nout);
     if (!e) {
         lucid__out_of_memory(s);
         return;
