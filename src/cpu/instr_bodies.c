@@ -149,49 +149,59 @@ FLOAT_TO_INT(double_to_int64, double, int64_t, -9223372036854775808.0, 922337203
 
 enum { WHOLE = 16 };
 
+/* Whole groups of lanes where they stand, the rest on a group filled up with 0.5. */
 #define MATH1(name, ...) \
+    static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
+    { \
+        for (int64_t g = 0; g < groups; g++, to += WHOLE, p += WHOLE) { \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = p[j]; \
+                to[j] = __VA_ARGS__; \
+            } \
+        } \
+    } \
     static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
                            int64_t imm) \
     { \
         UNUSED_ABC; \
-        T *to = d; \
-        const T *p = a; \
+        int64_t groups = n / WHOLE, rest = n % WHOLE; \
+        BODY(name##_groups)(d, a, groups); \
+        if (rest == 0) \
+            return; \
         T in[WHOLE], out[WHOLE]; \
-        for (int64_t i = 0; i < n; i += WHOLE) { \
-            int64_t part = n - i < WHOLE ? n - i : WHOLE; \
-            for (int64_t j = 0; j < WHOLE; j++) \
-                in[j] = (T)0.5; \
-            memcpy(in, p + i, (size_t)part * sizeof(T)); \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
-            { \
-                T x = in[j]; \
-                out[j] = __VA_ARGS__; \
-            } \
-            memcpy(to + i, out, (size_t)part * sizeof(T)); \
-        } \
+        for (int64_t j = 0; j < WHOLE; j++) \
+            in[j] = j < rest ? ((const T *)a)[groups * WHOLE + j] : (T)0.5; \
+        BODY(name##_groups)(out, in, 1); \
+        memcpy((T *)d + groups * WHOLE, out, (size_t)rest * sizeof(T)); \
     }
 
 #define MATH2(name, ...) \
+    static void BODY(name##_groups)(T * to, const T *p, const T *q, int64_t groups) \
+    { \
+        for (int64_t g = 0; g < groups; g++, to += WHOLE, p += WHOLE, q += WHOLE) { \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = p[j], y = q[j]; \
+                to[j] = __VA_ARGS__; \
+            } \
+        } \
+    } \
     static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
                            int64_t imm) \
     { \
         UNUSED_ABC; \
-        T *to = d; \
-        const T *p = a, *q = b; \
+        int64_t groups = n / WHOLE, rest = n % WHOLE; \
+        BODY(name##_groups)(d, a, b, groups); \
+        if (rest == 0) \
+            return; \
         T in[WHOLE], in2[WHOLE], out[WHOLE]; \
-        for (int64_t i = 0; i < n; i += WHOLE) { \
-            int64_t part = n - i < WHOLE ? n - i : WHOLE; \
-            for (int64_t j = 0; j < WHOLE; j++) \
-                in[j] = in2[j] = (T)0.5; \
-            memcpy(in, p + i, (size_t)part * sizeof(T)); \
-            memcpy(in2, q + i, (size_t)part * sizeof(T)); \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
-            { \
-                T x = in[j], y = in2[j]; \
-                out[j] = __VA_ARGS__; \
-            } \
-            memcpy(to + i, out, (size_t)part * sizeof(T)); \
+        for (int64_t j = 0; j < WHOLE; j++) { \
+            in[j] = j < rest ? ((const T *)a)[groups * WHOLE + j] : (T)0.5; \
+            in2[j] = j < rest ? ((const T *)b)[groups * WHOLE + j] : (T)0.5; \
         } \
+        BODY(name##_groups)(out, in, in2, 1); \
+        memcpy((T *)d + groups * WHOLE, out, (size_t)rest * sizeof(T)); \
     }
 
 #define FOLD(name, ...) \
