@@ -10,11 +10,7 @@ bool lucid__split_begin(lucid_scope *s, lucid__split *split, int64_t first, int6
     lucid__group *all = lucid_alloc(s, sizeof *all);
     if (!all)
         return false;
-    all->lanes = lucid_alloc(s, ((size_t)count + 1) * sizeof *all->lanes);
-    if (!all->lanes)
-        return false;
-    for (int64_t i = 0; i < count; i++)
-        all->lanes[i] = first + i;
+    all->first = first;
     all->count = count;
     split->waiting = all;
     return true;
@@ -47,6 +43,11 @@ static bool record(lucid__split *split, lucid_tensor answer)
     g->nanswers++;
     split->asked = g->nanswers;
     return true;
+}
+
+static int64_t lane_at(const lucid__group *g, int64_t i)
+{
+    return g->lanes ? g->lanes[i] : g->first + i;
 }
 
 /* ---- narrowing ------------------------------------------------------------------------------ */
@@ -85,7 +86,7 @@ static bool narrow(lucid__level *level, int64_t *positions, int64_t count)
     if (!lanes)
         return false;
     for (int64_t i = 0; i < count; i++)
-        lanes[i] = split->now.lanes[positions[i]];
+        lanes[i] = lane_at(&split->now, positions[i]);
     split->now.lanes = lanes;
     split->now.count = count;
     level->lane_ids = lanes;
@@ -211,7 +212,7 @@ static bool part(lucid_scope *s, lucid__level *level, const char *rows, const lu
                     lucid_from_data(s, rows + (size_t)first[g] * bytes, aval->dtype, aval->shape)))
             return false;
         for (int64_t i = 0; i < size[g]; i++)
-            lanes[i] = before.lanes[at[g][i]];
+            lanes[i] = lane_at(&before, at[g][i]);
         *group = split->now;
         group->lanes = lanes;
         group->count = size[g];

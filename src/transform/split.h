@@ -16,7 +16,8 @@
 /* Some lanes, and the answers that lead to where they are. */
 typedef struct lucid__group {
     struct lucid__group *next;
-    int64_t *lanes; /* ascending */
+    int64_t first;
+    int64_t *lanes; /* ascending; NULL: first and on */
     int64_t count;
     lucid_tensor *answers;
     size_t nanswers;

@@ -2,6 +2,8 @@
  * lane (isolated). However it is run, the results come in pieces that are put together in lane order. */
 #include "transform/vmap.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "graph/fn.h"
 #include "graph/generator.h"
@@ -130,6 +132,8 @@ static lucid_tensor unwrap(lucid_scope *s, const lucid__level *level, lucid_tens
 /* Results of runs over parts of the lanes, to be put together along their out_dims. */
 typedef struct piece {
     struct piece *next;
+    int64_t first, size;
+    int64_t *lanes; /* NULL: first and on */
     lucid_tensor y[];
 } piece;
 
@@ -138,17 +142,14 @@ typedef struct pieces {
     piece *first, **last;
     size_t count, nresults, naux;
     int *dim;
-    int64_t *order; /* the lanes of the pieces, one after the other */
-    int64_t norder;
+    int64_t lanes; /* of all pieces */
     bool in_order;
 } pieces;
 
-static bool pieces_begin(lucid_scope *s, const vmap_call *call, pieces *p)
+static void pieces_begin(lucid_scope *s, pieces *p)
 {
     *p = (pieces){.scope = s, .in_order = true};
     p->last = &p->first;
-    p->order = lucid_alloc(s, ((size_t)call->lanes + 1) * sizeof *p->order);
-    return p->order != NULL;
 }
 
 /* The first piece says how many results there are and where their lanes go. */
@@ -182,11 +183,16 @@ static void pieces_add(lucid_scope *s, const vmap_call *call, pieces *p, const l
         return;
     for (size_t k = 0; k < r->count && lucid__ok(s); k++)
         new->y[k] = lucid_own(p->scope, unwrap(s, level, r->at[k].x, k, p->dim[k]));
-    for (int64_t i = 0; i < level->size; i++) {
-        int64_t lane = level->lane_ids ? level->lane_ids[i] : level->first + i;
-        p->in_order &= lane == p->norder;
-        p->order[p->norder++] = lane;
+    new->first = level->first;
+    new->size = level->size;
+    if (level->lane_ids) { /* which may end before the pieces do */
+        new->lanes = lucid_alloc(p->scope, ((size_t)level->size + 1) * sizeof *new->lanes);
+        if (!new->lanes)
+            return;
+        memcpy(new->lanes, level->lane_ids, (size_t)level->size * sizeof *new->lanes);
     }
+    p->in_order &= !new->lanes &&new->first == p->lanes;
+    p->lanes += new->size;
     *p->last = new;
     p->last = &new->next;
     p->count++;
@@ -195,10 +201,11 @@ static void pieces_add(lucid_scope *s, const vmap_call *call, pieces *p, const l
 /* Where in the pieces each lane is. */
 static lucid_tensor places_of_lanes(lucid_scope *s, const pieces *p)
 {
-    int64_t *at = lucid_alloc(s, ((size_t)p->norder + 1) * sizeof *at);
-    for (int64_t i = 0; at && i < p->norder; i++)
-        at[p->order[i]] = i;
-    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(p->norder)) : (lucid_tensor){NULL};
+    int64_t *at = lucid_alloc(s, ((size_t)p->lanes + 1) * sizeof *at), next = 0;
+    for (const piece *q = p->first; at && q; q = q->next)
+        for (int64_t i = 0; i < q->size; i++)
+            at[q->lanes ? q->lanes[i] : q->first + i] = next++;
+    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(p->lanes)) : (lucid_tensor){NULL};
 }
 
 /* The shapes of one result must agree on all lanes. */
@@ -308,10 +315,10 @@ static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int6
     lucid__split split;
     lucid__scope_enter(&child, s);
     bool ok = lucid__split_begin(&child, &split, first, size);
-    for (bool whole = true; ok && lucid__split_next(&split); whole = false) {
+    while (ok && lucid__split_next(&split)) {
         level = new_level(call, LUCID__LEVEL_BATCH, first, split.now.count);
         level.split = &split;
-        level.lane_ids = whole ? NULL : split.now.lanes;
+        level.lane_ids = split.now.lanes;
         lucid_generator_set_state(s->session->generator, start); /* each run the same draws */
         ok = run_level(&child, call, &level, p);
     }
@@ -361,8 +368,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     pieces p;
     lucid_rng_state start = lucid_generator_state(s->session->generator);
     lucid_strategy strategy = c.self->options.strategy;
-    if (!pieces_begin(s, &c, &p))
-        return lucid_error(s);
+    pieces_begin(s, &p);
     /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
     bool isolated = strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
     bool ok = isolated ? run_isolated(s, &c, &p) : run_chunks(s, &c, &p);
@@ -371,7 +377,8 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
         strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
         lucid_clear_error(s);
         lucid_generator_set_state(s->session->generator, start);
-        ok = pieces_begin(s, &c, &p) && run_isolated(s, &c, &p);
+        pieces_begin(s, &p);
+        ok = run_isolated(s, &c, &p);
     }
     if (ok)
         pieces_end(s, &p, out);
