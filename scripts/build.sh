@@ -1,8 +1,13 @@
 #!/bin/sh
 # Configures (once) and builds a preset of CMakePresets.json into build/<preset>.
-# usage: scripts/build.sh PRESET [TARGET...]
+# usage: scripts/build.sh [-k] PRESET [TARGET...]     -k: go on after errors, to show them all
 set -eu
 cd "$(dirname "$0")/.."
+keep_going=
+if [ "$1" = -k ]; then
+    keep_going='-k 0'
+    shift
+fi
 preset=$1
 shift
 
@@ -13,8 +18,8 @@ if [ ! -f "build/$preset/build.ninja" ]; then
 fi
 # Says nothing when all went well: what a build prints on success is noise in front of the tests.
 if [ $# -gt 0 ]; then
-    cmake --build "build/$preset" --target "$@" -- --quiet >"$log" 2>&1 || { cat "$log"; exit 1; }
+    cmake --build "build/$preset" --target "$@" -- --quiet $keep_going >"$log" 2>&1 || { cat "$log"; exit 1; }
 else
-    cmake --build "build/$preset" -- --quiet >"$log" 2>&1 || { cat "$log"; exit 1; }
+    cmake --build "build/$preset" -- --quiet $keep_going >"$log" 2>&1 || { cat "$log"; exit 1; }
 fi
 grep -A6 'warning:' "$log" || true

@@ -37,8 +37,8 @@ types() {
     [ ! -d python/lucid ] || $bin/mypy --no-error-summary --cache-dir build/mypy python/lucid
 }
 # Both compilers, warnings as errors. The first build also gives clang-tidy its compile commands.
-clang_build() { scripts/build.sh lint; }
-gcc_build() { scripts/build.sh lint-gcc; }
+clang_build() { scripts/build.sh -k lint; }
+gcc_build() { scripts/build.sh -k lint-gcc; }
 clang_tidy() { $bin/python scripts/tidy.py build/lint; }
 
 check layers $bin/python scripts/check_layers.py
