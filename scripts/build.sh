@@ -14,12 +14,10 @@ shift
 log=build/$preset.log
 mkdir -p build
 if [ ! -f "build/$preset/build.ninja" ]; then
-    cmake --preset "$preset" >"$log" 2>&1 || { cat "$log"; rm -f "build/$preset/CMakeCache.txt"; exit 1; }
+    cmake --preset "$preset" >"$log" 2>&1 ||
+        { cat "$log"; rm -f "build/$preset/CMakeCache.txt"; exit 1; }
 fi
 # Says nothing when all went well: what a build prints on success is noise in front of the tests.
-if [ $# -gt 0 ]; then
-    cmake --build "build/$preset" --target "$@" -- --quiet $keep_going >"$log" 2>&1 || { cat "$log"; exit 1; }
-else
-    cmake --build "build/$preset" -- --quiet $keep_going >"$log" 2>&1 || { cat "$log"; exit 1; }
-fi
+cmake --build "build/$preset" ${1:+--target "$@"} -- --quiet $keep_going >"$log" 2>&1 ||
+    { cat "$log"; exit 1; }
 grep -A6 'warning:' "$log" || true
