@@ -113,5 +113,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Test executables run side by side: a thread that waits must not take a core from another.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
     sys.exit(main())

@@ -286,6 +286,6 @@ lucid_status lucid__run_fold(const lucid__program *p, void *const *slots)
         lucid__free(identity);
         return LUCID_OK;
     }
-    int threads = lucid__threads_for(f.kept * f.reduced);
+    int threads = lucid__threads_for(p, f.kept * f.reduced);
     return prefer_columns(&f) ? run_columns(&f, threads) : run_rows(&f, threads);
 }

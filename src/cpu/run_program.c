@@ -6,7 +6,9 @@
 #include "base/thread.h"
 #include "cpu/threads.h"
 
-enum { POINTS_PER_THREAD = 1 << 14 };
+/* Streams and instructions times points that are worth a thread: some 20 microseconds, a few times what it
+ * costs to start one and wait for it. */
+enum { WORK_PER_THREAD = 1 << 17 };
 
 int64_t lucid__product(const int64_t *dim, int ndim)
 {
@@ -16,9 +18,9 @@ int64_t lucid__product(const int64_t *dim, int ndim)
     return n;
 }
 
-int lucid__threads_for(int64_t points)
+int lucid__threads_for(const lucid__program *p, int64_t points)
 {
-    int64_t useful = points / POINTS_PER_THREAD;
+    int64_t useful = points / (WORK_PER_THREAD / (p->nloads + p->ninstrs + p->nstores));
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }
@@ -289,7 +291,7 @@ static lucid_status run_map(const lucid__program *p, void *const *slots)
 {
     int64_t points = lucid__product(p->dim, p->ndim);
     int64_t tiles = (points + LUCID__TILE - 1) / LUCID__TILE;
-    int threads = lucid__threads_for(points);
+    int threads = lucid__threads_for(p, points);
     atomic_bool failed = false;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {

@@ -42,6 +42,6 @@ lucid_status lucid__run_fold(const lucid__program *p, void *const *slots);
 lucid_status lucid__run_program(const lucid__program *p, void *const *slots);
 
 /* Threads worth using for so many points. */
-int lucid__threads_for(int64_t points);
+int lucid__threads_for(const lucid__program *p, int64_t points);
 
 #endif
