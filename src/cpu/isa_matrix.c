@@ -15,6 +15,18 @@
 #define WIDE_VECTOR v16
 #endif
 
+/* GCC has it from version 12 on, clang always. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define HAS_SHUFFLE 1
+#endif
+#endif
+#ifndef HAS_SHUFFLE
+#define HAS_SHUFFLE 0
+#endif
+
+enum { MAX_N = LUCID__LANES_MAX_SIZE };
+
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 
@@ -24,8 +36,9 @@
 #define SQRT sqrtf
 #define ABS fabsf
 #define NAME(x) JOIN(x, _f32)
-#include "cpu/matrix_lanes.h"
 #include "cpu/matrix_product.h"
+
+#include "cpu/matrix_lanes.h"
 #undef T
 #undef INDEX
 #undef LANES
@@ -39,8 +52,9 @@
 #define SQRT sqrt
 #define ABS fabs
 #define NAME(x) JOIN(x, _f64)
-#include "cpu/matrix_lanes.h"
 #include "cpu/matrix_product.h"
+
+#include "cpu/matrix_lanes.h"
 #undef T
 #undef INDEX
 #undef LANES

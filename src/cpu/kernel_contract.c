@@ -67,7 +67,8 @@ static roles roles_of(const lucid__kernel_args *args)
     const int64_t *xb = args->params + 2, *yb = xb + nb, *xc = yb + nb, *yc = xc + nc;
     int64_t out[MAX];
     lucid__strides(&args->out->shape, out);
-    roles r = {0};
+    roles r;
+    r.batch.n = r.rows.n = r.cols.n = r.summed.n = 0;
     int d = 0;
     for (; d < nb; d++)
         push(&r.batch, (axis){x->shape.dim[xb[d]], x->stride[xb[d]], y->stride[yb[d]], out[d]});
@@ -406,6 +407,14 @@ static lucid_status pack_shared(plan *q, void **memory)
     return LUCID_OK;
 }
 
+static void run_part(const plan *q, int64_t part, int64_t run_length, char *scratch)
+{
+    int64_t runs = (q->inner.size + run_length - 1) / run_length;
+    int64_t slice = part % q->slices, rest = part / q->slices;
+    int64_t first = rest % runs * run_length, left = q->inner.size - first;
+    run_entry(q, rest / runs, slice, first, left < run_length ? left : run_length, scratch);
+}
+
 /* Work is dealt out in parts worth a thread: runs of products along the inner loop, or slices of
  * one product. How it is cut changes no result, because no sum is cut. */
 static lucid_status run(plan *q)
@@ -443,15 +452,16 @@ static lucid_status run(plan *q)
         if (!scratch)
             return LUCID_MEMORY_ERROR;
     }
-#pragma omp parallel for num_threads(team) schedule(dynamic) if (team > 1)
-    for (int64_t part = 0; part < parts; part++) {
-        int64_t slice = part % q->slices, rest = part / q->slices;
-        int64_t first = rest % runs * run_length;
-        int64_t count = q->inner.size - first < run_length ? q->inner.size - first : run_length;
-        char *mine = team > 1 && scratch
-                         ? scratch + (size_t)omp_get_thread_num() * (size_t)q->scratch * q->size
-                         : scratch;
-        run_entry(q, rest / runs, slice, first, count, mine);
+    if (team == 1) {
+        for (int64_t part = 0; part < parts; part++)
+            run_part(q, part, run_length, scratch);
+    } else {
+        int64_t chunk = parts / (8 * team) + 1;
+#pragma omp parallel for num_threads(team) schedule(dynamic, chunk)
+        for (int64_t part = 0; part < parts; part++)
+            run_part(q, part, run_length,
+                     scratch ? scratch + omp_get_thread_num() * q->scratch * (int64_t)q->size
+                             : NULL);
     }
     lucid__free(scratch);
     return LUCID_OK;

@@ -31,15 +31,33 @@ struct work {
 
 /* ---- operands ------------------------------------------------------------------------------ */
 
-/* Matrix number e of a strided operand. */
+/* Matrices first .. first + count - 1 of a strided operand. */
+static void matrices(const lucid__view *v, int64_t first, int64_t count, const void **to)
+{
+    int64_t offset = 0, index[LUCID_MAX_NDIM];
+    int last = v->shape.ndim - 3;
+    for (int d = last; d >= 0; d--) {
+        index[d] = d > 0 ? first % v->shape.dim[d] : first;
+        first = d > 0 ? first / v->shape.dim[d] : 0;
+        offset += index[d] * v->stride[d];
+    }
+    for (int64_t l = 0; l < count; l++) {
+        to[l] = (const char *)v->data + offset * (int64_t)lucid_dtype_size(v->dtype);
+        for (int d = last; d >= 0; d--) {
+            offset += v->stride[d];
+            if (++index[d] < v->shape.dim[d])
+                break;
+            offset -= index[d] * v->stride[d];
+            index[d] = 0;
+        }
+    }
+}
+
 static const char *matrix(const lucid__view *v, int64_t e)
 {
-    int64_t offset = 0;
-    for (int d = v->shape.ndim - 3; d >= 0; d--) {
-        offset += e % v->shape.dim[d] * v->stride[d];
-        e /= v->shape.dim[d];
-    }
-    return (const char *)v->data + offset * (int64_t)lucid_dtype_size(v->dtype);
+    const void *to;
+    matrices(v, e, 1, &to);
+    return to;
 }
 
 static int64_t row_stride(const lucid__view *v)
@@ -94,14 +112,12 @@ static void run_lanes(const work *w, int64_t first, int64_t count, void *scratch
                       .scratch = scratch};
     q.a_row = w->transpose ? col_stride(&args->in[0]) : row_stride(&args->in[0]);
     q.a_col = w->transpose ? row_stride(&args->in[0]) : col_stride(&args->in[0]);
-    for (int64_t l = 0; l < count; l++)
-        q.a[l] = matrix(&args->in[0], first + l);
+    matrices(&args->in[0], first, count, q.a);
     int nout = 1;
     if (args->nin > 1) {
         q.b_row = row_stride(&args->in[1]);
         q.b_col = col_stride(&args->in[1]);
-        for (int64_t l = 0; l < count; l++)
-            q.b[l] = matrix(&args->in[1], first + l);
+        matrices(&args->in[1], first, count, q.b);
     }
     int64_t per[3] = {args->nin > 1 ? w->n * w->k : w->n * w->n, 0, 0};
     if (w->lanes == lucid__matrix_isa_get()->lu[w->dtype]) {
@@ -160,8 +176,8 @@ static void run_factors(const work *w, int64_t first, int64_t count, void *scrat
                       .a_col = col_stride(a),
                       .scratch = scratch};
     double signs[LUCID__MAX_LANES];
+    matrices(a, first, count, q.a);
     for (int64_t l = 0; l < count; l++) {
-        q.a[l] = matrix(a, first + l);
         q.out[0][l] = output(w, 1, first + l, w->n * w->n);
         q.out[1][l] = output(w, 2, first + l, w->n);
         q.out[2][l] = &signs[l];
@@ -244,6 +260,12 @@ static void large_triangular_solve(const work *w, int64_t e, int64_t count, void
 
 /* ---- dealing out ----------------------------------------------------------------------------- */
 
+static void run_part(const work *w, int64_t part, void *scratch)
+{
+    int64_t first = part * w->together, left = w->units - first;
+    w->run(w, first, left < w->together ? left : w->together, scratch);
+}
+
 static lucid_status deal(work *w)
 {
     enum { LEAST_WORK = 1 << 14 };
@@ -262,11 +284,14 @@ static lucid_status deal(work *w)
         return LUCID_MEMORY_ERROR;
     }
     char *scratch = memory + (64 - (uintptr_t)memory % 64);
-#pragma omp parallel for num_threads(team) schedule(dynamic) if (team > 1)
-    for (int64_t part = 0; part < parts; part++) {
-        int64_t first = part * w->together;
-        int64_t count = w->units - first < w->together ? w->units - first : w->together;
-        w->run(w, first, count, scratch + (team > 1 ? (size_t)omp_get_thread_num() : 0) * bytes);
+    if (team == 1) {
+        for (int64_t part = 0; part < parts; part++)
+            run_part(w, part, scratch);
+    } else {
+        int64_t chunk = parts / (8 * team) + 1;
+#pragma omp parallel for num_threads(team) schedule(dynamic, chunk)
+        for (int64_t part = 0; part < parts; part++)
+            run_part(w, part, scratch + (size_t)omp_get_thread_num() * bytes);
     }
     lucid__free(memory);
     return LUCID_OK;

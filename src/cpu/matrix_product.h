@@ -12,12 +12,13 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
 
 /* 4 x 2 vectors, 4 x 1, 1 x 4 and 1 x 1. */
 #define TILES(vec) \
-    static inline void NAME(tile42_##vec)(const lucid__product *p, bool add, const T *a, \
-                                          const T *b, T *c) \
+    static inline void NAME(tile42_##vec)(const lucid__product *p, bool add, int64_t rows, \
+                                          const T *a, const T *b, T *c) \
     { \
+        const int64_t two = rows > 2 ? 2 : 1, three = rows - 1; \
         enum { V = sizeof(NAME(vec)) / sizeof(T) }; \
-        const T *a1 = a + p->a_row, *a2 = a1 + p->a_row, *a3 = a2 + p->a_row; \
-        T *c1 = c + p->c_row, *c2 = c1 + p->c_row, *c3 = c2 + p->c_row; \
+        const T *a1 = a + p->a_row, *a2 = a + two * p->a_row, *a3 = a + three * p->a_row; \
+        T *c1 = c + p->c_row, *c2 = c + two * p->c_row, *c3 = c + three * p->c_row; \
         NAME(vec) x0 = {0}, x1 = {0}, x2 = {0}, x3 = {0}, y0 = {0}, y1 = {0}, y2 = {0}, y3 = {0}; \
         if (add) { \
             x0 = GET(NAME(vec), c), y0 = GET(NAME(vec), c + V); \
@@ -60,11 +61,12 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
     }
 
 #define TILES_OF_ONE(vec) \
-    static inline void NAME(tile41_##vec)(const lucid__product *p, bool add, const T *a, \
-                                          const T *b, T *c) \
+    static inline void NAME(tile41_##vec)(const lucid__product *p, bool add, int64_t rows, \
+                                          const T *a, const T *b, T *c) \
     { \
-        const T *a1 = a + p->a_row, *a2 = a1 + p->a_row, *a3 = a2 + p->a_row; \
-        T *c1 = c + p->c_row, *c2 = c1 + p->c_row, *c3 = c2 + p->c_row; \
+        const int64_t two = rows > 2 ? 2 : 1, three = rows - 1; \
+        const T *a1 = a + p->a_row, *a2 = a + two * p->a_row, *a3 = a + three * p->a_row; \
+        T *c1 = c + p->c_row, *c2 = c + two * p->c_row, *c3 = c + three * p->c_row; \
         NAME(vec) x0 = {0}, x1 = {0}, x2 = {0}, x3 = {0}; \
         if (add) { \
             x0 = GET(NAME(vec), c), x1 = GET(NAME(vec), c1); \
@@ -104,39 +106,39 @@ TILES_OF_ONE(v1)
 #define PASTE(a, b) PASTE2(a, b)
 #define WIDE(tile) NAME(PASTE(tile, WIDE_VECTOR))
 /* As many tiles of this width as fit, from column j on. */
-#define SWEEP(tile, width) \
+#define SWEEP(tile, width, ...) \
     for (; j + (int64_t)(width) <= to; j += (int64_t)(width)) \
-    tile(p, add, a, b + j, c + j)
+    tile(p, add, __VA_ARGS__, b + j, c + j)
 
-/* Columns from .. to of 4 rows. */
-static inline void NAME(four_rows)(const lucid__product *p, bool add, int64_t from, int64_t to,
-                                   const T *a, const T *b, T *c)
+/* Columns from .. to of 2, 3 or 4 rows. */
+static inline void NAME(few_rows)(const lucid__product *p, bool add, int64_t rows, int64_t from,
+                                  int64_t to, const T *a, const T *b, T *c)
 {
     int64_t j = from;
-    SWEEP(WIDE(tile42_), 2 * VECTOR_BYTES / sizeof(T));
+    SWEEP(WIDE(tile42_), 2 * VECTOR_BYTES / sizeof(T), rows, a);
 #if VECTOR_BYTES >= 64
-    SWEEP(NAME(tile41_v64), 64 / sizeof(T));
+    SWEEP(NAME(tile41_v64), 64 / sizeof(T), rows, a);
 #endif
 #if VECTOR_BYTES >= 32
-    SWEEP(NAME(tile41_v32), 32 / sizeof(T));
+    SWEEP(NAME(tile41_v32), 32 / sizeof(T), rows, a);
 #endif
-    SWEEP(NAME(tile41_v16), 16 / sizeof(T));
-    SWEEP(NAME(tile41_v1), 1);
+    SWEEP(NAME(tile41_v16), 16 / sizeof(T), rows, a);
+    SWEEP(NAME(tile41_v1), 1, rows, a);
 }
 
 static inline void NAME(one_row)(const lucid__product *p, bool add, int64_t from, int64_t to,
                                  const T *a, const T *b, T *c)
 {
     int64_t j = from;
-    SWEEP(WIDE(tile14_), 4 * VECTOR_BYTES / sizeof(T));
+    SWEEP(WIDE(tile14_), 4 * VECTOR_BYTES / sizeof(T), a);
 #if VECTOR_BYTES >= 64
-    SWEEP(NAME(tile11_v64), 64 / sizeof(T));
+    SWEEP(NAME(tile11_v64), 64 / sizeof(T), a);
 #endif
 #if VECTOR_BYTES >= 32
-    SWEEP(NAME(tile11_v32), 32 / sizeof(T));
+    SWEEP(NAME(tile11_v32), 32 / sizeof(T), a);
 #endif
-    SWEEP(NAME(tile11_v16), 16 / sizeof(T));
-    SWEEP(NAME(tile11_v1), 1);
+    SWEEP(NAME(tile11_v16), 16 / sizeof(T), a);
+    SWEEP(NAME(tile11_v1), 1, a);
 }
 
 /* One product with the columns of B side by side, in strips of columns of B that stay in the cache
@@ -146,9 +148,10 @@ static inline void NAME(by_tiles)(const lucid__product *p, bool add, int64_t str
 {
     for (int64_t from = 0; from < p->n; from += strip) {
         int64_t to = p->n - from > strip ? from + strip : p->n, i = 0;
-        for (; i + 4 <= p->m; i += 4)
-            NAME(four_rows)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
-        for (; i < p->m; i++)
+        for (; i + 2 <= p->m; i += 4)
+            NAME(few_rows)
+        (p, add, p->m - i < 4 ? p->m - i : 4, from, to, a + i * p->a_row, b, c + i * p->c_row);
+        if (i < p->m)
             NAME(one_row)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
     }
 }
