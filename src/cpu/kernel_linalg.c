@@ -137,7 +137,7 @@ static void run_lanes(const work *w, int64_t first, int64_t count, void *scratch
 
 /* ---- small matrices, many columns: a unit is a block of columns of one right-hand side --------- */
 
-enum { COLUMN_BLOCK = 512, MANY_COLUMNS = 16 };
+enum { COLUMN_BLOCK = 512, SOME_COLUMNS = 16, MANY_COLUMNS = 64 };
 
 static int64_t column_blocks(int64_t k)
 {
@@ -331,7 +331,8 @@ static lucid_status run(const lucid__kernel_args *args, lucid__lanes_fn *const *
     w.run = run_lanes;
     w.together = LUCID__LANE_BYTES / (int64_t)lucid_dtype_size(w.dtype);
     w.scratch = lucid__lanes_scratch(w.n);
-    if (w.k < MANY_COLUMNS || !(solves || triangular))
+    bool columns = w.k >= MANY_COLUMNS || (w.k >= SOME_COLUMNS && w.batch < w.together / 2);
+    if (!columns || !(solves || triangular))
         return deal(&w);
     lucid_status status = LUCID_OK;
     if (solves) {

@@ -7,7 +7,7 @@
  * way an element sees the same operations in the same order: it loses its products one after the
  * other and is then divided; so the bits do not depend on the company. */
 
-#define LANE for (int l = 0; l < LANES; l++)
+#define LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 #define ELEMENT(m, cols, i, j) ((m) + ((i) * (cols) + (j)) * LANES)
 
 enum { NAME(COLUMNS) = 8 };     /* right-hand sides taken at a time */
