@@ -353,14 +353,16 @@ LUCID_API lucid_tensor lucid_einsum(lucid_scope *s, const char *equation, const 
 LUCID_API lucid_tensor lucid_tensordot(lucid_scope *s, lucid_tensor x, lucid_tensor y,
                                        lucid_dims x_dims, lucid_dims y_dims);
 LUCID_API lucid_tensor lucid_trace(lucid_scope *s, lucid_tensor x);
-/* Lower triangular L with L L^T = x; reads the lower triangle only. Not positive definite: NaN. */
+/* Lower triangular L with L L^T = x; reads the lower triangle only. Not positive definite: NaN.
+ * Gradients are symmetric, as x is meant to be. */
 LUCID_API lucid_tensor lucid_cholesky(lucid_scope *s, lucid_tensor x);
-/* Solves A x = b for triangular A (n, n), b (..., n, k). */
+/* Solves A x = b for triangular A (..., n, n), b (..., n, k); the other triangle is not read. */
 LUCID_API lucid_tensor lucid_solve_triangular(lucid_scope *s, lucid_tensor a, lucid_tensor b,
                                               bool upper, bool unit_diagonal);
 /* Solves A x = b, b (..., n) or (..., n, k) by LU with partial pivoting. Singular: inf or NaN. */
 LUCID_API lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b);
 LUCID_API lucid_tensor lucid_inv(lucid_scope *s, lucid_tensor a);
+/* Derivatives at a singular matrix: right up to 3 x 3, inf or NaN for larger ones. */
 LUCID_API lucid_tensor lucid_det(lucid_scope *s, lucid_tensor a);
 /* log |det|; `sign` (may be NULL) receives the sign. */
 LUCID_API lucid_tensor lucid_slogdet(lucid_scope *s, lucid_tensor a, lucid_tensor *sign);
