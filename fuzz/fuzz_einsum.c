@@ -19,7 +19,7 @@ typedef struct reference {
     size_t n;
     const host_array *x;
     char labels[OPERANDS + 1][128]; /* the last: of the output */
-    int64_t size[LETTERS];          /* 0: not used */
+    int64_t size[LETTERS];          /* of those not used: 1 */
 } reference;
 
 /* False: "..." or something else that the reference does not speak of. */
@@ -53,7 +53,7 @@ static bool parse(reference *r, const char *equation)
         for (int d = 0; d < r->x[i].shape.ndim; d++) {
             int64_t *size = &r->size[letter(r->labels[i][d])];
             int64_t here = r->x[i].shape.dim[d];
-            *size = *size > 1 ? *size : here; /* a size of 1 broadcasts */
+            *size = *size == 1 ? here : *size; /* a size of 1 broadcasts */
         }
     return true;
 }
@@ -73,9 +73,8 @@ static void sum_products(const reference *r, host_array *out)
 {
     int64_t at[LETTERS] = {0};
     for (int l = 0; l < LETTERS; l++)
-        for (size_t i = 0; i < r->n; i++)
-            if (strchr(r->labels[i], l < 26 ? 'a' + l : 'A' + l - 26) && r->size[l] == 0)
-                return; /* nothing to sum */
+        if (r->size[l] == 0)
+            return; /* nothing to sum */
     for (;;) {
         double product = 1;
         for (size_t i = 0; i < r->n; i++)
@@ -118,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(lucid_error(s) == LUCID_OK, "einsum \"%s\": %s", equation,
                    lucid_error_message(s));
         reference r = {.n = n, .x = x};
+        for (int l = 0; l < LETTERS; l++)
+            r.size[l] = 1;
         if (parse(&r, equation)) {
             host_array want = host_like(&got);
             sum_products(&r, &want);

@@ -41,18 +41,12 @@ char *lucid__shape_text(const lucid_shape *shape, char *to, size_t size)
     return to;
 }
 
-/* Beside a size of 0 the other sizes may be anything: their product wraps, and nobody uses it. */
-static int64_t times(int64_t step, int64_t size)
-{
-    return (int64_t)((uint64_t)step * (uint64_t)size);
-}
-
 void lucid__strides(const lucid_shape *shape, int64_t *stride)
 {
     int64_t step = 1;
     for (int i = shape->ndim - 1; i >= 0; i--) {
         stride[i] = step;
-        step = times(step, shape->dim[i]);
+        step = lucid__times(step, shape->dim[i]);
     }
 }
 
@@ -64,7 +58,7 @@ bool lucid__is_contiguous(const lucid_shape *shape, const int64_t *stride)
             return true;
         if (shape->dim[i] != 1 && stride[i] != step)
             return false;
-        step = times(step, shape->dim[i]);
+        step = lucid__times(step, shape->dim[i]);
     }
     return true;
 }

@@ -20,6 +20,13 @@ bool lucid__shape_equal(const lucid_shape *a, const lucid_shape *b);
 char *lucid__shape_text(const lucid_shape *shape, char *to, size_t size);
 #define LUCID__SHAPE_TEXT 128
 
+/* a * b that wraps around. Beside a size of 0 other sizes may be anything, and partial products of them
+ * that nobody uses must not overflow. */
+static inline int64_t lucid__times(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 /* Row-major strides in elements. */
 void lucid__strides(const lucid_shape *shape, int64_t *stride);
 /* Whether the strides are row-major; sizes 0 and 1 fit any stride. */

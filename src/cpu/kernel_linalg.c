@@ -305,7 +305,7 @@ static lucid_status run(const lucid__kernel_args *args, lucid__lanes_fn *const *
     int nd = a->shape.ndim;
     work w = {.args = args, .dtype = a->dtype, .n = a->shape.dim[nd - 1], .batch = 1, .k = 0};
     for (int d = 0; d < nd - 2; d++)
-        w.batch *= a->shape.dim[d];
+        w.batch = lucid__times(w.batch, a->shape.dim[d]);
     if (args->nin > 1)
         w.k = args->in[1].shape.dim[nd - 1];
     if (args->nparams == 3) {

@@ -11,9 +11,9 @@ lucid__rows lucid__rows_of(const lucid__kernel_args *args)
     int dim = (int)args->params[0];
     lucid__rows r = {1, shape->dim[dim], 1, false};
     for (int i = 0; i < dim; i++)
-        r.outer *= shape->dim[i];
+        r.outer = lucid__times(r.outer, shape->dim[i]);
     for (int i = dim + 1; i < shape->ndim; i++)
-        r.inner *= shape->dim[i];
+        r.inner = lucid__times(r.inner, shape->dim[i]);
     r.parallel = lucid__numel(shape) > PARALLEL;
     return r;
 }
@@ -21,6 +21,8 @@ lucid__rows lucid__rows_of(const lucid__kernel_args *args)
 lucid_status lucid__rows_run(const lucid__kernel_args *args, lucid__rows_task *task)
 {
     lucid__rows r = lucid__rows_of(args);
+    if (lucid__numel(&args->in[0].shape) == 0)
+        return LUCID_OK;
     int64_t groups = (r.inner + LUCID__COLUMNS - 1) / LUCID__COLUMNS;
 #pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (r.parallel)
     for (int64_t o = 0; o < r.outer; o++)

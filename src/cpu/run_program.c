@@ -14,7 +14,7 @@ int64_t lucid__product(const int64_t *dim, int ndim)
 {
     int64_t n = 1;
     for (int i = 0; i < ndim; i++)
-        n *= dim[i];
+        n = lucid__times(n, dim[i]);
     return n;
 }
 
@@ -213,7 +213,7 @@ static void iota_lanes(const lucid__instr *in, void *to, const int64_t *dim, int
 {
     int64_t inner = 1;
     for (int i = (int)in->imm + 1; i < ndim; i++)
-        inner *= dim[i];
+        inner = lucid__times(inner, dim[i]);
     int64_t size = in->imm < ndim ? dim[in->imm] : 1;
     int64_t base = shift ? shift[in->imm] : 0;
     for (int64_t i = 0; i < n; i++) {

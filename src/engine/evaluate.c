@@ -114,13 +114,19 @@ static bool run_begin(lucid_scope *s, run *r, const lucid__structure *st)
         lucid__out_of_memory(s);
         return false;
     }
+    /* What has no element may have no memory; it gets an address all the same. */
+    static max_align_t nothing[4];
+    for (size_t k = 0; k < n; k++)
+        r->slots[k] = nothing;
     int slot = 0;
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++, slot++) {
             const lucid__output *out = &st->leaves[i]->out[k];
+            char *data = out->storage->buffer->data;
             r->buffers[slot] = out->storage->buffer;
-            r->slots[slot] = (char *)out->storage->buffer->data +
-                             out->storage->offset * (int64_t)lucid_dtype_size(out->aval.dtype);
+            if (data)
+                r->slots[slot] =
+                    data + out->storage->offset * (int64_t)lucid_dtype_size(out->aval.dtype);
         }
     r->nleaf_slots = slot;
     return true;

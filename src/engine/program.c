@@ -60,7 +60,7 @@ void lucid__program_merge(lucid__program *g)
         if (d == kept)
             group_start = ndim;
         if (ndim > group_start && mergeable(g, ndim - 1, d, d >= kept)) {
-            int64_t size = g->dim[ndim - 1] * g->dim[d];
+            int64_t size = lucid__times(g->dim[ndim - 1], g->dim[d]);
             move_dim(g, ndim - 1, d);
             g->dim[ndim - 1] = size;
             continue;

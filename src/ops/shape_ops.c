@@ -170,13 +170,16 @@ lucid_tensor lucid_flatten(lucid_scope *s, lucid_tensor x, int first, int last)
         if (i < a || i > b)
             to.dim[to.ndim++] = from->dim[i];
         else {
-            size *= from->dim[i];
+            if (size >= 0 && __builtin_mul_overflow(size, from->dim[i], &size))
+                size = -1;
             if (i == b)
                 to.dim[to.ndim++] = size;
         }
     }
     if (from->ndim == 0)
         to = LUCID_SHAPE(1);
+    if (size < 0)
+        return lucid__error(s, LUCID_VALUE_ERROR, "flatten: the size of the dim is too large");
     return lucid_reshape(s, x, to);
 }
 
