@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ops/composite.h"
+#include "prim/family.h"
 
 lucid_tensor lucid_stack(lucid_scope *s, const lucid_tensor *xs, size_t n, int dim)
 {
@@ -66,28 +67,16 @@ lucid_tensor lucid_roll(lucid_scope *s, lucid_tensor x, int64_t shift, int dim)
     return lucid__leave(&t, y);
 }
 
-/* Repeats dims first .. of x, as many as one broadcast can: each repeated dim (r, d) is a new dim
- * of size r before it. Returns the first dim left for another time. */
-static int tile_some(lucid_scope *s, lucid_tensor *x, const lucid_shape *repeats, int first)
+/* r copies along dim i: dims before it, a dim of size r, and it with those after it. */
+static lucid_tensor tile_dim(lucid_scope *s, lucid_tensor x, int i, int64_t r)
 {
-    enum { ROOM = LUCID_MAX_NDIM - 4 }; /* leaves some for the batches of vmaps */
-    lucid_shape from = {0}, to = {0}, result = (*x).v->aval.shape;
-    int ndim = result.ndim, most = ndim + 1 > ROOM ? ndim + 1 : ROOM, next = ndim;
-    for (int i = 0; i < ndim; i++) {
-        int64_t r = repeats->dim[i];
-        if (i >= first && i < next && r != 1) {
-            if (from.ndim + ndim - i + 1 > most) {
-                next = i;
-            } else {
-                from.dim[from.ndim++] = 1;
-                to.dim[to.ndim++] = r;
-                result.dim[i] *= r;
-            }
-        }
-        to.dim[to.ndim++] = from.dim[from.ndim++] = (*x).v->aval.shape.dim[i];
-    }
-    *x = lucid_reshape(s, lucid_expand(s, lucid_reshape(s, *x, from), to), result);
-    return next;
+    lucid_shape result = x.v->aval.shape;
+    int64_t before = 1, from = 1;
+    for (int d = 0; d < result.ndim; d++)
+        *(d < i ? &before : &from) *= result.dim[d];
+    result.dim[i] *= r;
+    lucid_tensor y = lucid_reshape(s, x, LUCID_SHAPE(before, 1, from));
+    return lucid_reshape(s, lucid_expand(s, y, LUCID_SHAPE(before, r, from)), result);
 }
 
 lucid_tensor lucid_tile(lucid_scope *s, lucid_tensor x, lucid_shape repeats)
@@ -112,8 +101,11 @@ lucid_tensor lucid_tile(lucid_scope *s, lucid_tensor x, lucid_shape repeats)
         (void)lucid_fail(&t, LUCID_VALUE_ERROR, "tile: the number of elements is too large");
         return lucid__leave(&t, y);
     }
+    if (lucid__numel(&result) == 0) /* whatever x holds */
+        return lucid__leave(&t, lucid__zeros(&t, &(lucid__aval){x.v->aval.dtype, result}));
     y = lucid_reshape(&t, x, shape);
-    for (int next = 0; next < shape.ndim && y.v;)
-        next = tile_some(&t, &y, &repeats, next);
+    for (int i = shape.ndim - 1; i >= 0 && y.v; i--)
+        if (repeats.dim[i] != 1)
+            y = tile_dim(&t, y, i, repeats.dim[i]);
     return lucid__leave(&t, y);
 }
