@@ -43,10 +43,10 @@ char *lucid__shape_text(const lucid_shape *shape, char *to, size_t size)
 
 void lucid__strides(const lucid_shape *shape, int64_t *stride)
 {
-    int64_t step = 1;
+    int64_t step = lucid__numel(shape) > 0;
     for (int i = shape->ndim - 1; i >= 0; i--) {
         stride[i] = step;
-        step = lucid__times(step, shape->dim[i]);
+        step *= shape->dim[i];
     }
 }
 

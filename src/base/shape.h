@@ -27,7 +27,7 @@ static inline int64_t lucid__times(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a * (uint64_t)b);
 }
 
-/* Row-major strides in elements. */
+/* Row-major strides in elements; all 0 when there is no element, whatever the other sizes are. */
 void lucid__strides(const lucid_shape *shape, int64_t *stride);
 /* Whether the strides are row-major; sizes 0 and 1 fit any stride. */
 bool lucid__is_contiguous(const lucid_shape *shape, const int64_t *stride);
