@@ -1,5 +1,6 @@
 /* tril, triu, diagonal, diag_embed: what is left of, on and right of the diagonals of matrices. */
 #include "ops/composite.h"
+#include "prim/family.h"
 
 /* The diagonal at `offset` of rows x cols lies outside when the offset does; then any other offset
  * outside does as well, and arithmetic on this one cannot overflow. */
@@ -69,10 +70,13 @@ lucid_tensor lucid_diagonal(lucid_scope *s, lucid_tensor x, int64_t offset, int 
     order.dim[ndim - 2] = a;
     order.dim[ndim - 1] = b;
     int64_t rows = x.v->aval.shape.dim[a], cols = x.v->aval.shape.dim[b];
-    shape.dim[ndim - 2] = rows * cols;
     offset = clip_offset(offset, rows, cols);
     int64_t length = offset >= 0 ? (cols - offset < rows ? cols - offset : rows)
                                  : (rows + offset < cols ? rows + offset : cols);
+    shape.dim[ndim - 2] = length;
+    if (lucid__numel(&x.v->aval.shape) == 0) /* rows * cols may be beyond any number */
+        return lucid__leave(&t, lucid__zeros(&t, &(lucid__aval){x.v->aval.dtype, shape}));
+    shape.dim[ndim - 2] = rows * cols;
     int64_t first = length == 0 ? 0 : offset >= 0 ? offset : -offset * cols;
     int64_t end = length == 0 ? 0 : first + (length - 1) * (cols + 1) + 1;
     lucid_tensor flat = lucid_reshape(&t, lucid_permute(&t, x, order), shape);
