@@ -22,6 +22,8 @@ static lucid_tensor triangle(lucid_scope *s, const char *name, lucid_tensor x, i
                          shape->ndim);
         return lucid__leave(&t, x);
     }
+    if (lucid__numel(shape) == 0)
+        return lucid__leave(&t, x);
     int64_t rows = shape->dim[shape->ndim - 2], cols = shape->dim[shape->ndim - 1];
     int64_t offset = clip_offset(diagonal, rows, cols);
     lucid_tensor row = lucid__iota(&t, (lucid_shape){2, {rows, 1}}, 0);
