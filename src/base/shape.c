@@ -52,13 +52,13 @@ void lucid__strides(const lucid_shape *shape, int64_t *stride)
 
 bool lucid__is_contiguous(const lucid_shape *shape, const int64_t *stride)
 {
+    if (lucid__numel(shape) <= 0)
+        return true;
     int64_t step = 1;
     for (int i = shape->ndim - 1; i >= 0; i--) {
-        if (shape->dim[i] == 0)
-            return true;
         if (shape->dim[i] != 1 && stride[i] != step)
             return false;
-        step = lucid__times(step, shape->dim[i]);
+        step *= shape->dim[i];
     }
     return true;
 }
