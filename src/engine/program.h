@@ -17,7 +17,7 @@
  * Instructions are the elementwise primitives themselves; `dtype` is that of their data inputs. Besides:
  *     cast      dtype -> to
  *     iota      the index along loop dim `imm`, as dtype
- *     random_bits  words of Philox: see src/prim/random_prims.c
+ *     constant  zeros, as dtype
  */
 #ifndef LUCID__PROGRAM_H
 #define LUCID__PROGRAM_H
