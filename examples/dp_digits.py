@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 import dp_accounting
-import lucid
 import numpy as np
 from dp_accounting.rdp import RdpAccountant
-from lucid.func import grad_and_value, vmap
-from lucid.nn import functional as F
 from plot_training import draw
 from tqdm import tqdm
+
+import lucid
+from lucid.func import grad_and_value, vmap
+from lucid.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
 HIDDEN = 32

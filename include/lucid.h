@@ -547,6 +547,12 @@ LUCID_API void lucid_no_grad_end(lucid_scope *s);
 /* Computes what is pending behind the tensors, all in one plan. */
 LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n);
 
+/* What computing the tensors would take, as text: one line per program and kernel with what each does and
+ * the bytes it reads and writes. Nothing is computed. As lucid_format: at most `size` bytes are written, the
+ * length of the whole text is returned. */
+LUCID_API size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to,
+                               size_t size);
+
 typedef struct lucid_stats {
     uint64_t plans_built, plans_reused; /* plan cache misses and hits */
     uint64_t steps;                     /* programs and library calls dispatched */

@@ -219,6 +219,7 @@ RETURNS = {
     "sort": "return_types.sort",
     "split": "tuple[Tensor, ...]",
     "stats": "dict[str, int]",
+    "_explain": "str",
     "tolist": "Any",
     "topk": "return_types.topk",
     "unbind": "tuple[Tensor, ...]",

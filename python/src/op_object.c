@@ -304,23 +304,45 @@ PyObject *lucidpy_op_format(lucidpy_call *c)
 
 /* -- the engine ------------------------------------------------------------------------------- */
 
-PyObject *lucidpy_op_eval(lucidpy_call *c)
+/* The tensors among the arguments and in nested structures of them; false: an exception is set. */
+static bool flatten_arguments(lucidpy_call *c, lucidpy_tree *tree)
 {
-    lucidpy_tree tree;
     PyObject *all = PyTuple_New(c->rest_count);
     for (Py_ssize_t i = 0; all && i < c->rest_count; i++)
         if (PyTuple_SetItem(all, i, Py_NewRef(c->rest[i])))
             Py_CLEAR(all);
-    if (!all)
-        return NULL;
-    lucidpy_tree_init(&tree);
-    if (lucidpy_flatten(c->s, &tree, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP})) {
+    lucidpy_tree_init(tree);
+    bool ok = all && lucidpy_flatten(c->s, tree, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP});
+    Py_XDECREF(all);
+    return ok;
+}
+
+PyObject *lucidpy_op_eval(lucidpy_call *c)
+{
+    lucidpy_tree tree;
+    if (flatten_arguments(c, &tree)) {
         Py_BEGIN_ALLOW_THREADS lucid_eval(c->s, tree.leaves, tree.leaf_count);
         Py_END_ALLOW_THREADS
     }
     lucidpy_tree_clear(&tree);
-    Py_DECREF(all);
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *lucidpy_op_explain(lucidpy_call *c)
+{
+    lucidpy_tree tree;
+    PyObject *result = NULL;
+    if (flatten_arguments(c, &tree)) {
+        const lucid_tensor *leaves = tree.leaves;
+        size_t length = lucid_explain(c->s, leaves, tree.leaf_count, NULL, 0);
+        char *text = lucid_alloc(c->s, length + 1);
+        if (text) {
+            (void)lucid_explain(c->s, leaves, tree.leaf_count, text, length + 1);
+            result = PyUnicode_FromString(text);
+        }
+    }
+    lucidpy_tree_clear(&tree);
+    return result;
 }
 
 PyObject *lucidpy_op_stats(lucidpy_call *c)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/explain.h"
 #include "engine/plan_cache.h"
 #include "prim/prim.h"
 
@@ -254,30 +255,60 @@ static lucid__node *node_behind(const lucid__value *v)
     return v && v->kind == LUCID__GRAPH ? v->node : NULL;
 }
 
-lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
+/* The pending nodes behind some tensors, in memory of `scope`; NULL on error. */
+static lucid__node **pending_nodes(lucid_scope *scope, const char *name, const lucid_tensor *xs,
+                                   size_t n, size_t *count)
 {
-    enum { FEW = 16 };
-    lucid__node *few[FEW], **roots = few;
-    if (!s || s->session->status != LUCID_OK)
-        return lucid_error(s);
-    if (n > FEW) {
-        roots = lucid__malloc(n * sizeof(*roots));
-        if (!roots)
-            return lucid__out_of_memory(s);
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
+    lucid__node **roots = lucid_alloc(scope, (n + 1) * sizeof(*roots));
+    *count = 0;
+    for (size_t i = 0; roots && i < n; i++) {
         lucid__node *node = node_behind(xs[i].v);
         if (!xs[i].v)
-            (void)lucid_fail(s, LUCID_TYPE_ERROR, "eval: tensor %zu is an empty handle", i);
+            (void)lucid_fail(scope, LUCID_TYPE_ERROR, "%s: tensor %zu is an empty handle", name, i);
         else if (node && !lucid__node_is_ready(node))
-            roots[count++] = node;
+            roots[(*count)++] = node;
     }
-    if (count > 0 && lucid__ok(s))
+    return lucid__ok(scope) ? roots : NULL;
+}
+
+lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
+{
+    lucid_scope child;
+    size_t count;
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    lucid__scope_enter(&child, s);
+    lucid__node **roots = pending_nodes(&child, "eval", xs, n, &count);
+    if (roots && count > 0)
         (void)evaluate(s, roots, count);
-    if (roots != few)
-        lucid__free(roots);
+    lucid__scope_leave(&child);
     return lucid_error(s);
+}
+
+size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to, size_t size)
+{
+    lucid__text text = {to, size, 0};
+    lucid_scope child;
+    size_t count;
+    if (size > 0)
+        to[0] = '\0';
+    if (!lucid__ok(s))
+        return 0;
+    lucid__scope_enter(&child, s);
+    lucid__node **roots = pending_nodes(&child, "explain", xs, n, &count);
+    if (roots) {
+        lucid__structure st;
+        lucid__lock(&engine);
+        const lucid__plan *plan = NULL;
+        if (lucid__structure_find(&child, roots, count, &st))
+            plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);
+        if (plan)
+            lucid__explain_plan(&text, plan);
+        lucid__structure_free(&st);
+        lucid__unlock(&engine);
+    }
+    lucid__scope_leave(&child);
+    return text.length;
 }
 
 lucid_stats lucid_get_stats(void)

@@ -1,31 +1,15 @@
 /* Tensors as text: nested brackets, elements in columns, long dims cut in the middle. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "graph/scope.h"
 #include "ops/builder.h"
 
 enum { EDGE = 3, WHOLE_UP_TO = 1000, CELL = 40 };
-
-typedef struct text {
-    char *to;
-    size_t size, length;
-} text;
-
-static void put(text *t, const char *format, ...) LUCID_PRINTF(2, 3);
-static void put(text *t, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    size_t room = t->length < t->size ? t->size - t->length : 0;
-    int n = vsnprintf(room ? t->to + t->length : NULL, room, format, args);
-    va_end(args);
-    t->length += n > 0 ? (size_t)n : 0;
-}
 
 /* How the floats of one tensor are written: all as integers with a point, or so many digits, or with
  * exponents. */
@@ -124,48 +108,48 @@ static void survey_width(void *user, int64_t at)
         s->style.width = width;
 }
 
-static void write_dim(text *t, const survey *s, const lucid_shape *shape, bool cut, int dim,
+static void write_dim(lucid__text *t, const survey *s, const lucid_shape *shape, bool cut, int dim,
                       int64_t at, int indent)
 {
     if (dim == shape->ndim) {
         char c[CELL];
         cell(c, s->dtype, s->data, at, &s->style);
-        put(t, "%*s", s->style.width, c);
+        lucid__put(t, "%*s", s->style.width, c);
         return;
     }
     int64_t n = shape->dim[dim];
     bool here = cut && n > 2 * EDGE, last = dim + 1 == shape->ndim;
     int per_line = last ? (75 - indent) / (s->style.width + 2) : 1, on_line = 0;
-    put(t, "[");
+    lucid__put(t, "[");
     for (int64_t i = 0; i < n; i++) {
         if (i > 0) {
             bool wrap = !last || (per_line > 0 && on_line >= per_line);
-            put(t, ",");
+            lucid__put(t, ",");
             if (!wrap)
-                put(t, " ");
+                lucid__put(t, " ");
             for (int k = dim + 1; !last && k < shape->ndim; k++)
-                put(t, "\n");
+                lucid__put(t, "\n");
             if (last && wrap)
-                put(t, "\n");
+                lucid__put(t, "\n");
             if (wrap) {
-                put(t, "%*s", indent + 1, "");
+                lucid__put(t, "%*s", indent + 1, "");
                 on_line = 0;
             }
         }
         if (!shown(i, n, here)) {
-            put(t, "...");
+            lucid__put(t, "...");
             i = n - EDGE - 1;
         } else {
             write_dim(t, s, shape, cut, dim + 1, at * n + i, indent + 1);
         }
         on_line++;
     }
-    put(t, "]");
+    lucid__put(t, "]");
 }
 
 size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size)
 {
-    text t = {to, size, 0};
+    lucid__text t = {to, size, 0};
     if (size > 0)
         to[0] = '\0';
     if (!lucid__ok(s) || !x.v)
@@ -175,7 +159,7 @@ size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size)
     while (y.v->kind == LUCID__DUAL || y.v->kind == LUCID__BATCH)
         y.v = y.v->inner;
     if (y.v->kind == LUCID__TAPE) {
-        put(&t, "<tangent>");
+        lucid__put(&t, "<tangent>");
         return t.length;
     }
     lucid_scope child;
