@@ -36,6 +36,7 @@ ruff() { $bin/ruff check -q $python_places && $bin/ruff format -q --check $pytho
 types() {
     [ ! -d python/lucid ] || $bin/mypy --no-error-summary --cache-dir build/mypy python/lucid
 }
+stubs() { $bin/python scripts/make_stubs.py --check; }
 # Both compilers, warnings as errors. The first build also gives clang-tidy its compile commands.
 clang_build() { scripts/build.sh -k lint; }
 gcc_build() { scripts/build.sh -k lint-gcc; }
@@ -45,6 +46,7 @@ check layers $bin/python scripts/check_layers.py
 check clang-format clang_format
 check ruff ruff
 check mypy types
+check stubs stubs
 check clang-build clang_build
 check gcc-build gcc_build
 check clang-tidy clang_tidy
