@@ -1,8 +1,8 @@
 #include "args.h"
 
+#include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
-#include "scope.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "convert.h"
 
+#include "call_scope.h"
 #include "interchange.h"
 #include "nested_list.h"
-#include "scope.h"
 
 bool lucidpy_wrong_type(PyObject *o, const char *message)
 {

@@ -1,9 +1,9 @@
 /* DLPack, both ways. */
+#include "call_scope.h"
 #include "dlpack_abi.h"
 #include "dtype_type.h"
 #include "interchange.h"
 #include "ops.h"
-#include "scope.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* grad, grad_and_value, jacrev, jacfwd, hessian: functions that give derivatives. */
+#include "call_scope.h"
 #include "convert.h"
 #include "ops.h"
 #include "run.h"
-#include "scope.h"
 
 enum { MAX_ARGNUMS = 64 };
 

@@ -1,7 +1,7 @@
 /* What x[index] is. Slices and new dims are applied first; then all indices at once, on the dims that
  * they stand for, moved to the front. An int beside a tensor index counts as an index, as in NumPy. */
-#include "indexing.h"
-#include "scope.h"
+#include "call_scope.h"
+#include "subscript.h"
 #include "tensor_type.h"
 
 /* -- without tensors -------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* What stands between the brackets. */
 #include "args.h"
+#include "call_scope.h"
 #include "convert.h"
-#include "indexing.h"
-#include "scope.h"
+#include "subscript.h"
 
 static bool parse_slice(PyObject *o, int64_t size, lucidpy_index_item *item)
 {

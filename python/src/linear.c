@@ -1,10 +1,10 @@
 /* vjp, jvp, linearize: transforms that run the function at a point. */
 #include "linear.h"
 
+#include "call_scope.h"
 #include "number_protocol.h"
 #include "ops.h"
 #include "run.h"
-#include "scope.h"
 
 /* -- linear functions ------------------------------------------------------------------------- */
 

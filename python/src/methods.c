@@ -1,9 +1,9 @@
 #include "methods.h"
 
-#include "autograd.h"
+#include "backward.h"
+#include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
-#include "scope.h"
 #include "tensor_type.h"
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* The extension module lucid._lucid. */
-#include "autograd.h"
+#include "backward.h"
+#include "call_scope.h"
 #include "dtype_type.h"
+#include "generator_type.h"
 #include "linear.h"
 #include "ops.h"
-#include "random.h"
-#include "scope.h"
 #include "tuples.h"
 #include "wrapper.h"
 

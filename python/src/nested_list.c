@@ -1,7 +1,7 @@
 #include "nested_list.h"
 
+#include "call_scope.h"
 #include "convert.h"
-#include "scope.h"
 
 /* What a first walk over the list finds out. */
 typedef struct census {

@@ -1,8 +1,8 @@
 #include "number_protocol.h"
 
+#include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
-#include "scope.h"
 #include "tensor_type.h"
 
 typedef lucid_tensor builder(lucid_scope *s, lucid_tensor x, lucid_tensor y);

@@ -1,7 +1,7 @@
 /* The common adaptors, and elementwise operations with more than the plain form. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "dtype_type.h"
-#include "scope.h"
 
 #include <float.h>
 #include <math.h>

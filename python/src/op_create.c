@@ -1,8 +1,8 @@
 /* Making tensors. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "convert.h"
 #include "dtype_type.h"
-#include "scope.h"
 
 /* Every creation function ends so: cast to argument `dtype`, record if argument `grad` says so. */
 static lucid_tensor finish(lucidpy_call *c, int dtype, int grad, lucid_tensor x)

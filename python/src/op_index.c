@@ -1,6 +1,6 @@
 /* Indexing by tensors, as functions and methods; x[...] stands in indexing.c. */
+#include "call_scope.h"
 #include "common_ops.h"
-#include "scope.h"
 #include "tuples.h"
 
 static int ndim_of(lucid_tensor x)

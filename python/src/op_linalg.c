@@ -1,6 +1,6 @@
 /* Linear algebra. */
+#include "call_scope.h"
 #include "common_ops.h"
-#include "scope.h"
 #include "tuples.h"
 
 static int ndim_of(lucid_tensor x)

@@ -1,8 +1,8 @@
 /* What neural networks are made of. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "dtype_type.h"
-#include "random.h"
-#include "scope.h"
+#include "generator_type.h"
 
 static int ndim_of(lucid_tensor x)
 {

@@ -1,10 +1,10 @@
 /* What a Tensor is asked beside arithmetic. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "convert.h"
 #include "dtype_type.h"
 #include "interchange.h"
 #include "number_protocol.h"
-#include "scope.h"
 #include "tree.h"
 
 PyObject *lucidpy_op_item(lucidpy_call *c)

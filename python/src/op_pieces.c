@@ -1,6 +1,6 @@
 /* Operations that take several tensors apart or put one apart into several. */
+#include "call_scope.h"
 #include "common_ops.h"
-#include "scope.h"
 #include "tuples.h"
 
 PyObject *lucidpy_op_broadcast_tensors(lucidpy_call *c)

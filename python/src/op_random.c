@@ -1,8 +1,8 @@
 /* Random numbers in all shapes. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "dtype_type.h"
-#include "random.h"
-#include "scope.h"
+#include "generator_type.h"
 
 typedef lucid_tensor draw_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
 

@@ -1,7 +1,7 @@
 /* Reductions. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "dtype_type.h"
-#include "scope.h"
 #include "tuples.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Shapes and views. */
+#include "call_scope.h"
 #include "common_ops.h"
 #include "convert.h"
-#include "scope.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #include "ops.h"
 
+#include "call_scope.h"
 #include "common_ops.h"
-#include "scope.h"
 #include "submodule.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "run.h"
 
-#include "scope.h"
+#include "call_scope.h"
 
 void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func, PyObject *keywords)
 {

@@ -2,7 +2,7 @@
 #ifndef LUCIDPY_RUN_H
 #define LUCIDPY_RUN_H
 
-#include "random.h"
+#include "generator_type.h"
 #include "tree.h"
 #include "wrapper.h"
 

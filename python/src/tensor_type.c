@@ -1,13 +1,13 @@
 #include "tensor_type.h"
 
-#include "autograd.h"
+#include "backward.h"
+#include "call_scope.h"
 #include "dtype_type.h"
-#include "indexing.h"
 #include "interchange.h"
 #include "methods.h"
 #include "number_protocol.h"
 #include "ops.h"
-#include "scope.h"
+#include "subscript.h"
 
 #include <structmember.h>
 

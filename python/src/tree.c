@@ -1,7 +1,7 @@
 #include "tree.h"
 
+#include "call_scope.h"
 #include "convert.h"
-#include "scope.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "tuples.h"
 
-#include "scope.h"
+#include "call_scope.h"
 #include "submodule.h"
 
 static PyStructSequence_Field values_indices[] = {

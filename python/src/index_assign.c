@@ -1,7 +1,7 @@
 /* x[index] = value: makes the object stand for x with that region replaced. */
+#include "call_scope.h"
 #include "convert.h"
-#include "indexing.h"
-#include "scope.h"
+#include "subscript.h"
 #include "tensor_type.h"
 
 #include <string.h>

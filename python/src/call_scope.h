@@ -4,8 +4,8 @@
  * current scope and closes it, so that nothing outlives a call but what a Tensor retains. While a
  * transform runs a Python function, the current scope is the one the transform gave to it.
  */
-#ifndef LUCIDPY_SCOPE_H
-#define LUCIDPY_SCOPE_H
+#ifndef LUCIDPY_CALL_SCOPE_H
+#define LUCIDPY_CALL_SCOPE_H
 
 #include <Python.h>
 #include <lucid.h>

@@ -1,8 +1,8 @@
 /* vmap. */
+#include "call_scope.h"
 #include "convert.h"
 #include "ops.h"
 #include "run.h"
-#include "scope.h"
 
 #include <limits.h>
 

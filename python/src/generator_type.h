@@ -1,6 +1,6 @@
 /* Generators: where random numbers come from, and how to go back to where they were. */
-#ifndef LUCIDPY_RANDOM_H
-#define LUCIDPY_RANDOM_H
+#ifndef LUCIDPY_GENERATOR_TYPE_H
+#define LUCIDPY_GENERATOR_TYPE_H
 
 #include "ops.h"
 

@@ -1,9 +1,9 @@
-#include "autograd.h"
+#include "backward.h"
 
+#include "call_scope.h"
 #include "convert.h"
 #include "number_protocol.h"
 #include "ops.h"
-#include "scope.h"
 #include "wrapper.h"
 
 static lucidpy_object *object_of(PyObject *tensor)

@@ -1,6 +1,6 @@
-#include "random.h"
+#include "generator_type.h"
 
-#include "scope.h"
+#include "call_scope.h"
 
 typedef struct generator_object {
     PyObject_HEAD lucid_generator *generator;

@@ -1,7 +1,7 @@
 /* The buffer protocol, both ways. */
+#include "call_scope.h"
 #include "dtype_type.h"
 #include "interchange.h"
-#include "scope.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* requires_grad_, backward, grad, no_grad. */
-#ifndef LUCIDPY_AUTOGRAD_H
-#define LUCIDPY_AUTOGRAD_H
+#ifndef LUCIDPY_BACKWARD_H
+#define LUCIDPY_BACKWARD_H
 
 #include "tensor_type.h"
 

@@ -1,6 +1,6 @@
 /* x[index] and x[index] = value, with NumPy's meaning of every kind of index. */
-#ifndef LUCIDPY_INDEXING_H
-#define LUCIDPY_INDEXING_H
+#ifndef LUCIDPY_SUBSCRIPT_H
+#define LUCIDPY_SUBSCRIPT_H
 
 #include <Python.h>
 #include <lucid.h>

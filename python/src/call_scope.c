@@ -1,4 +1,4 @@
-#include "scope.h"
+#include "call_scope.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
