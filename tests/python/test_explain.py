@@ -1,16 +1,9 @@
 """lucid.explain: what a call would make the engine do."""
 
-import doctest
-
 import pytest
 
 import lucid
-from lucid import _explain
 from lucid.func import grad, vmap
-
-
-def test_the_example_of_the_docstring():
-    assert doctest.testmod(_explain).failed == 0
 
 
 def test_an_elementwise_function_under_vmap_is_one_dispatch():
