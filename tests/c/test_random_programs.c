@@ -133,15 +133,16 @@ static void make_case(random_case *k, uint64_t seed)
                 sample_input(&(lucid__sample_input){LUCID_FLOAT64, "normal", k->shape[i]}, &rng);
         }
     choose_mapping(k);
+    k->example.p.asks = k->options.strategy != LUCID_STRATEGY_VECTORIZED;
 }
 
 /* f lane by lane, stacked where out_dim says. */
 static bool loop(const random_case *k, const recipe *f, const host_array (*x)[MAX_ARGS],
                  host_array *want)
 {
-    host_array lane[MAX_ARGS][MAX_LANES];
+    host_array lane[MAX_ARGS][MAX_LANES] = {{{0}}};
     for (int64_t b = 0; b < k->lanes; b++) {
-        host_array in[RECIPE_MAX], y[RECIPE_MAX];
+        host_array in[RECIPE_MAX], y[RECIPE_MAX] = {{0}};
         for (size_t i = 0; i < k->nx; i++)
             in[i] = x[k->axis[i] < 0 ? 0 : b][i];
         if (!recipe_must_run(f, in, y))

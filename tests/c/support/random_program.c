@@ -454,6 +454,39 @@ static lucid_tensor transformed(run *r, lucid_tensor x)
     }
 }
 
+/* ---- looking at values ------------------------------------------------------------------------ */
+
+/* Lanes answer differently, but take the same choices and give the same shapes. */
+static lucid_tensor asking(run *r, lucid_tensor x)
+{
+    lucid_scope *s = r->s;
+    lucid_tensor half = num(r, 0.5);
+    if (!r->p->asks || r->p->smooth || lucid_numel(x) == 0)
+        return lucid_mul(s, x, half);
+    switch (choose(&r->c, 4)) {
+    case 0: {
+        lucid_tensor sum = lucid_sum(s, x, LUCID_ALL);
+        return lucid_bool(s, lucid_gt(s, sum, num(r, 0))) ? lucid_sin(s, x) : lucid_mul(s, x, half);
+    }
+    case 1: {
+        int64_t best = lucid_item_int(s, lucid_argmax(s, x, LUCID_NONE, false));
+        return lucid_sub(s, x, lucid_scalar_int(s, best));
+    }
+    case 2: {
+        lucid_tensor largest = lucid_amax(s, lucid_abs(s, x), LUCID_ALL);
+        return lucid_div(s, x, num(r, 1 + lucid_item(s, lucid_floor(s, largest))));
+    }
+    default:
+        for (int i = 0; i < 5; i++) {
+            lucid_tensor size = lucid_sum(s, lucid_abs(s, x), LUCID_ALL);
+            if (!lucid_bool(s, lucid_gt(s, size, num(r, 1))))
+                break;
+            x = lucid_mul(s, x, half);
+        }
+        return x;
+    }
+}
+
 /* ---- the program ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -469,6 +502,7 @@ static const struct {
     {"indexing", indexed, 2},
     {"linear algebra", linear_algebra, 2},
     {"transform", transformed, 4},
+    {"asking", asking, 2},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

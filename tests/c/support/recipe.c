@@ -124,7 +124,7 @@ bool finite_difference(const recipe *r, const host_array *x, const host_array *d
 {
     static const double at[4] = {1, -1, 2, -2}, weight[4] = {8, -8, -1, 1};
     for (int k = 0; k < 4; k++) {
-        host_array moved[RECIPE_MAX], y[RECIPE_MAX];
+        host_array moved[RECIPE_MAX], y[RECIPE_MAX] = {{0}};
         for (size_t i = 0; i < r->nx; i++)
             moved[i] = host_moved(&x[i], &dx[i], at[k] * h);
         if (!recipe_must_run(r, moved, y))

@@ -104,7 +104,8 @@ static void fill_distinct(host_array *a, test_rng *r)
 {
     bool whole = !lucid__is_float(a->dtype);
     for (int64_t i = 0; i < a->n; i++) {
-        double rank = (double)(i - a->n / 2);
+        int64_t half = a->n / 2;
+        double rank = (double)(i - half);
         a->at[i] = whole ? rank : host_round(a->dtype, 0.5 * rank + rng_uniform(r, 0.1, 0.2));
     }
     shuffle(a->at, a->n, r);
