@@ -32,17 +32,17 @@ DIMS = "int | Sequence[int] | None"
 SIZES = "int | Sequence[int]"
 
 PARAMETERS = {
-    "alpha": "_Number",
+    "alpha": "Number",
     "approximate": "Literal['none', 'tanh']",
-    "array": "_Array",
+    "array": "Array",
     "atol": "float",
-    "beta": "_Number",
-    "bias": "_TensorLike | None",
+    "beta": "Number",
+    "bias": "TensorLike | None",
     "chunks": "int",
     "chunk_size": "int | None",
     "copy": "bool | None",
-    "correction": "_Number",
-    "data": "_TensorLike",
+    "correction": "Number",
+    "data": "TensorLike",
     "descending": "bool",
     "diagonal": "int",
     "dim": ONE_DIM,
@@ -50,26 +50,26 @@ PARAMETERS = {
     "dim1": "int",
     "dim2": "int",
     "dl_device": "tuple[int, int] | None",
-    "dtype": "_DType | None",
+    "dtype": "DType | None",
     "end_dim": "int",
     "eps": "float",
     "equal_nan": "bool",
     "equation": "str",
-    "fill_value": "_TensorLike",
+    "fill_value": "TensorLike",
     "generator": "Generator | None",
-    "gradient": "_TensorLike | None",
+    "gradient": "TensorLike | None",
     "indexing": "Literal['ij', 'xy']",
-    "indices": "_TensorLike",
+    "indices": "TensorLike",
     "k": "int",
     "keepdim": "bool",
     "largest": "bool",
     "left": "bool",
     "length": "int",
     "m": "int | None",
-    "max": "_TensorLike | None",
+    "max": "TensorLike | None",
     "max_version": "tuple[int, int] | None",
     "memo": "Any",
-    "min": "_TensorLike | None",
+    "min": "TensorLike | None",
     "n": "int",
     "nan": "float",
     "neginf": "float | None",
@@ -79,7 +79,7 @@ PARAMETERS = {
     "num_classes": "int",
     "obj": "object",
     "offset": "int",
-    "operands": "_TensorLike",
+    "operands": "TensorLike",
     "pad": "Sequence[int]",
     "posinf": "float | None",
     "reduction": "Literal['mean', 'sum', 'none']",
@@ -98,14 +98,14 @@ PARAMETERS = {
     "start_dim": "int",
     "steps": "int",
     "stream": "None",
-    "tensors": "Sequence[_TensorLike] | Tensor",
+    "tensors": "Sequence[TensorLike] | Tensor",
     "threshold": "float",
     "training": "bool",
     "unbiased": "bool | None",
     "unitriangular": "bool",
     "upper": "bool",
-    "value": "_TensorLike",
-    "weight": "_TensorLike",
+    "value": "TensorLike",
+    "weight": "TensorLike",
     "accumulate": "bool",
     "as_tuple": "bool",
 }
@@ -113,28 +113,28 @@ PARAMETERS = {
 BY_OPERATION = {
     "__array__.dtype": "Any",
     "_rebuild_tensor.data": "bytes",
-    "_rebuild_tensor.dtype": "_DType",
+    "_rebuild_tensor.dtype": "DType",
     "arange.end": "float | None",
     "arange.start": "float",
     "arange.step": "float",
-    "bernoulli_.p": "_TensorLike",
-    "broadcast_tensors.tensors": "_TensorLike",
+    "bernoulli_.p": "TensorLike",
+    "broadcast_tensors.tensors": "TensorLike",
     "cumprod.dim": ONE_DIM,
     "dropout.p": "float",
     "elu.alpha": "float",
-    "embedding.weight": "_TensorLike",
+    "embedding.weight": "TensorLike",
     "eval.tensors": "Any",
     "flip.dims": SIZES,
     "from_dlpack.ext_tensor": "Any",
     "hardtanh.max_val": "float",
     "hardtanh.min_val": "float",
-    "index_put.indices": "Sequence[_TensorLike]",
-    "index_put_.indices": "Sequence[_TensorLike]",
-    "layer_norm.weight": "_TensorLike | None",
+    "index_put.indices": "Sequence[TensorLike]",
+    "index_put_.indices": "Sequence[TensorLike]",
+    "layer_norm.weight": "TensorLike | None",
     "linspace.end": "float",
     "linspace.start": "float",
     "max.dim": "int | None",
-    "meshgrid.tensors": "_TensorLike",
+    "meshgrid.tensors": "TensorLike",
     "min.dim": "int | None",
     "movedim.destination": SIZES,
     "movedim.source": SIZES,
@@ -147,7 +147,7 @@ BY_OPERATION = {
     "normal_.std": "float",
     "normalize.p": "float",
     "pad.mode": "Literal['constant']",
-    "pad.value": "_TensorLike | None",
+    "pad.value": "TensorLike | None",
     "permute.dims": SIZES,
     "randint.high": "int | Sequence[int] | None",
     "randint.low": "int",
@@ -159,10 +159,10 @@ BY_OPERATION = {
     "reshape.shape": SIZES,
     "roll.dims": "int | Sequence[int] | None",
     "roll.shifts": SIZES,
-    "scatter.src": "_TensorLike | None",
-    "scatter.value": "_TensorLike | None",
-    "scatter_.src": "_TensorLike | None",
-    "scatter_.value": "_TensorLike | None",
+    "scatter.src": "TensorLike | None",
+    "scatter.value": "TensorLike | None",
+    "scatter_.src": "TensorLike | None",
+    "scatter_.value": "TensorLike | None",
     "select.index": "int",
     "set_num_threads.n": "int",
     "size.dim": "int | None",
@@ -171,7 +171,7 @@ BY_OPERATION = {
     "take_along_dim.dim": "int | None",
     "tensordot.dims": "int | Sequence[int | Sequence[int]]",
     "tile.dims": SIZES,
-    "to.dtype": "_DType | Tensor",
+    "to.dtype": "DType | Tensor",
     "uniform_.high": "float",
     "uniform_.low": "float",
     "vector_norm.ord": "float",
@@ -211,8 +211,8 @@ RETURNS = {
     "manual_seed": "Generator",
     "meshgrid": "tuple[Tensor, ...]",
     "numel": "int",
-    "numpy": "_NumPyArray",
-    "result_type": "_DTypeObject",
+    "numpy": "NumPyArray",
+    "result_type": "_dtype",
     "set_num_threads": "None",
     "set_rng_state": "None",
     "slogdet": "return_types.slogdet",
@@ -259,7 +259,7 @@ def parameter_type(operation: str, name: str) -> str:
         return DIMS
     if name == "dim" and plain in FLAT_WITHOUT_DIM:
         return "int | None"
-    return PARAMETERS.get(name, "_TensorLike")
+    return PARAMETERS.get(name, "TensorLike")
 
 
 def parameters(operation: str, signature: inspect.Signature, method: bool) -> str:
@@ -288,7 +288,7 @@ def definition(name: str, function: object, method: bool) -> Iterator[str]:
     in_place = not operation.startswith("_") and operation.endswith("_")
     indent = "    " if method else ""
     if operation in OVERLOADS:
-        first = "self" if method else "input: _TensorLike"
+        first = "self" if method else "input: TensorLike"
         for text, result in OVERLOADS[operation]:
             yield f"{indent}@overload"
             yield f"{indent}def {name}({text.format(first)}) -> {result}: ..."
@@ -331,13 +331,10 @@ def methods() -> Iterator[str]:
 
 # -- the files -------------------------------------------------------------------------------------
 
-TYPES = """from builtins import bool as _bool, float as _float, int as _int
-from collections.abc import Callable, Iterator, Sequence
+TYPES = """from collections.abc import Callable, Sequence
 from types import EllipsisType
 from typing import (
     Any,
-    Final,
-    Literal,
     ParamSpec,
     Protocol,
     SupportsIndex,
@@ -350,37 +347,26 @@ from typing import (
 import numpy as np
 from typing_extensions import Buffer
 
-from . import func as func
-from . import functional as functional
-from . import linalg as linalg
-from . import return_types as return_types
-from .func import vmap as vmap
+from ._tensor import Tensor
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-class _SupportsArray(Protocol):
+class SupportsArray(Protocol):
     def __array__(self) -> Any: ...
 
-class _HasName(Protocol):
+class HasName(Protocol):
     @property
     def name(self) -> str: ...
 
-_Array: TypeAlias = Buffer | _SupportsArray
+Array: TypeAlias = Buffer | SupportsArray
 # Whatever holds numbers: operations take all of these where they take tensors.
-_TensorLike: TypeAlias = Tensor | float | _Array | Sequence[_TensorLike]
-_Number: TypeAlias = float | Tensor
-_NumPyArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-_DType: TypeAlias = dtype | type[Any] | str | _HasName
-_DTypeObject: TypeAlias = dtype
-_IndexItem: TypeAlias = SupportsIndex | slice | EllipsisType | _TensorLike | None
-_Index: TypeAlias = _IndexItem | tuple[_IndexItem, ...]
-
-__version__: Final[str]
-inf: Final[float]
-nan: Final[float]
-pi: Final[float]
-e: Final[float]
+TensorLike: TypeAlias = Tensor | float | Array | Sequence[TensorLike]
+Number: TypeAlias = float | Tensor
+NumPyArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+DType: TypeAlias = dtype | type[Any] | str | HasName
+IndexItem: TypeAlias = SupportsIndex | slice | EllipsisType | TensorLike | None
+Index: TypeAlias = IndexItem | tuple[IndexItem, ...]
 
 class DivergenceError(RuntimeError): ...
 
@@ -402,17 +388,26 @@ class Generator:
     def get_state(self) -> tuple[int, int]: ...
     def set_state(self, state: tuple[int, int], /) -> Generator: ...
 
-default_generator: Generator
-
 @final
-class no_grad:
-    @overload
-    def __new__(cls) -> no_grad: ...
-    @overload
-    def __new__(cls, func: Callable[_P, _R]) -> Callable[_P, _R]: ...  # type: ignore[misc]
+class NoGrad:
     def __call__(self, func: Callable[_P, _R]) -> Callable[_P, _R]: ...
-    def __enter__(self) -> no_grad: ...
+    def __enter__(self) -> NoGrad: ...
     def __exit__(self, *args: object) -> None: ...
+
+@overload
+def no_grad() -> NoGrad: ...
+@overload
+def no_grad(func: Callable[_P, _R]) -> Callable[_P, _R]: ...
+"""
+
+IMPORTS = """from builtins import bool as _bool, float as _float, int as _int
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, final, overload
+
+from . import return_types
+from ._tensor import Tensor
+from ._types import Array, DType, Generator, Index, Number, NumPyArray, TensorLike
+from ._types import dtype as _dtype
 """
 
 TENSOR = """
@@ -421,7 +416,7 @@ class Tensor:
     __array_priority__: int
     grad: Tensor | None
     requires_grad: bool
-    def __new__(cls, data: _TensorLike, dtype: _DType | None = None) -> Tensor: ...
+    def __new__(cls, data: TensorLike, dtype: DType | None = None) -> Tensor: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -437,9 +432,11 @@ class Tensor:
     @property
     def data(self) -> Tensor: ...
     @property
+    def dtype(self) -> _dtype: ...
+    @property
     def is_leaf(self) -> bool: ...
-    def __getitem__(self, index: _Index, /) -> Tensor: ...
-    def __setitem__(self, index: _Index, value: _TensorLike, /) -> None: ...
+    def __getitem__(self, index: Index, /) -> Tensor: ...
+    def __setitem__(self, index: Index, value: TensorLike, /) -> None: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Tensor]: ...
     def __contains__(self, value: object, /) -> bool: ...
@@ -450,6 +447,9 @@ class Tensor:
     def __float__(self) -> float: ...
     def __index__(self) -> int: ...
 """
+
+NAMESPACES = ["func", "functional", "linalg", "return_types"]
+TYPE_NAMES = ["DivergenceError", "Generator", "dtype", "no_grad"]
 
 FUNC = """from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeVar, final, overload
@@ -528,25 +528,19 @@ def operators() -> Iterator[str]:
         # The reflected and in-place powers have no modulus.
         modulus = ", mod: None = None" if name == "pow" else ""
         note = "  # type: ignore[misc]" if name == "pow" else ""
-        yield f"    def __{name}__(self, other: _TensorLike{modulus}, /) -> Tensor: ..."
-        yield f"    def __r{name}__(self, other: _TensorLike{modulus}, /) -> Tensor: ..."
-        yield f"    def __i{name}__(self, other: _TensorLike, /) -> Tensor: ...{note}"
+        yield f"    def __{name}__(self, other: TensorLike{modulus}, /) -> Tensor: ..."
+        yield f"    def __r{name}__(self, other: TensorLike{modulus}, /) -> Tensor: ..."
+        yield f"    def __i{name}__(self, other: TensorLike, /) -> Tensor: ...{note}"
     for name in ("divmod", "rdivmod"):
-        yield f"    def __{name}__(self, other: _TensorLike, /) -> tuple[Tensor, Tensor]: ..."
+        yield f"    def __{name}__(self, other: TensorLike, /) -> tuple[Tensor, Tensor]: ..."
     for name in UNARY_OPERATORS:
         yield f"    def __{name}__(self) -> Tensor: ..."
     for name in COMPARISONS:
-        yield f"    def __{name}__(self, other: _TensorLike, /) -> Tensor: ..."
+        yield f"    def __{name}__(self, other: TensorLike, /) -> Tensor: ..."
     for name in ("eq", "ne"):
         yield (
             f"    def __{name}__(self, other: object, /) -> Tensor: ...  # type: ignore[override]"
         )
-
-
-def dtypes() -> Iterator[str]:
-    for name in sorted(vars(compiled)):
-        if isinstance(getattr(compiled, name), compiled.dtype):
-            yield f"{name}: dtype"
 
 
 def unshadowed(line: str) -> str:
@@ -557,45 +551,57 @@ def unshadowed(line: str) -> str:
     return line[:head] + re.sub(names, r"_\1", line[head:])
 
 
+def tensor_stub() -> str:
+    body = [*TENSOR.splitlines(), *operators(), *methods()]
+    imports = IMPORTS.replace("from ._tensor import Tensor\n", "")
+    return imports + "\n".join(map(unshadowed, body))
+
+
+def functions_stub() -> str:
+    return IMPORTS + "\n".join(map(unshadowed, functions(compiled)))
+
+
 def main_stub() -> str:
-    body = [
-        *(TYPES + TENSOR.rstrip()).splitlines()[1:],
-        *operators(),
-        *methods(),
-        "    @property",
-        "    def dtype(self) -> _DTypeObject: ...",
-        "",
-        *functions(compiled),
-        "",
-        *dtypes(),
-        "",
-        f"__all__ = {compiled.__all__!r}",
-    ]
-    return HEADER + "\n".join([TYPES.splitlines()[0], *map(unshadowed, body)])
+    values = {name: getattr(compiled, name) for name in compiled.__all__}
+    dtypes = [name for name, value in values.items() if isinstance(value, compiled.dtype)]
+    return "\n".join(
+        [
+            "# ruff: noqa: F403, F405",
+            "from builtins import float as _float",
+            "from typing import Final",
+            *(f"from . import {name} as {name}" for name in NAMESPACES),
+            "from ._functions import *",
+            "from ._functions import _rebuild_tensor as _rebuild_tensor",
+            "from ._tensor import Tensor as Tensor",
+            *(f"from ._types import {name} as {name}" for name in TYPE_NAMES),
+            "from .func import vmap as vmap",
+            "",
+            "__version__: Final[str]",
+            *(f"{name}: Final[_float]" for name in ("e", "inf", "nan", "pi")),
+            "default_generator: Generator",
+            *(f"{name}: dtype" for name in dtypes),
+            "",
+            f"__all__ = {compiled.__all__!r}",
+        ]
+    )
 
 
 def namespace_stub(module: types.ModuleType) -> str:
-    imports = (
-        "from collections.abc import Sequence\n"
-        "from typing import Literal\n\n"
-        "from . import Generator, Tensor, _DType, _TensorLike, return_types\n\n"
-    )
-    used = imports if module is compiled.linalg else imports.replace(", return_types", "")
-    if module is compiled.linalg:
-        used = used.replace("Generator, ", "")
-    return HEADER + used + "\n".join(functions(module)) + "\n"
+    return IMPORTS + "\n".join(functions(module))
 
 
 def return_types_stub() -> str:
-    lines = ["from typing import NamedTuple\n\nfrom . import Tensor\n"]
+    lines = ["from typing import NamedTuple\n\nfrom ._tensor import Tensor\n"]
     for name in ("max", "min", "sort", "topk"):
         lines.append(f"class {name}(NamedTuple):\n    values: Tensor\n    indices: Tensor\n")
     lines.append("class slogdet(NamedTuple):\n    sign: Tensor\n    logabsdet: Tensor\n")
-    return HEADER + "\n".join(lines)
+    return "\n".join(lines)
 
 
 def formatted(text: str) -> str:
-    for step in (["check", "--select", "I,RUF022", "--fix"], ["format"]):
+    """With sorted imports, without unused ones, in the project's format."""
+    text = HEADER + text
+    for step in (["check", "--select", "I,F401,RUF022", "--fix"], ["format"]):
         command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", "stub.pyi", "-"]
         text = subprocess.run(
             command, cwd=ROOT, input=text, capture_output=True, text=True, check=True
@@ -604,13 +610,17 @@ def formatted(text: str) -> str:
 
 
 def stubs() -> dict[Path, str]:
-    return {
-        STUBS / "__init__.pyi": formatted(main_stub()),
-        STUBS / "linalg.pyi": formatted(namespace_stub(compiled.linalg)),
-        STUBS / "functional.pyi": formatted(namespace_stub(compiled.functional)),
-        STUBS / "func.pyi": formatted(HEADER + FUNC),
-        STUBS / "return_types.pyi": formatted(return_types_stub()),
+    texts = {
+        "__init__": main_stub(),
+        "_functions": functions_stub(),
+        "_tensor": tensor_stub(),
+        "_types": TYPES,
+        "func": FUNC,
+        "functional": namespace_stub(compiled.functional),
+        "linalg": namespace_stub(compiled.linalg),
+        "return_types": return_types_stub(),
     }
+    return {STUBS / f"{name}.pyi": formatted(text) for name, text in texts.items()}
 
 
 def main() -> int:

@@ -258,7 +258,7 @@ static PyType_Spec no_grad_spec = {
     .slots = no_grad_slots,
 };
 
-bool lucidpy_autograd_init(PyObject *module)
+bool lucidpy_recording_init(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &no_grad_spec, NULL);
     bool ok = type && !PyModule_AddType(module, (PyTypeObject *)type);

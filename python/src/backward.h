@@ -4,7 +4,7 @@
 
 #include "tensor_type.h"
 
-bool lucidpy_autograd_init(PyObject *module);
+bool lucidpy_recording_init(PyObject *module);
 
 /* For a leaf that is written in place: makes *y a leaf in its stead, with its gradient. False with an
  * exception when the write would be recorded. */
@@ -15,7 +15,7 @@ void lucidpy_forget_grad(lucidpy_object *t);
 
 /* The properties of Tensor. */
 PyObject *lucidpy_get_grad(PyObject *self, void *unused);
-int lucidpy_set_grad(PyObject *self, PyObject *grad, void *unused);
+int lucidpy_set_grad(PyObject *self, PyObject *value, void *unused);
 PyObject *lucidpy_get_requires_grad(PyObject *self, void *unused);
 int lucidpy_set_requires_grad(PyObject *self, PyObject *value, void *unused);
 PyObject *lucidpy_get_is_leaf(PyObject *self, void *unused);

@@ -62,10 +62,8 @@ static lucid_tensor integer(lucid_scope *s, int64_t value)
 
 bool lucidpy_view_of(lucid_scope *s, lucid_tensor x, const lucidpy_index *index, lucidpy_view *view)
 {
-    view->y = x;
-    view->count = view->new_count = 0;
+    *view = (lucidpy_view){.y = x, .adjacent = true};
     int dim = 0, last = -1;
-    view->adjacent = true;
     for (int i = 0; i < index->count; i++) {
         const lucidpy_index_item *item = &index->at[i];
         bool indexes = item->kind != LUCIDPY_SLICE && item->kind != LUCIDPY_NEW;

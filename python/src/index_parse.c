@@ -44,8 +44,10 @@ static bool parse_tensor(lucid_scope *s, lucid_tensor x, lucidpy_index_item *ite
     }
     bool answer;
     x = lucid_own(s, x);
-    Py_BEGIN_ALLOW_THREADS answer = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS *item = (lucidpy_index_item){.kind = LUCIDPY_ANSWER, .start = answer};
+    Py_BEGIN_ALLOW_THREADS
+    answer = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS
+    *item = (lucidpy_index_item){.kind = LUCIDPY_ANSWER, .start = answer};
     return lucidpy_ok(s);
 }
 

@@ -134,8 +134,10 @@ PyGetSetDef lucidpy_tensor_getset[] = {
 static char *format_values(lucid_scope *s, lucid_tensor x)
 {
     size_t length;
-    Py_BEGIN_ALLOW_THREADS length = lucid_format(s, x, NULL, 0);
-    Py_END_ALLOW_THREADS char *text = lucid_error(s) == LUCID_OK ? PyMem_Malloc(length + 1) : NULL;
+    Py_BEGIN_ALLOW_THREADS
+    length = lucid_format(s, x, NULL, 0);
+    Py_END_ALLOW_THREADS
+    char *text = lucid_error(s) == LUCID_OK ? PyMem_Malloc(length + 1) : NULL;
     if (text)
         lucid_format(s, x, text, length + 1);
     lucid_status status = lucid_error(s);
@@ -266,8 +268,10 @@ int lucidpy_contains(PyObject *self, PyObject *value)
     if (converted == 1) {
         lucid_tensor any = lucid_any(s, lucid_eq(s, lucidpy_handle(self), y), LUCID_ALL);
         bool hit;
-        Py_BEGIN_ALLOW_THREADS hit = lucid_bool(s, any);
-        Py_END_ALLOW_THREADS found = lucidpy_ok(s) ? hit : -1;
+        Py_BEGIN_ALLOW_THREADS
+        hit = lucid_bool(s, any);
+        Py_END_ALLOW_THREADS
+        found = lucidpy_ok(s) ? hit : -1;
     }
     lucidpy_leave(s);
     return found;

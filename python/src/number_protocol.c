@@ -212,8 +212,10 @@ static int to_bool(PyObject *self)
         return -1;
     lucid_tensor x = lucid_own(s, lucidpy_handle(self));
     bool value;
-    Py_BEGIN_ALLOW_THREADS value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS int answer = lucidpy_ok(s) ? value : -1;
+    Py_BEGIN_ALLOW_THREADS
+    value = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS
+    int answer = lucidpy_ok(s) ? value : -1;
     lucidpy_leave(s);
     return answer;
 }

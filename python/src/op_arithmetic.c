@@ -161,8 +161,10 @@ lucid_tensor lucidpy_op_isclose(lucidpy_call *c)
 static PyObject *answer(lucid_scope *s, lucid_tensor x)
 {
     bool value;
-    Py_BEGIN_ALLOW_THREADS value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
+    Py_BEGIN_ALLOW_THREADS
+    value = lucid_bool(s, x);
+    Py_END_ALLOW_THREADS
+    return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
 }
 
 PyObject *lucidpy_op_allclose(lucidpy_call *c)

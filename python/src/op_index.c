@@ -1,4 +1,4 @@
-/* Indexing by tensors, as functions and methods; x[...] stands in indexing.c. */
+/* Indexing by tensors, as functions and methods; x[...] stands in index_apply.c. */
 #include "call_scope.h"
 #include "common_ops.h"
 #include "tuples.h"
@@ -214,7 +214,8 @@ lucid_tensor lucidpy_op_one_hot(lucidpy_call *c)
             lucid_fail(c->s, LUCID_VALUE_ERROR,
                        "one_hot: num_classes is needed for an empty tensor");
         lucid_tensor most = lucid_amax(c->s, index, LUCID_ALL);
-        Py_BEGIN_ALLOW_THREADS classes = lucid_item_int(c->s, most) + 1;
+        Py_BEGIN_ALLOW_THREADS
+        classes = lucid_item_int(c->s, most) + 1;
         Py_END_ALLOW_THREADS
     }
     return lucid_one_hot(c->s, index, classes);

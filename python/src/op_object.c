@@ -321,7 +321,8 @@ PyObject *lucidpy_op_eval(lucidpy_call *c)
 {
     lucidpy_tree tree;
     if (flatten_arguments(c, &tree)) {
-        Py_BEGIN_ALLOW_THREADS lucid_eval(c->s, tree.leaves, tree.leaf_count);
+        Py_BEGIN_ALLOW_THREADS
+        lucid_eval(c->s, tree.leaves, tree.leaf_count);
         Py_END_ALLOW_THREADS
     }
     lucidpy_tree_clear(&tree);

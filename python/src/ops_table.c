@@ -4,8 +4,8 @@
 #include "common_ops.h"
 #include "submodule.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* -- the table ------------------------------------------------------------------------------ */
@@ -153,8 +153,27 @@ static PyMethodDef method_def(const char *name, fast_call *call, const char *doc
                          doc};
 }
 
-/* The docstring with a first line from which inspect.signature reads the parameters. Made once and
- * kept for the life of the process. */
+/* Docstrings and names that are put together here once and kept for the life of the process. */
+static char texts[160 << 10];
+static size_t texts_used;
+
+static const char *keep(const char *format, ...)
+{
+    char *text = texts + texts_used;
+    size_t room = sizeof texts - texts_used;
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(text, room, format, args);
+    va_end(args);
+    if (length < 0 || (size_t)length >= room) {
+        PyErr_SetString(PyExc_SystemError, "lucid: no room for docstrings");
+        return NULL;
+    }
+    texts_used += (size_t)length + 1;
+    return text;
+}
+
+/* The docstring with a first line from which inspect.signature reads the parameters. */
 static const char *make_doc(const char *name, const char *arguments, bool method, const char *note,
                             const char *doc)
 {
@@ -163,12 +182,8 @@ static const char *make_doc(const char *name, const char *arguments, bool method
         rest += strcspn(rest, ",");
         rest += strspn(rest, ", ");
     }
-    size_t size = strlen(name) + strlen(arguments) + strlen(note) + strlen(doc) + 32;
-    char *text = malloc(size);
-    if (text)
-        (void)snprintf(text, size, "%s(%s%s%s)\n--\n\n%s%s", name, method ? "$self" : "",
-                       method && *rest ? ", " : "", rest, note, doc);
-    return text;
+    return keep("%s(%s%s%s)\n--\n\n%s%s", name, method ? "$self" : "", method && *rest ? ", " : "",
+                rest, note, doc);
 }
 
 static bool have_method(const PyMethodDef *end, const char *name)
@@ -177,17 +192,6 @@ static bool have_method(const PyMethodDef *end, const char *name)
         if (!strcmp(m->ml_name, name))
             return true;
     return false;
-}
-
-static const char *with_underscore(const char *name)
-{
-    size_t length = strlen(name);
-    char *longer = malloc(length + 2);
-    if (longer) {
-        memcpy(longer, name, length);
-        memcpy(longer + length, "_", 2);
-    }
-    return longer;
 }
 
 bool lucidpy_ops_prepare(void)
@@ -201,7 +205,7 @@ bool lucidpy_ops_prepare(void)
             *end++ = method_def(op->name, entries[id].method,
                                 make_doc(op->name, op->arguments, true, "", op->doc));
         if (op->where & IN_PLACE) {
-            const char *name = with_underscore(op->name);
+            const char *name = keep("%s_", op->name);
             if (name && !have_method(end, name))
                 *end++ =
                     method_def(name, entries[id].in_place,
@@ -209,7 +213,7 @@ bool lucidpy_ops_prepare(void)
                                         "In place: this tensor becomes the result. ", op->doc));
         }
     }
-    return true;
+    return !PyErr_Occurred();
 }
 
 PyMethodDef *lucidpy_tensor_methods(void)
@@ -265,8 +269,10 @@ bool lucidpy_ops_add_aliases(PyObject *module)
         const char *name = aliases[i][0], *of = aliases[i][1];
         if (!add_alias(module, name, of) || !add_alias((PyObject *)lucidpy_tensor_type, name, of))
             return false;
-        const char *name_ = with_underscore(name), *of_ = with_underscore(of);
-        if (!name_ || !of_ || !add_alias((PyObject *)lucidpy_tensor_type, name_, of_))
+        char name_[64], of_[64];
+        (void)snprintf(name_, sizeof name_, "%s_", name);
+        (void)snprintf(of_, sizeof of_, "%s_", of);
+        if (!add_alias((PyObject *)lucidpy_tensor_type, name_, of_))
             return false;
     }
     return true;

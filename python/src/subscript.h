@@ -55,7 +55,7 @@ lucid_dims lucidpy_view_order(const lucidpy_view *view);
 int lucidpy_view_front(const lucidpy_view *view);
 
 /* The slots of Tensor. */
-PyObject *lucidpy_getitem(PyObject *self, PyObject *index);
-int lucidpy_setitem(PyObject *self, PyObject *index, PyObject *value);
+PyObject *lucidpy_getitem(PyObject *self, PyObject *o);
+int lucidpy_setitem(PyObject *self, PyObject *o, PyObject *value);
 
 #endif

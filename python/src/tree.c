@@ -314,8 +314,9 @@ static PyObject *build(supply *from)
     const lucidpy_node *node = &from->tree->nodes[from->node++];
     switch (node->kind) {
     case LUCIDPY_TENSOR:
-        return from->objects ? Py_NewRef(from->objects[from->leaf++])
-                             : lucidpy_wrap(from->s, from->xs[from->leaf++]);
+        if (from->xs)
+            return lucidpy_wrap(from->s, from->xs[from->leaf++]);
+        return from->objects ? Py_NewRef(from->objects[from->leaf++]) : NULL;
     case LUCIDPY_STATIC:
         return Py_NewRef(node->content);
     case LUCIDPY_TUPLE:

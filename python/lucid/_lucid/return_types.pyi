@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from . import Tensor
+from ._tensor import Tensor
 
 class max(NamedTuple):
     values: Tensor

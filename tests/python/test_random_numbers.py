@@ -1,0 +1,178 @@
+"""Random numbers: seeds, generators, and what vmap promises about them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from support import array
+
+import lucid
+import lucid.nn.functional as F
+from lucid.func import grad, vmap
+
+EXAMPLES = lucid.zeros(6, 4)
+
+# Every random operation, for one example of shape (4,).
+DRAWS: dict[str, Callable[[lucid.Tensor], lucid.Tensor]] = {
+    "rand": lambda x: lucid.rand(3),
+    "randn": lambda x: lucid.randn(3),
+    "rand_like": lambda x: lucid.rand_like(x),
+    "randn_like": lambda x: lucid.randn_like(x),
+    "randint": lambda x: lucid.randint(0, 1000, (3,)),
+    "randint_like": lambda x: lucid.randint_like(x, 1000),
+    "randperm": lambda x: lucid.randperm(5),
+    "bernoulli": lambda x: lucid.bernoulli(x + 0.5),
+    "normal": lambda x: lucid.normal(x, 1.0),
+    "dropout": lambda x: F.dropout(x + 1, 0.5),
+    "uniform_": lambda x: lucid.zeros(3).uniform_(),
+    "normal_": lambda x: lucid.zeros(3).normal_(),
+    "bernoulli_": lambda x: lucid.zeros(8).bernoulli_(0.5),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_seed(name: str) -> None:
+    f = DRAWS[name]
+    lucid.manual_seed(7)
+    first, second = f(EXAMPLES[0]), f(EXAMPLES[0])
+    lucid.manual_seed(7)
+    np.testing.assert_array_equal(array(f(EXAMPLES[0])), array(first))
+    np.testing.assert_array_equal(array(f(EXAMPLES[0])), array(second))
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_randomness(name: str) -> None:
+    f = DRAWS[name]
+    with pytest.raises(RuntimeError, match="random op"):
+        vmap(f)(EXAMPLES)
+    lucid.manual_seed(1)
+    same = array(vmap(f, randomness="same")(EXAMPLES))
+    assert (same == same[0]).all()
+    lucid.manual_seed(1)
+    different = array(vmap(f, randomness="different")(EXAMPLES))
+    assert len({row.tobytes() for row in different}) > 1
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("chunk_size", [None, 1, 4])
+@pytest.mark.parametrize("strategy", ["auto", "vectorized", "isolated"])
+def test_same_bits_however_it_is_run(name: str, chunk_size: Any, strategy: Any) -> None:
+    f = DRAWS[name]
+    lucid.manual_seed(5)
+    expected = array(vmap(f, randomness="different")(EXAMPLES))
+    after = lucid.get_rng_state()
+    lucid.manual_seed(5)
+    mapped = vmap(f, randomness="different", chunk_size=chunk_size, strategy=strategy)
+    np.testing.assert_array_equal(array(mapped(EXAMPLES)), expected)
+    assert lucid.get_rng_state() == after
+
+
+def test_lanes_do_not_depend_on_the_batch_size() -> None:
+    def draw(count: int) -> Any:
+        lucid.manual_seed(3)
+        return array(vmap(lambda x: lucid.randn(2), randomness="different")(lucid.zeros(count)))
+
+    np.testing.assert_array_equal(draw(3), draw(8)[:3])
+
+
+def test_nested_modes() -> None:
+    x = lucid.zeros(3, 2)
+    lucid.manual_seed(0)
+    inner_same = vmap(vmap(lambda v: lucid.rand(()), randomness="same"), randomness="different")(x)
+    assert (inner_same[:, 0] == inner_same[:, 1]).all()
+    assert inner_same[0, 0] != inner_same[1, 0]
+    outer_same = vmap(vmap(lambda v: lucid.rand(()), randomness="different"), randomness="same")(x)
+    assert (outer_same[0] == outer_same[1]).all()
+    assert outer_same[0, 0] != outer_same[0, 1]
+    with pytest.raises(RuntimeError, match="random op"):
+        vmap(vmap(lambda v: lucid.rand(())), randomness="different")(x)
+
+
+def test_generators() -> None:
+    g, h = lucid.Generator(11), lucid.Generator(11)
+    state = lucid.get_rng_state()
+    a = lucid.randn(3, generator=g)
+    assert lucid.equal(a, lucid.randn(3, generator=h))
+    assert not lucid.equal(a, lucid.randn(3, generator=g))
+    assert lucid.get_rng_state() == state
+    g.manual_seed(11)
+    assert lucid.equal(a, lucid.randn(3, generator=g))
+    saved = g.get_state()
+    b = lucid.rand(2, generator=g)
+    assert lucid.equal(b, lucid.rand(2, generator=g.set_state(saved)))
+    assert g.initial_seed() == 11
+    assert lucid.manual_seed(4) is lucid.default_generator
+    assert lucid.initial_seed() == 4
+
+
+@pytest.mark.parametrize("options", [{"chunk_size": 2}, {"strategy": "isolated"}, {}])
+def test_generators_under_vmap(options: Any) -> None:
+    g = lucid.Generator(2)
+
+    def f(x: lucid.Tensor) -> lucid.Tensor:
+        first = lucid.rand((), generator=g)
+        return first + 10 * lucid.rand((), generator=g)
+
+    expected = array(vmap(f, randomness="different")(EXAMPLES))
+    g.manual_seed(2)
+    np.testing.assert_array_equal(
+        array(vmap(f, randomness="different", **options)(EXAMPLES)), expected
+    )
+    assert g.get_state() == (2, 2)
+
+
+def test_states() -> None:
+    lucid.manual_seed(0)
+    lucid.rand(3)
+    state = lucid.get_rng_state()
+    a = lucid.rand(3)
+    lucid.set_rng_state(state)
+    assert lucid.equal(a, lucid.rand(3))
+
+
+def test_distributions() -> None:
+    lucid.manual_seed(0)
+    u = array(lucid.rand(100_000))
+    assert 0 <= u.min() < 0.001
+    assert 0.999 < u.max() < 1
+    assert abs(u.mean() - 0.5) < 0.01
+    z = array(lucid.randn(100_000, dtype=lucid.float64))
+    assert z.dtype == np.float64
+    assert abs(z.mean()) < 0.02
+    assert abs(z.std() - 1) < 0.02
+    k = array(lucid.randint(-2, 3, (10_000,)))
+    assert sorted(set(k.tolist())) == [-2, -1, 0, 1, 2]
+    assert sorted(lucid.randperm(50).tolist()) == list(range(50))
+    p = array(lucid.bernoulli(lucid.full((50_000,), 0.2)))
+    assert abs(p.mean() - 0.2) < 0.01
+    n = array(lucid.normal(3.0, 2.0, (50_000,)))
+    assert abs(n.mean() - 3) < 0.05
+    assert abs(n.std() - 2) < 0.05
+    w = array(lucid.zeros(1000).uniform_(-1, 1))
+    assert -1 <= w.min() < w.max() < 1
+
+
+def test_shapes_and_dtypes() -> None:
+    assert lucid.rand(2, 3).shape == lucid.randn((2, 3)).shape == (2, 3)
+    assert lucid.randint(5, (2,)).dtype == lucid.int64
+    assert lucid.randint(0, 5, size=(2, 2), dtype=lucid.int32).dtype == lucid.int32
+    assert lucid.rand(2, dtype=lucid.float64).dtype == lucid.float64
+    assert lucid.rand(2, requires_grad=True).is_leaf
+
+
+def test_gradients_flow_through_noise() -> None:
+    lucid.manual_seed(0)
+    g = vmap(grad(lambda s: (s * lucid.randn(3)).sum()), randomness="different")(lucid.ones(4))
+    lucid.manual_seed(0)
+    noise = vmap(lambda s: lucid.randn(3).sum(), randomness="different")(lucid.ones(4))
+    np.testing.assert_allclose(array(g), array(noise), rtol=1e-6)
+
+
+def test_dropout() -> None:
+    x = lucid.ones(1000)
+    assert F.dropout(x, 0.3, training=False).tolist() == x.tolist()
+    kept = array(F.dropout(x, 0.3))
+    assert set(np.round(kept, 5).tolist()) == {0.0, np.round(np.float32(1 / 0.7), 5)}
+    assert F.dropout(x, 0.0).tolist() == x.tolist()
+    assert F.dropout(x, 1.0).sum().item() == 0

@@ -1,0 +1,226 @@
+"""Nothing is left behind by repeated calls, and threads do not disturb each other."""
+
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from support import close, numbers
+
+import lucid
+from lucid.func import grad, hessian, jacrev, jvp, linearize, vjp, vmap
+
+X = lucid.tensor(numbers(8, 3))
+RAW = numbers(100)
+
+
+def square_sum(x: lucid.Tensor) -> lucid.Tensor:
+    return (x**2).sum()
+
+
+def fails(x: lucid.Tensor) -> lucid.Tensor:
+    raise ValueError("from inside")
+
+
+def failing_call() -> None:
+    with pytest.raises(ValueError, match="from inside"):
+        vmap(grad(fails))(X)
+
+
+def backward() -> None:
+    w = lucid.tensor([1.0, 2.0], requires_grad=True)
+    (w**2).sum().backward()
+    assert w.grad is not None
+    w.grad.zero_()
+
+
+def in_place() -> None:
+    x = lucid.zeros(4)
+    x += 1
+    x[1] = 5
+    x[x > 2] = 0
+    x.tolist()
+
+
+CALLS: dict[str, Callable[[], Any]] = {
+    "eager": lambda: ((X @ X.T).softmax().sum(0) * 2).tolist(),
+    "vmap of grad": lambda: lucid.eval(vmap(grad(square_sum))(X)),
+    "unevaluated": lambda: vmap(grad(square_sum))(X),
+    "isolated": lambda: vmap(square_sum, strategy="isolated")(X).tolist(),
+    "diverging": lambda: vmap(lambda x: x.sum() if x[0] > 1 else x[1])(X).tolist(),
+    "chunks": lambda: vmap(square_sum, chunk_size=3)(X).tolist(),
+    "structures": lambda: vmap(lambda d: {"a": (d["x"], [1.0, None])})({"x": X}),
+    "jacrev": lambda: vmap(jacrev(lambda x: x**2))(X).tolist(),
+    "hessian": lambda: hessian(square_sum)(X[0]).tolist(),
+    "vjp": lambda: vjp(square_sum, X)[1](),
+    "linearize": lambda: linearize(square_sum, X)[1](X),
+    "jvp": lambda: jvp(square_sum, (X,), (X,)),
+    "error inside": failing_call,
+    "backward": backward,
+    "in place": in_place,
+    "numpy in": lambda: lucid.sin(RAW).sum().item(),
+    "numpy shared": lambda: lucid.from_numpy(RAW).sum().item(),
+    "numpy out": lambda: np.asarray(X.T).sum(),
+    "dlpack": lambda: lucid.from_dlpack(np.from_dlpack(X + 1)).sum().item(),
+    "indexing": lambda: X[[0, 2], :, None][..., ::-1].tolist(),
+    "text": lambda: repr(X),
+    "random": lambda: lucid.randn(10, generator=lucid.Generator(1)).tolist(),
+}
+
+
+def references() -> list[int]:
+    """Counts of objects that many calls touch."""
+    objects = [None, True, lucid.float32, square_sum, X, RAW, lucid.Tensor, (), 0]
+    return [sys.getrefcount(o) for o in objects]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_is_left(name: str) -> None:
+    call = CALLS[name]
+    for _ in range(20):
+        call()
+    gc.collect()
+    live, counts, blocks = lucid.stats()["bytes_live"], references(), sys.getallocatedblocks()
+    for _ in range(200):
+        call()
+    gc.collect()
+    assert lucid.stats()["bytes_live"] == live
+    assert max(abs(a - b) for a, b in zip(references(), counts, strict=True)) < 50
+    assert sys.getallocatedblocks() - blocks < 150
+
+
+def test_functions_in_cycles_are_collected() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.mapped = vmap(self.forward)
+            self.tape = vjp(lambda x: {"y": x * 2, "model": None}, X)[1]
+
+        def forward(self, x: lucid.Tensor) -> lucid.Tensor:
+            return x * 2
+
+    model = Model()
+    close(model.mapped(X), 2 * X)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_tensors_can_be_referred_to_weakly() -> None:
+    x = lucid.ones(2)
+    alive = weakref.ref(x)
+    assert alive() is x
+    del x
+    assert alive() is None
+    f = vmap(square_sum)
+    assert weakref.ref(f)() is f
+
+
+def run_all(work: Callable[[int], None], count: int = 8) -> None:
+    errors: list[BaseException] = []
+
+    def guarded(i: int) -> None:
+        try:
+            work(i)
+        except BaseException as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+
+
+def test_threads_compute() -> None:
+    def work(i: int) -> None:
+        x = lucid.tensor(numbers(40, 5, seed=i))
+        for _ in range(30):
+            close(vmap(grad(square_sum))(x), 2 * x.numpy())
+            close((x @ x.T).sum(), (x.numpy() @ x.numpy().T).sum(), rtol=1e-4)
+
+    run_all(work)
+
+
+def test_threads_share_tensors() -> None:
+    shared = [lucid.tensor(numbers(50, 50, seed=i)) @ lucid.eye(50) + 1 for i in range(10)]
+
+    def work(i: int) -> None:
+        for x in shared:
+            assert x.sum().item() > 0
+            close(vmap(lambda r: r.sum())(x), x.numpy().sum(1), rtol=1e-4)
+
+    run_all(work)
+
+
+def test_transforms_of_threads_are_separate() -> None:
+    barrier = threading.Barrier(4)
+
+    def work(i: int) -> None:
+        def f(x: lucid.Tensor) -> lucid.Tensor:
+            barrier.wait(timeout=20)
+            return (x * (i + 1)).sum()
+
+        for _ in range(5):
+            close(vmap(grad(f))(X), np.full((8, 3), i + 1.0))
+
+    run_all(work, 4)
+
+
+def test_a_tensor_of_another_threads_transform_is_an_error() -> None:
+    found: list[str] = []
+
+    def f(x: lucid.Tensor) -> lucid.Tensor:
+        def use() -> None:
+            with pytest.raises(RuntimeError, match="thread"):
+                x + 1
+            found.append("error")
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+        return x
+
+    vmap(f)(X)
+    assert found == ["error"]
+
+
+def test_buffers_are_released_whatever_thread_lets_go() -> None:
+    def work(i: int) -> None:
+        for _ in range(50):
+            a = np.full(1000, float(i))
+            assert lucid.from_numpy(a).sum().item() == 1000.0 * i
+
+    run_all(work)
+    before = lucid.stats()["bytes_live"]
+    run_all(work)
+    assert lucid.stats()["bytes_live"] == before
+
+
+def test_deep_graphs_and_structures() -> None:
+    x = lucid.zeros(())
+    for _ in range(20_000):
+        x = x + 1
+    assert x.item() == 20_000
+    w = lucid.tensor(1.0, requires_grad=True)
+    y = w * 1
+    for _ in range(5_000):
+        y = y * 1.0
+    y.backward()
+    close(w.grad, 1.0)
+    deep: Any = X
+    for _ in range(200):
+        deep = [deep]
+    assert isinstance(vmap(lambda d: d)(deep), list)
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RecursionError):
+        vmap(lambda d: d)(deep)
+    while isinstance(deep, list):  # the recursion of deallocation is Python's own matter
+        deep = deep[0]
