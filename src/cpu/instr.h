@@ -15,10 +15,14 @@ typedef void lucid__body(void *d, const void *a, const void *b, const void *c, i
 /* acc[j] = op(acc[j], x[16 g + j]) for all groups g, in order, and all j < 16. */
 typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
 
+/* to[r] = row r of x folded, in the order of program.h; 1 <= length <= LUCID__FOLD_BLOCK. */
+typedef void lucid__fold_rows_body(void *to, const void *x, int64_t rows, int64_t length);
+
 typedef struct lucid__bodies {
     lucid__body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
     lucid__body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
     lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
+    lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
 } lucid__bodies;
 
 /* The table for this machine. */

@@ -205,6 +205,10 @@ enum { WHOLE = 16 };
     }
 
 #define FOLD(name, ...) \
+    static inline T BODY(name##_of)(T x, T y) \
+    { \
+        return (T)(__VA_ARGS__); \
+    } \
     static void FOLD_BODY(name)(void *acc, const void *from, int64_t groups) \
     { \
         T *to = acc; \
@@ -212,13 +216,27 @@ enum { WHOLE = 16 };
         T sum[WHOLE]; \
         memcpy(sum, to, sizeof sum); \
         for (int64_t g = 0; g < groups; g++) { \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
-            { \
-                T x = sum[j], y = p[g * WHOLE + j]; \
-                sum[j] = (T)(__VA_ARGS__); \
-            } \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) sum[j] = \
+                BODY(name##_of)(sum[j], p[g * WHOLE + j]); \
         } \
         memcpy(to, sum, sizeof sum); \
+    } \
+    static void FOLD_ROWS_BODY(name)(void *to, const void *x, int64_t rows, int64_t length) \
+    { \
+        const T *p = x; \
+        int lanes = length < WHOLE ? (int)length : WHOLE; \
+        for (int64_t r = 0; r < rows; r++, p += length) { \
+            T sum[WHOLE]; \
+            memcpy(sum, p, (size_t)lanes * sizeof(T)); \
+            if (length > WHOLE) \
+                FOLD_BODY(name)(sum, p + WHOLE, length / WHOLE - 1); \
+            for (int64_t j = length / WHOLE * WHOLE; length > WHOLE && j < length; j++) \
+                sum[j % WHOLE] = BODY(name##_of)(sum[j % WHOLE], p[j]); \
+            for (int half = WHOLE / 2; half > 0; half /= 2) \
+                for (int j = 0; j < half && j + half < lanes; j++) \
+                    sum[j] = BODY(name##_of)(sum[j], sum[j + half]); \
+            ((T *)to)[r] = sum[0]; \
+        } \
     }
 
 /* where and powi have their own shape. The condition is read as bytes and both sides are read whatever it
@@ -264,6 +282,7 @@ enum { WHOLE = 16 };
 
 #define BODY(name) name##_f32
 #define FOLD_BODY(name) name##_fold_f32
+#define FOLD_ROWS_BODY(name) name##_fold_rows_f32
 #define T float
 #define U float
 #define FLOATS 1
@@ -273,12 +292,14 @@ WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 #undef BODY
 #undef FOLD_BODY
+#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 
 #define BODY(name) name##_f64
 #define FOLD_BODY(name) name##_fold_f64
+#define FOLD_ROWS_BODY(name) name##_fold_rows_f64
 #define T double
 #define U double
 #define FN(name) name
@@ -287,6 +308,7 @@ WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 #undef BODY
 #undef FOLD_BODY
+#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
@@ -294,6 +316,7 @@ POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 
 #define BODY(name) name##_i32
 #define FOLD_BODY(name) name##_fold_i32
+#define FOLD_ROWS_BODY(name) name##_fold_rows_i32
 #define T int32_t
 #define U uint32_t
 #define INTS 1
@@ -303,12 +326,14 @@ WHERE_BODY
 POWI_BODY(INT_MUL, 1, INT_INVERT)
 #undef BODY
 #undef FOLD_BODY
+#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 
 #define BODY(name) name##_i64
 #define FOLD_BODY(name) name##_fold_i64
+#define FOLD_ROWS_BODY(name) name##_fold_rows_i64
 #define T int64_t
 #define U uint64_t
 #define FN(name) name##l
@@ -317,6 +342,7 @@ WHERE_BODY
 POWI_BODY(INT_MUL, 1, INT_INVERT)
 #undef BODY
 #undef FOLD_BODY
+#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
@@ -324,12 +350,14 @@ POWI_BODY(INT_MUL, 1, INT_INVERT)
 
 #define BODY(name) name##_bool
 #define FOLD_BODY(name) name##_fold_bool
+#define FOLD_ROWS_BODY(name) name##_fold_rows_bool
 #define T bool
 #define U bool
 #include "cpu/instr.def"
 WHERE_BODY
 #undef BODY
 #undef FOLD_BODY
+#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 
@@ -459,6 +487,38 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #undef DTYPE
 #undef INTS
 #define BODY(name) name##_fold_bool
+#define DTYPE LUCID_BOOL
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+        },
+    .fold_rows =
+        {
+#define BODY(name) name##_fold_rows_f32
+#define DTYPE LUCID_FLOAT32
+#define FLOATS 1
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_fold_rows_f64
+#define DTYPE LUCID_FLOAT64
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#undef FLOATS
+#define BODY(name) name##_fold_rows_i32
+#define DTYPE LUCID_INT32
+#define INTS 1
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#define BODY(name) name##_fold_rows_i64
+#define DTYPE LUCID_INT64
+#include "cpu/instr.def"
+#undef BODY
+#undef DTYPE
+#undef INTS
+#define BODY(name) name##_fold_rows_bool
 #define DTYPE LUCID_BOOL
 #include "cpu/instr.def"
 #undef BODY

@@ -1,6 +1,6 @@
-/* Programs with reduced dims, in the order that program.h lays down. Two ways to walk it, with the same
- * result bit for bit: rows (lanes along the reduced dims, one result at a time) and columns (lanes along
- * the kept dims, many results at a time). */
+/* Programs with reduced dims, in the order that program.h lays down. Three ways to walk it, with the same
+ * result bit for bit: short rows (several of them in a tile), long rows (lanes along the reduced dims, one
+ * result at a time) and columns (lanes along the kept dims, many results at a time). */
 #include <string.h>
 
 #include "base/memory.h"
@@ -18,6 +18,7 @@ typedef struct fold {
     size_t size; /* bytes of an element of the result */
     lucid__body *combine;
     lucid__fold_body *fold_lanes;
+    lucid__fold_rows_body *fold_rows;
 } fold;
 
 /* acc[0] = the accumulators 0 .. count - 1 combined pairwise. Each is `width` lanes. */
@@ -60,7 +61,7 @@ static void store_results(const lucid__machine *m, const fold *f, const void *re
         lucid__machine_store(m, &f->p->stores[i], results, f->p->dim, f->nkept, first, n);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- long rows ------------------------------------------------------------------------------------- */
 
 /* The index along each kept dim of result k, as a shift of the streams. */
 static void shift_to(const fold *f, int64_t k, int64_t *shift)
@@ -144,7 +145,7 @@ static void row_begin(row_machine *r, const fold *f, int64_t k)
             r->loads[i].offset += shift[j] * f->p->loads[i].stride[j];
 }
 
-static lucid_status run_rows(const fold *f, int threads)
+static lucid_status run_long_rows(const fold *f, int threads)
 {
     int64_t blocks = (f->reduced + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
     int64_t units = f->kept * blocks;
@@ -184,6 +185,38 @@ static lucid_status run_rows(const fold *f, int threads)
         store_results(&m, f, partial, 0, f->kept);
     }
     lucid__free(partial);
+    return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
+}
+
+/* ---- short rows ------------------------------------------------------------------------------- */
+
+/* Results first .. end - 1, as many rows at a time as a tile holds. */
+static bool short_rows(const fold *f, int64_t first, int64_t end)
+{
+    lucid__machine m;
+    _Alignas(64) char results[LUCID__TILE * LANE_BYTES];
+    int64_t at_once = LUCID__TILE / f->reduced;
+    if (!lucid__machine_init(&m, f->p, f->slots, LUCID__TILE))
+        return false;
+    for (int64_t k = first; k < end; k += at_once) {
+        int64_t rows = end - k < at_once ? end - k : at_once;
+        lucid__machine_compute(&m, f->p->dim, f->p->ndim, NULL, k * f->reduced, rows * f->reduced);
+        f->fold_rows(results, m.reg[f->p->folded], rows, f->reduced);
+        store_results(&m, f, results, k, rows);
+    }
+    lucid__machine_free(&m);
+    return true;
+}
+
+static lucid_status run_short_rows(const fold *f, int threads)
+{
+    if (threads == 1)
+        return short_rows(f, 0, f->kept) ? LUCID_OK : LUCID_MEMORY_ERROR;
+    atomic_bool failed = false;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; t++)
+        if (!short_rows(f, f->kept * t / threads, f->kept * (t + 1) / threads))
+            atomic_store(&failed, true);
     return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
 
@@ -246,21 +279,20 @@ static lucid_status run_columns(const fold *f, int threads)
 
 /* ---- choice ------------------------------------------------------------------------------------- */
 
-/* Columns read memory well when the kept dims are the inner ones, and save work per result when the
- * rows are short. */
+/* Columns read memory well when the kept dims are the inner ones, rows when the reduced ones are; and rows
+ * that do not fill a vector leave its lanes idle. */
 static bool prefer_columns(const fold *f)
 {
-    enum { SHORT_ROW = 64 };
-    if (f->kept < LANES)
-        return false;
-    if (f->reduced < SHORT_ROW)
-        return true;
-    for (int i = 0; i < f->p->nloads; i++) {
+    int for_columns = 0, for_rows = 0;
+    if (f->kept < LANES || f->reduced < LANES)
+        return f->kept >= LANES;
+    for (int i = 0; i < f->p->nloads && f->nkept > 0; i++) {
         const int64_t *stride = f->p->loads[i].stride;
-        if (stride[f->p->ndim - 1] != 1 && f->nkept > 0 && stride[f->nkept - 1] == 1)
-            return true;
+        int64_t along_row = stride[f->p->ndim - 1], along_kept = stride[f->nkept - 1];
+        for_rows += along_row == 1;
+        for_columns += along_row != 1 && along_kept == 1;
     }
-    return false;
+    return for_columns > for_rows;
 }
 
 lucid_status lucid__run_fold(const lucid__program *p, void *const *slots)
@@ -274,6 +306,7 @@ lucid_status lucid__run_fold(const lucid__program *p, void *const *slots)
     f.reduced = lucid__product(p->dim + f.nkept, p->reduced);
     f.combine = bodies->op[lucid__fold_combine((lucid__prim_id)p->fold)][p->fold_dtype];
     f.fold_lanes = bodies->fold[p->fold][p->fold_dtype];
+    f.fold_rows = bodies->fold_rows[p->fold][p->fold_dtype];
     if (f.kept == 0)
         return LUCID_OK;
     if (f.reduced == 0) {
@@ -287,5 +320,8 @@ lucid_status lucid__run_fold(const lucid__program *p, void *const *slots)
         return LUCID_OK;
     }
     int threads = lucid__threads_for(p, f.kept * f.reduced);
-    return prefer_columns(&f) ? run_columns(&f, threads) : run_rows(&f, threads);
+    if (prefer_columns(&f))
+        return run_columns(&f, threads);
+    bool fits = f.reduced <= LUCID__TILE / 2;
+    return fits ? run_short_rows(&f, threads) : run_long_rows(&f, threads);
 }

@@ -25,27 +25,39 @@ int lucid__threads_for(const lucid__program *p, int64_t points)
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }
 
-/* Copies n elements with strides in elements. */
-static void copy_lanes(char *to, int64_t to_stride, const char *from, int64_t from_stride,
-                       int64_t n, size_t size)
-{
-#define COPY(type) \
+/* A block of elements in a strided stream; the lanes that stand for it are row after row. */
+typedef struct block {
+    int64_t rows, row_stride, n, stride;
+} block;
+
+#define MOVE(type) \
     do { \
-        type *d = (type *)(void *)to; \
-        const type *a = (const type *)(const void *)from; \
-        for (int64_t i = 0; i < n; i++) \
-            d[i * to_stride] = a[i * from_stride]; \
+        type *x = (type *)(void *)lanes, *y = (type *)(void *)memory; \
+        for (int64_t r = 0; r < b.rows; r++, x += b.n, y += b.row_stride) \
+            if (load && b.stride == 1) \
+                for (int64_t i = 0; i < b.n; i++) \
+                    x[i] = y[i]; \
+            else if (load) \
+                for (int64_t i = 0; i < b.n; i++) \
+                    x[i] = y[i * b.stride]; \
+            else \
+                for (int64_t i = 0; i < b.n; i++) \
+                    y[i * b.stride] = x[i]; \
     } while (0)
-    if (to_stride == 1 && from_stride == 1)
-        memcpy(to, from, (size_t)n * size);
+
+/* Between memory and lanes, by the size of an element. */
+static void move_block(char *memory, char *lanes, block b, size_t size, bool load)
+{
+    if (b.stride == 1 && b.rows == 1)
+        memcpy(load ? lanes : memory, load ? memory : lanes, (size_t)b.n * size);
     else if (size == 4)
-        COPY(uint32_t);
+        MOVE(uint32_t);
     else if (size == 8)
-        COPY(uint64_t);
+        MOVE(uint64_t);
     else
-        COPY(uint8_t);
-#undef COPY
+        MOVE(uint8_t);
 }
+#undef MOVE
 
 /* ---- machines ----------------------------------------------------------------------------------- */
 
@@ -85,7 +97,8 @@ static void fill_uniform(lucid__machine *m, const lucid__stream *t, int64_t lane
         if (t->stride[d] != 0)
             return;
     m->uniform[t->reg] = true;
-    copy_lanes(m->reg[t->reg], 1, stream_base(m, t), 0, lanes, stream_size(t));
+    move_block(stream_base(m, t), m->reg[t->reg], (block){.rows = 1, .n = lanes}, stream_size(t),
+               true);
 }
 
 bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
@@ -144,28 +157,37 @@ static int64_t next_row(const int64_t *dim, int ndim, const int64_t *stride, int
     return change;
 }
 
-/* Copies the lanes of points first .. first + n - 1 between a strided stream and dense lanes. */
+/* Copies the lanes of points first .. first + n - 1 between a strided stream and dense lanes: parts of
+ * inner rows, and whole ones many at a time. */
 static void transfer(char *memory, const int64_t *stride, const int64_t *dim, int ndim,
                      int64_t first, int64_t n, char *lanes, size_t size, bool load)
 {
-    int64_t index[LUCID_MAX_NDIM];
+    int64_t index[LUCID_MAX_NDIM] = {0};
     int last = ndim - 1;
     int64_t at = locate(dim, ndim, stride, first, index);
-    int64_t inner = ndim > 0 ? stride[last] : 0;
+    if (ndim == 0) {
+        move_block(memory, lanes, (block){.rows = 1, .n = n}, size, load);
+        return;
+    }
     for (int64_t done = 0; done < n;) {
-        int64_t run = ndim > 0 ? dim[last] - index[last] : n;
-        if (run > n - done)
-            run = n - done;
-        char *element = memory + at * (int64_t)size;
-        if (load)
-            copy_lanes(lanes + done * (int64_t)size, 1, element, inner, run, size);
-        else
-            copy_lanes(element, inner, lanes + done * (int64_t)size, 1, run, size);
-        done += run;
+        block b = {.rows = 1, .n = dim[last] - index[last], .stride = stride[last]};
+        if (b.n > n - done)
+            b.n = n - done;
+        if (b.n == dim[last] && last > 0) {
+            int64_t rows = (n - done) / b.n, left = dim[last - 1] - index[last - 1];
+            b.rows = rows < left ? rows : left;
+            b.row_stride = stride[last - 1];
+        }
+        move_block(memory + at * (int64_t)size, lanes + done * (int64_t)size, b, size, load);
+        done += b.rows * b.n;
         if (done == n)
             break;
-        at -= index[last] * inner;
+        at -= index[last] * b.stride;
         index[last] = 0;
+        if (b.rows > 1) { /* next_row steps over the last of them */
+            index[last - 1] += b.rows - 1;
+            at += (b.rows - 1) * b.row_stride;
+        }
         at += next_row(dim, ndim, stride, index);
     }
 }
@@ -174,7 +196,10 @@ static void transfer(char *memory, const int64_t *stride, const int64_t *dim, in
 static char *dense_lanes(const lucid__stream *t, char *base, const int64_t *dim, int ndim,
                          int64_t first, int64_t n)
 {
-    if (ndim == 0 || t->stride[ndim - 1] != 1 || first % dim[ndim - 1] + n > dim[ndim - 1])
+    int64_t run = 1; /* points that the inner dims put in a row */
+    for (int d = ndim - 1; d >= 0 && t->stride[d] == run; d--)
+        run *= dim[d];
+    if (n > run || first % run + n > run)
         return NULL;
     int64_t index[LUCID_MAX_NDIM];
     return base + locate(dim, ndim, t->stride, first, index) * (int64_t)stream_size(t);
@@ -287,28 +312,33 @@ static void run_tile(lucid__machine *m, int64_t first, int64_t n)
     }
 }
 
+/* Tiles first .. end - 1. False: out of memory. */
+static bool run_tiles(const lucid__program *p, void *const *slots, int64_t points, int64_t first,
+                      int64_t end)
+{
+    lucid__machine m;
+    if (!lucid__machine_init(&m, p, slots, points))
+        return false;
+    for (int64_t t = first; t < end; t++) {
+        int64_t at = t * LUCID__TILE, left = points - at;
+        run_tile(&m, at, left < LUCID__TILE ? left : LUCID__TILE);
+    }
+    lucid__machine_free(&m);
+    return true;
+}
+
 static lucid_status run_map(const lucid__program *p, void *const *slots)
 {
     int64_t points = lucid__product(p->dim, p->ndim);
     int64_t tiles = (points + LUCID__TILE - 1) / LUCID__TILE;
     int threads = lucid__threads_for(p, points);
+    if (threads == 1)
+        return run_tiles(p, slots, points, 0, tiles) ? LUCID_OK : LUCID_MEMORY_ERROR;
     atomic_bool failed = false;
-#pragma omp parallel num_threads(threads) if (threads > 1)
-    {
-        lucid__machine m;
-        bool ready = lucid__machine_init(&m, p, slots, points);
-        if (!ready)
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; t++)
+        if (!run_tiles(p, slots, points, tiles * t / threads, tiles * (t + 1) / threads))
             atomic_store(&failed, true);
-#pragma omp for schedule(static)
-        for (int64_t t = 0; t < tiles; t++) {
-            int64_t first = t * LUCID__TILE, left = points - first;
-            if (!ready)
-                continue;
-            run_tile(&m, first, left < LUCID__TILE ? left : LUCID__TILE);
-        }
-        if (ready)
-            lucid__machine_free(&m);
-    }
     return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
 
