@@ -456,8 +456,7 @@ static lucid_status run(plan *q)
         for (int64_t part = 0; part < parts; part++)
             run_part(q, part, run_length, scratch);
     } else {
-        int64_t chunk = parts / (8 * team) + 1;
-#pragma omp parallel for num_threads(team) schedule(dynamic, chunk)
+#pragma omp parallel for num_threads(team) schedule(dynamic, parts / (8 * team) + 1)
         for (int64_t part = 0; part < parts; part++)
             run_part(q, part, run_length,
                      scratch ? scratch + omp_get_thread_num() * q->scratch * (int64_t)q->size

@@ -288,8 +288,7 @@ static lucid_status deal(work *w)
         for (int64_t part = 0; part < parts; part++)
             run_part(w, part, scratch);
     } else {
-        int64_t chunk = parts / (8 * team) + 1;
-#pragma omp parallel for num_threads(team) schedule(dynamic, chunk)
+#pragma omp parallel for num_threads(team) schedule(dynamic, parts / (8 * team) + 1)
         for (int64_t part = 0; part < parts; part++)
             run_part(w, part, scratch + (size_t)omp_get_thread_num() * bytes);
     }

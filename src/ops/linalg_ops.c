@@ -118,7 +118,7 @@ lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b)
     if (!lucid__enter(&t, s, "solve", a))
         return EMPTY;
     a = square(&t, "solve", a);
-    if (!lucid__check(&t, "solve", b))
+    if (!lucid__check(&t, "solve", b) || !a.v)
         return lucid__leave(&t, EMPTY);
     bool vectors = is_vectors(a, b);
     if (vectors)

@@ -134,7 +134,7 @@ static void contract_transpose(lucid_scope *s, const lucid__call *c, const lucid
 {
     roles r = roles_of(c, in[0].shape.ndim, in[1].shape.ndim);
     int own = linear[0] ? 0 : 1, other = 1 - own;
-    int64_t ct_batch[MAX], ct_free[MAX], summed_sorted[MAX];
+    int64_t ct_batch[MAX], ct_free[MAX], summed_sorted[MAX] = {0};
     for (int i = 0; i < r.nb; i++)
         ct_batch[i] = i;
     for (int i = 0; i < r.nfree[other]; i++)
@@ -146,7 +146,7 @@ static void contract_transpose(lucid_scope *s, const lucid__call *c, const lucid
             if (r.summed[other][i] == d)
                 summed_sorted[n++] = r.summed[own][i];
     bool summed_first = r.nc > 0 && r.nfree[own] > 0 && summed_sorted[0] < r.free[own][0];
-    int64_t comes_from[MAX], order[MAX];
+    int64_t comes_from[MAX] = {0}, order[MAX];
     n = 0;
     for (int i = 0; i < r.nb; i++)
         comes_from[n++] = r.batch[own][i];

@@ -141,7 +141,7 @@ typedef struct product {
 static product random_product(int64_t largest)
 {
     product p = {.nb = (int)below(3), .nc = (int)below(3), .nf = {(int)below(3), (int)below(3)}};
-    int64_t shared[8], dims[2][8], free_size[2][8];
+    int64_t shared[8] = {0}, dims[2][8] = {{0}}, free_size[2][8] = {{0}};
     for (int i = 0; i < p.nb + p.nc; i++)
         shared[i] = below(12) == 0 ? below(2) : 1 + below(largest);
     for (int side = 0; side < 2; side++) {
@@ -183,7 +183,7 @@ static product random_product(int64_t largest)
 static double plain_product(const product *p, const lucid__view *x, const lucid__view *y,
                             const int64_t *at, double *magnitude)
 {
-    int64_t index[2][8] = {{0}}, k[8] = {0};
+    int64_t index[2][LUCID_MAX_NDIM] = {{0}}, k[LUCID_MAX_NDIM] = {0};
     const int64_t *role[4] = {p->params + 2, NULL, NULL, NULL};
     role[1] = role[0] + p->nb;
     role[2] = role[1] + p->nb;
@@ -237,7 +237,7 @@ static void check_product(lucid_dtype dtype, int64_t largest, bool plain)
     double eps = dtype == LUCID_FLOAT32 ? 1e-6 : dtype == LUCID_FLOAT64 ? 1e-14 : 0;
     int64_t count = lucid__numel(&p.out), step = count > 2000 ? 1 + count / 997 : 1;
     for (int64_t e = 0; e < count; e += step) {
-        int64_t at[8], rest = e;
+        int64_t at[LUCID_MAX_NDIM] = {0}, rest = e;
         for (int d = p.out.ndim; d-- > 0;) {
             at[d] = rest % p.out.dim[d];
             rest /= p.out.dim[d];
@@ -323,13 +323,13 @@ static void the_number_of_threads_changes_nothing(void **unused)
 
 static double at2(const lucid__view *v, int64_t e, int64_t i, int64_t j)
 {
-    const int64_t index[3] = {e, i, j};
+    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
     return get(v, offset(v, index));
 }
 
 static void put2(const lucid__view *v, int64_t e, int64_t i, int64_t j, double x)
 {
-    const int64_t index[3] = {e, i, j};
+    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
     put(v, offset(v, index), x);
 }
 
