@@ -22,9 +22,10 @@ typedef struct axis {
     int64_t size, x, y, out;
 } axis;
 
+/* No tensor here has more than MAX dims, so no list of them has. */
 typedef struct axes {
     int n;
-    axis at[2 * MAX];
+    axis at[MAX];
 } axes;
 
 /* ---- roles --------------------------------------------------------------------------------- */
@@ -116,16 +117,15 @@ static void sort_summed(axes *a, bool by_y)
         }
 }
 
-/* How many dims there are for one operand alone after collapsing. */
-static int pieces(const axes *a, bool of_y)
+/* Whether the dims lie like one for one operand alone. */
+static bool is_whole(const axes *a, bool of_y)
 {
-    axes one = *a;
-    for (int i = 0; i < one.n; i++) {
-        axis *p = &one.at[i];
-        *p = (axis){p->size, of_y ? p->y : p->x, 0, 0};
+    for (int i = 1; i < a->n; i++) {
+        const axis *p = &a->at[i - 1], *q = &a->at[i];
+        if (of_y ? p->y != q->y * q->size : p->x != q->x * q->size)
+            return false;
     }
-    collapse(&one);
-    return one.n;
+    return true;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------ */
@@ -182,8 +182,8 @@ static void choose_product(plan *q, roles *r)
     axes by_x = r->summed, by_y = r->summed;
     sort_summed(&by_x, false);
     sort_summed(&by_y, true);
-    bool x_whole = pieces(&r->rows, false) <= 1 && pieces(&by_x, false) <= 1;
-    axes *summed = x_whole || pieces(&by_y, true) > 1 ? &by_x : &by_y;
+    bool x_whole = is_whole(&r->rows, false) && is_whole(&by_x, false);
+    axes *summed = x_whole || !is_whole(&by_y, true) ? &by_x : &by_y;
     axes whole = *summed;
     collapse(&whole);
     lucid__product *p = &q->p;
@@ -202,8 +202,8 @@ static void choose_product(plan *q, roles *r)
     }
     /* One product over all dims: an operand that is not a matrix by itself is packed into one. */
     *p = (lucid__product){volume(&r->rows), volume(&r->cols), volume(summed), 0, 0, 0, 0, m.out};
-    x_whole = pieces(&r->rows, false) <= 1 && pieces(summed, false) <= 1;
-    bool y_whole = pieces(&r->cols, true) <= 1 && pieces(summed, true) <= 1;
+    x_whole = is_whole(&r->rows, false) && is_whole(summed, false);
+    bool y_whole = is_whole(&r->cols, true) && is_whole(summed, true);
     p->a_row = x_whole ? m.x : p->k;
     p->a_col = x_whole ? last_of(summed).x : 1;
     p->b_row = y_whole ? last_of(summed).y : p->n;
@@ -291,7 +291,7 @@ static const char *step(const plan *q, const char *p, int64_t elements)
 static void pack_operand(const plan *q, const packing *pack, const char *from, char *to)
 {
     const axes *d = &pack->dims;
-    int64_t index[2 * MAX] = {0};
+    int64_t index[MAX] = {0};
     const axis last = last_of(d);
     int64_t stride = pack->of_y ? last.y : last.x;
     for (;;) {
