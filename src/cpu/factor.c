@@ -27,7 +27,7 @@ static void subtract(const job *q, int64_t m, int64_t n, int64_t k, const void *
 
 /* ---- cholesky ------------------------------------------------------------------------------ */
 
-size_t lucid__factor_scratch(void)
+size_t lucid__cholesky_scratch(void)
 {
     return lucid__lanes_scratch(LUCID__LANES_MAX_SIZE) +
            sizeof(double) * LUCID__LANES_MAX_SIZE * LUCID__LANES_MAX_SIZE;
@@ -62,7 +62,7 @@ static int64_t half(int64_t n, int64_t unit)
 /* The lower triangle of C (n, n) -= A A^T with A (n, k). */
 static void subtract_square(const job *q, int64_t n, int64_t k, void *a, void *c)
 {
-    enum { WHOLE = 256 };
+    enum { WHOLE = 64 };
     if (n <= WHOLE) {
         subtract(q, n, n, k, a, a, true, c);
         return;
@@ -98,6 +98,26 @@ bool lucid__cholesky_factor(lucid_dtype dtype, int64_t n, void *a, int64_t a_row
 
 /* ---- lu ------------------------------------------------------------------------------------ */
 
+enum { PANEL = 16 };
+
+size_t lucid__lu_scratch(int64_t n)
+{
+    return (size_t)n * (sizeof(int64_t) + PANEL * sizeof(double));
+}
+
+/* A panel is eliminated in memory of its own: in place, its rows may lie so that they fight for the
+ * same few lines of the cache. */
+static void panel(const job *q, int64_t m, int64_t n, void *a, int64_t *pivots)
+{
+    size_t bytes = (size_t)n * lucid_dtype_size(q->dtype);
+    char *own = q->scratch;
+    for (int64_t i = 0; i < m; i++)
+        memcpy(own + (size_t)i * bytes, at(q, a, i, 0), bytes);
+    lucid__matrix_isa_get()->panel[q->dtype](m, n, own, n, pivots);
+    for (int64_t i = 0; i < m; i++)
+        memcpy(at(q, a, i, 0), own + (size_t)i * bytes, bytes);
+}
+
 /* Exchanges rows j and pivots[j] of a, one after the other, in `cols` columns. */
 static void exchange(const job *q, int64_t n, const int64_t *pivots, void *a, int64_t cols)
 {
@@ -119,9 +139,8 @@ static void exchange(const job *q, int64_t n, const int64_t *pivots, void *a, in
  * columns of A22 - L21 U12. */
 static void lu(const job *q, int64_t m, int64_t n, void *a, int64_t *pivots)
 {
-    enum { PANEL = 16 };
     if (n <= PANEL) {
-        lucid__matrix_isa_get()->panel[q->dtype](m, n, a, q->row, pivots);
+        panel(q, m, n, a, pivots);
         return;
     }
     int64_t n1 = half(n, PANEL), n2 = n - n1;
@@ -138,9 +157,10 @@ static void lu(const job *q, int64_t m, int64_t n, void *a, int64_t *pivots)
 }
 
 int lucid__lu_factor(lucid_dtype dtype, int64_t n, void *a, int64_t a_row, int64_t *perm,
-                     int64_t *pivots, int threads)
+                     void *scratch, int threads)
 {
-    const job q = {dtype, a_row, threads, NULL};
+    int64_t *pivots = scratch;
+    const job q = {dtype, a_row, threads, pivots + n};
     int sign = 1;
     lu(&q, n, n, a, pivots);
     for (int64_t i = 0; i < n; i++)

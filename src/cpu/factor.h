@@ -12,13 +12,15 @@
 #include "lucid.h"
 
 /* The lower triangle of a becomes L; above the diagonal of a stays garbage. False: not positive
- * definite. scratch: lucid__factor_scratch bytes. */
+ * definite. scratch: lucid__cholesky_scratch bytes. */
 bool lucid__cholesky_factor(lucid_dtype dtype, int64_t n, void *a, int64_t a_row, void *scratch,
                             int threads);
-/* a becomes L and U, perm the order of its rows; returns the sign of that permutation. pivots: room
- * for n. */
+size_t lucid__cholesky_scratch(void);
+
+/* a becomes L and U, perm the order of its rows; returns the sign of that permutation. scratch:
+ * lucid__lu_scratch bytes. */
 int lucid__lu_factor(lucid_dtype dtype, int64_t n, void *a, int64_t a_row, int64_t *perm,
-                     int64_t *pivots, int threads);
-size_t lucid__factor_scratch(void);
+                     void *scratch, int threads);
+size_t lucid__lu_scratch(int64_t n);
 
 #endif

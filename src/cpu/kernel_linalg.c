@@ -201,9 +201,11 @@ static void large_cholesky(const work *w, int64_t e, int64_t count, void *scratc
     char *out = output(w, 0, e, w->n * w->n);
     copy_matrix(w, &w->args->in[0], e, out);
     bool ok = lucid__cholesky_factor(w->dtype, w->n, out, w->n, scratch, w->threads);
-    for (int64_t i = 0; i < w->n; i++)
-        for (int64_t j = ok ? i + 1 : 0; j < w->n; j++)
-            set(w->dtype, out, i * w->n + j, ok ? 0 : (double)NAN);
+    size_t size = lucid_dtype_size(w->dtype);
+    for (int64_t i = 0; ok && i + 1 < w->n; i++)
+        memset(out + (size_t)(i * w->n + i + 1) * size, 0, (size_t)(w->n - i - 1) * size);
+    for (int64_t i = 0; !ok && i < w->n * w->n; i++)
+        set(w->dtype, out, i, (double)NAN);
 }
 
 static void large_lu(const work *w, int64_t e, int64_t count, void *scratch)
@@ -349,19 +351,19 @@ static lucid_status run(const lucid__kernel_args *args, lucid__lanes_fn *const *
 
 lucid_status lucid__cholesky_kernel(const lucid__kernel_args *args)
 {
-    return run(args, lucid__matrix_isa_get()->cholesky, large_cholesky, lucid__factor_scratch());
+    return run(args, lucid__matrix_isa_get()->cholesky, large_cholesky, lucid__cholesky_scratch());
 }
 
 lucid_status lucid__lu_kernel(const lucid__kernel_args *args)
 {
     int64_t n = args->in[0].shape.dim[args->in[0].shape.ndim - 1];
-    return run(args, lucid__matrix_isa_get()->lu, large_lu, (size_t)n * sizeof(int64_t) + 1);
+    return run(args, lucid__matrix_isa_get()->lu, large_lu, lucid__lu_scratch(n) + 1);
 }
 
 lucid_status lucid__solve_kernel(const lucid__kernel_args *args)
 {
     int64_t n = args->in[0].shape.dim[args->in[0].shape.ndim - 1];
-    return run(args, lucid__matrix_isa_get()->solve, large_solve, (size_t)n * sizeof(int64_t) + 1);
+    return run(args, lucid__matrix_isa_get()->solve, large_solve, lucid__lu_scratch(n) + 1);
 }
 
 lucid_status lucid__triangular_solve_kernel(const lucid__kernel_args *args)
