@@ -275,7 +275,8 @@ static bool takes(const elementwise_reference *op, lucid_dtype dtype)
 {
     switch (op->class) {
     case CLASS_SIGNED:
-        return dtype != LUCID_BOOL;
+        return dtype == LUCID_FLOAT32 || dtype == LUCID_FLOAT64 ||
+               (dtype != LUCID_BOOL && op->integer);
     case CLASS_BITS:
         return dtype != LUCID_FLOAT32 && dtype != LUCID_FLOAT64;
     default:
@@ -311,6 +312,160 @@ static void test_operation(void **state)
     differences_end();
 }
 
+/* ---- casts and choices -------------------------------------------------------------------------- */
+
+/* C's conversion, where C defines it. */
+static element converted(lucid_dtype from, lucid_dtype to, element e)
+{
+    long double x = wide(from, e);
+    element y = {.l = 0};
+    switch (to) {
+    case LUCID_BOOL:
+        y.b = x != 0;
+        break;
+    case LUCID_INT32: /* of an int64: the low bits */
+        y.i = from == LUCID_INT64 ? (int32_t)(uint32_t)(uint64_t)e.l : (int32_t)x;
+        break;
+    case LUCID_INT64:
+        y.l = (int64_t)x;
+        break;
+    case LUCID_FLOAT32: /* from the element itself: rounding once */
+        y.f = from == LUCID_FLOAT64 ? (float)e.d : (float)x;
+        break;
+    default:
+        y.d = (double)x;
+    }
+    return y;
+}
+
+/* Floats that an integer cannot hold have no answer in C. */
+static bool convertible(lucid_dtype from, lucid_dtype to, element e)
+{
+    bool integer = to == LUCID_INT32 || to == LUCID_INT64;
+    if (!integer || (from != LUCID_FLOAT32 && from != LUCID_FLOAT64))
+        return true;
+    return fabsl(wide(from, e)) < (to == LUCID_INT32 ? 0x1p31L : 0x1p63L);
+}
+
+static void check_cast(lucid_dtype from, lucid_dtype to, int64_t size, int layout)
+{
+    static char data[LARGEST * sizeof(double) + 8];
+    lucid_scope *s = lucid_open(NULL);
+    test_rng rng = rng_of(6, from, (uint64_t)size);
+    for (int64_t i = 0; i < size; i++)
+        put(from, data, i, value(from, i, 0, &rng));
+    checking("cast %s to %s, %s, size %lld", lucid_dtype_name(from), lucid_dtype_name(to),
+             layout_names[layout], (long long)size);
+    const void *got = lucid_data(s, lucid_cast(s, lay_out(s, from, data, size, layout), to));
+    if (!got)
+        difference("%s", lucid_error_message(s));
+    for (int64_t i = 0; got && i < size; i++) {
+        element x = get(from, data, layout == SCALAR ? 0 : i), y = get(to, got, i);
+        long double want = wide(to, converted(from, to, x)), have = wide(to, y);
+        if (convertible(from, to, x) && have != want && !(isnan(have) && isnan(want)))
+            difference("element %lld: %.20Lg becomes %.20Lg, expected %.20Lg", (long long)i,
+                       wide(from, x), have, want);
+    }
+    (void)lucid_close(s);
+}
+
+static void test_cast(void **state)
+{
+    (void)state;
+    differences_begin();
+    for (int from = LUCID_BOOL; from < LUCID_NO_DTYPE; from++)
+        for (int to = LUCID_BOOL; to < LUCID_NO_DTYPE; to++)
+            for (int k = 0; k < SIZES; k++)
+                for (int layout = 0; layout < LAYOUTS; layout++)
+                    check_cast((lucid_dtype)from, (lucid_dtype)to, sizes[k], layout);
+    differences_end();
+}
+
+/* A bare whole exponent is multiplied out. */
+static lucid_tensor power(lucid_scope *s, lucid_tensor x, int64_t n)
+{
+    return lucid_pow(s, x, lucid_scalar_int(s, n));
+}
+
+#define POWER(name, n) \
+    static lucid_tensor name(lucid_scope *s, lucid_tensor x) \
+    { \
+        return power(s, x, n); \
+    } \
+    static long double name##_f(long double x) \
+    { \
+        return powl(x, n); \
+    }
+#define INTEGER_POWER(name, n) \
+    static int64_t name##_i(int64_t x, int64_t y, int bits) \
+    { \
+        uint64_t r = 1; \
+        (void)y, (void)bits; \
+        for (int i = 0; i < (n); i++) \
+            r *= (uint64_t)x; \
+        return (int64_t)r; \
+    }
+POWER(power_minus_3, -3)
+POWER(power_minus_1, -1)
+POWER(power_0, 0)
+INTEGER_POWER(power_0, 0)
+POWER(power_1, 1)
+INTEGER_POWER(power_1, 1)
+POWER(power_2, 2)
+INTEGER_POWER(power_2, 2)
+POWER(power_7, 7)
+INTEGER_POWER(power_7, 7)
+static const elementwise_reference powers[] = {
+    {"power_minus_3", CLASS_SIGNED, power_minus_3, NULL, power_minus_3_f, NULL, NULL},
+    {"power_minus_1", CLASS_SIGNED, power_minus_1, NULL, power_minus_1_f, NULL, NULL},
+    {"power_0", CLASS_SIGNED, power_0, NULL, power_0_f, NULL, power_0_i},
+    {"power_1", CLASS_SIGNED, power_1, NULL, power_1_f, NULL, power_1_i},
+    {"power_2", CLASS_SIGNED, power_2, NULL, power_2_f, NULL, power_2_i},
+    {"power_7", CLASS_SIGNED, power_7, NULL, power_7_f, NULL, power_7_i},
+};
+enum { POWERS = sizeof powers / sizeof *powers };
+
+/* where copies bits: NaN, infinities and the sign of 0 included. */
+static void check_where(lucid_dtype dtype, int64_t size, int layout)
+{
+    static char data[2][LARGEST * sizeof(double) + 8], cond[LARGEST + 8];
+    lucid_scope *s = lucid_open(NULL);
+    test_rng rng = rng_of(7, dtype, (uint64_t)size);
+    for (int64_t i = 0; i < size; i++) {
+        for (int k = 0; k < 2; k++)
+            put(dtype, data[k], i, value(dtype, i, 3 * k, &rng));
+        cond[i] = (char)rng_below(&rng, 2);
+    }
+    int layouts[3] = {layout, (layout + 1) % LAYOUTS, (layout + 2) % LAYOUTS};
+    checking("where %s, %s, size %lld", lucid_dtype_name(dtype), layout_names[layout],
+             (long long)size);
+    lucid_tensor c = lay_out(s, LUCID_BOOL, cond, size, layouts[0]);
+    lucid_tensor x = lay_out(s, dtype, data[0], size, layouts[1]);
+    lucid_tensor y = lay_out(s, dtype, data[1], size, layouts[2]);
+    const void *got = lucid_data(s, lucid_where(s, c, x, y));
+    if (!got)
+        difference("%s", lucid_error_message(s));
+    for (int64_t i = 0; got && i < size; i++) {
+        int from = cond[layouts[0] == SCALAR ? 0 : i] ? 0 : 1;
+        element want = get(dtype, data[from], layouts[1 + from] == SCALAR ? 0 : i);
+        if (get(dtype, got, i).l != want.l)
+            difference("element %lld: %.20Lg, expected %.20Lg", (long long)i,
+                       wide(dtype, get(dtype, got, i)), wide(dtype, want));
+    }
+    (void)lucid_close(s);
+}
+
+static void test_where(void **state)
+{
+    (void)state;
+    differences_begin();
+    for (int dtype = LUCID_BOOL; dtype < LUCID_NO_DTYPE; dtype++)
+        for (int k = 0; k < SIZES; k++)
+            for (int layout = 0; layout < LAYOUTS; layout++)
+                check_where((lucid_dtype)dtype, sizes[k], layout);
+    differences_end();
+}
+
 int main(int argc, char **argv)
 {
     const char *only = NULL;
@@ -330,6 +485,15 @@ int main(int argc, char **argv)
         tests[n++] = (struct CMUnitTest){.name = elementwise_references[k].name,
                                          .test_func = test_operation,
                                          .initial_state = op};
+    }
+    for (size_t k = 0; k < POWERS; k++)
+        if (!only || strcmp(only, powers[k].name) == 0)
+            tests[n++] = (struct CMUnitTest){.name = powers[k].name,
+                                             .test_func = test_operation,
+                                             .initial_state = (void *)(uintptr_t)&powers[k]};
+    if (!only) {
+        tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_cast);
+        tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_where);
     }
     return _cmocka_run_group_tests("elementwise values", tests, n, NULL, NULL);
 }

@@ -195,6 +195,7 @@ BAD(sin_empty, (void)lucid_sin(s, empty))
 BAD(neg_bool, (void)lucid_neg(s, lucid_gt(s, F(2), F(2))))
 BAD(bits_of_float, (void)lucid_bitwise_and(s, F(2), F(2)))
 BAD(cast_no_dtype, (void)lucid_cast(s, F(2), LUCID_NO_DTYPE))
+BAD(pow_negative, (void)lucid_pow(s, integers(s, LUCID_SHAPE(2)), lucid_scalar_int(s, -1)))
 BAD(where_shapes, (void)lucid_where(s, F(2), F(3), F(3)))
 
 BAD(reshape_count, (void)lucid_reshape(s, F(2, 3), LUCID_SHAPE(4)))
@@ -404,6 +405,7 @@ static const bad_call bad_calls[] = {
     ROW(neg_bool, T, "neg: "),
     ROW(bits_of_float, T, "bitwise_and: "),
     ROW(cast_no_dtype, T, "cast: "),
+    ROW(pow_negative, V, "pow: an integer to the power -1"),
     ROW(where_shapes, V, "where: "),
     ROW(reshape_count, V, "reshape: "),
     ROW(reshape_two_free, V, "reshape: "),

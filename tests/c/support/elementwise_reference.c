@@ -159,6 +159,19 @@ I(bitwise_left_shift, bits == 1 ? U(x & !y) : U(x) << (U(y) & (U(bits) - 1)))
 I(bitwise_right_shift, bits == 1 ? x & !y : x >> (U(y) & (U(bits) - 1)))
 I(bitwise_not, bits == 1 ? U(x == 0) : ~U(x))
 
+/* Integers: as the exact result, cut to its low bits, or towards 0 when it is a fraction. */
+F2(pow, powl(x, y))
+static int64_t pow_i(int64_t x, int64_t y, int bits)
+{
+    (void)bits;
+    if (y < 0)
+        return x == 1 ? 1 : x == -1 ? (y % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, b = U(x);
+    for (uint64_t n = U(y); n; n >>= 1, b *= b)
+        r *= n & 1 ? b : 1;
+    return (int64_t)r;
+}
+
 /* The operations without a kind for floats, or for integers, have NULL there. */
 #define reciprocal_i NULL
 #define sqrt_i NULL
@@ -202,6 +215,7 @@ const elementwise_reference elementwise_references[] = {
 #include "lucid_elementwise.def"
 #undef LUCID_UNARY
 #undef LUCID_BINARY
+    {"pow", CLASS_SIGNED, NULL, lucid_pow, NULL, pow_f, pow_i},
 };
 const size_t elementwise_reference_count =
     sizeof elementwise_references / sizeof *elementwise_references;

@@ -1,4 +1,4 @@
-/* What every operation of lucid_elementwise.def computes, in plain C. */
+/* What pow and every operation of lucid_elementwise.def compute, in plain C. */
 #ifndef ELEMENTWISE_REFERENCE_H
 #define ELEMENTWISE_REFERENCE_H
 
