@@ -34,6 +34,8 @@ static void reply(const char *text)
 /* One whole call with its evaluation; with a file, the results are written to it. */
 static bool call(const worker *w, FILE *to)
 {
+    if (!w->work)
+        return false; /* nothing is loaded yet */
     lucid_tensor y[MAX_TENSORS];
     lucid_scope *s = lucid_scope_new(w->scope);
     (void)lucid_call(s, w->f, w->x, w->work->nx, y, w->work->ny);
