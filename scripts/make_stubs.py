@@ -564,6 +564,7 @@ def functions_stub() -> str:
 def main_stub() -> str:
     values = {name: getattr(compiled, name) for name in compiled.__all__}
     dtypes = [name for name, value in values.items() if isinstance(value, compiled.dtype)]
+    private = sorted(name for name in vars(compiled) if re.match("_[a-z]", name))
     return "\n".join(
         [
             "# ruff: noqa: F403, F405",
@@ -571,7 +572,7 @@ def main_stub() -> str:
             "from typing import Final",
             *(f"from . import {name} as {name}" for name in NAMESPACES),
             "from ._functions import *",
-            "from ._functions import _rebuild_tensor as _rebuild_tensor",
+            *(f"from ._functions import {name} as {name}" for name in private),
             "from ._tensor import Tensor as Tensor",
             *(f"from ._types import {name} as {name}" for name in TYPE_NAMES),
             "from .func import vmap as vmap",

@@ -1,9 +1,13 @@
 """What a call would make the engine do."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
 from lucid import _lucid
+
+TYPE_CHECKING = False  # the module typing takes longer to import than all of lucid
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def explain(func: Callable[..., Any]) -> Callable[..., str]:

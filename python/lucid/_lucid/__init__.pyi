@@ -10,6 +10,7 @@ from . import functional as functional
 from . import linalg as linalg
 from . import return_types as return_types
 from ._functions import *
+from ._functions import _explain as _explain
 from ._functions import _rebuild_tensor as _rebuild_tensor
 from ._tensor import Tensor as Tensor
 from ._types import DivergenceError as DivergenceError
