@@ -14,6 +14,7 @@ python_places=$(ls -d python tests bench examples scripts 2>/dev/null)
 
 if [ "${1:-}" = --fix ]; then
     c_files | xargs -r clang-format -i
+    $bin/python scripts/make_stubs.py
     $bin/ruff format -q $python_places
     $bin/ruff check -q --fix $python_places
     exit

@@ -251,12 +251,12 @@ static PyObject *call_derivative(const lucidpy_wrapper *w, PyObject *args, PyObj
     c.s = lucidpy_enter();
     if (!c.s)
         return NULL;
-    lucidpy_run_init(&c.run, w->name, w->func, keywords);
+    lucidpy_run_init(&c.run, w->name, w->func);
     c.run.has_aux = o->has_aux;
     if (o->scalar)
         c.run.accept = accept_scalar;
     PyObject *result = NULL;
-    if (take_arguments(&c, args)) {
+    if (lucidpy_run_keywords(c.s, &c.run, keywords) && take_arguments(&c, args)) {
         size_t n = c.run.in.leaf_count, count;
         lucid_fn f = o->build(c.s, lucidpy_run_fn(c.s, &c.run),
                               &(lucid_grad_options){.argnums = all_leaves(c.s, n),

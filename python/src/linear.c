@@ -263,7 +263,7 @@ static PyObject *run_linearizer(lucidpy_call *c, linearizer *build, bool has_aux
     if (!lucidpy_ok(s) || !check_callable(c))
         return NULL;
     lucidpy_run run;
-    lucidpy_run_init(&run, c->name, c->arg[0], NULL);
+    lucidpy_run_init(&run, c->name, c->arg[0]);
     run.has_aux = has_aux;
     PyObject *result = NULL;
     if (take_primals(s, &run, c->rest, c->rest_count)) {
@@ -359,7 +359,7 @@ PyObject *lucidpy_op_jvp(lucidpy_call *c)
 {
     bool strict = lucidpy_flag(c, 3);
     lucidpy_run run;
-    lucidpy_run_init(&run, c->name, c->arg[0], NULL);
+    lucidpy_run_init(&run, c->name, c->arg[0]);
     run.has_aux = lucidpy_flag(c, 4);
     run.accept = strict ? accept_dependent : lucidpy_accept_any;
     PyObject *result = NULL, *primals = NULL;

@@ -132,6 +132,58 @@ lucid_tensor lucidpy_op_normal(lucidpy_call *c)
     return x;
 }
 
+/* A uniform number for each element, in the dtype of x; 0 does not occur. */
+static lucid_tensor positive_uniform(lucidpy_call *c, lucid_tensor x, lucid_shape shape,
+                                     int generator)
+{
+    lucid_dtype dtype = lucid_dtype_of(x);
+    lucid_tensor u = draw(c, lucid_rand_of, shape, dtype, generator);
+    return lucid_sub(c->s, lucid_scalar_int(c->s, 1), u);
+}
+
+/* The k largest of log p plus independent Gumbel noise are a draw without replacement (Vieira 2014,
+ * "Gumbel-max trick and weighted reservoir sampling"). */
+static lucid_tensor draw_different(lucidpy_call *c, lucid_tensor p, int64_t count)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor u = positive_uniform(c, p, lucid_shape_of(p), 3);
+    lucid_tensor noise = lucid_neg(s, lucid_log(s, lucid_neg(s, lucid_log(s, u))));
+    lucid_tensor index = {NULL};
+    (void)lucid_topk(s, lucid_add(s, lucid_log(s, p), noise), count, -1, true, &index);
+    return index;
+}
+
+/* The position where the running sum of p passes a uniform number. */
+static lucid_tensor draw_repeated(lucidpy_call *c, lucid_tensor p, int64_t count)
+{
+    lucid_scope *s = c->s;
+    lucid_shape shape = lucid_shape_of(p);
+    shape.dim[shape.ndim - 1] = count;
+    lucid_tensor sums = lucid_cumsum(s, p, -1);
+    lucid_tensor total = lucid_select(s, sums, -1, -1);
+    lucid_tensor u = positive_uniform(c, p, shape, 3);
+    lucid_tensor level = lucid_mul(s, u, lucid_unsqueeze(s, total, -1));
+    lucid_tensor passed = lucid_gt(s, lucid_unsqueeze(s, level, -1), lucid_unsqueeze(s, sums, -2));
+    return lucid_sum(s, lucid_cast(s, passed, LUCID_INT64), LUCID_DIMS(-1));
+}
+
+lucid_tensor lucidpy_op_multinomial(lucidpy_call *c)
+{
+    lucid_tensor p = lucidpy_tensor(c, 0);
+    int64_t count = lucidpy_int(c, 1);
+    bool repeated = lucidpy_flag(c, 2);
+    if (lucid_error(c->s) != LUCID_OK)
+        return p;
+    if (lucid_ndim(p) == 0 || !lucidpy_is_float(lucid_dtype_of(p)))
+        lucid_fail(c->s, LUCID_TYPE_ERROR,
+                   "multinomial: the probabilities must be floats in at least one dim");
+    else if (count < 1 || (!repeated && count > lucid_size(p, -1)))
+        lucid_fail(c->s, LUCID_VALUE_ERROR,
+                   "multinomial: num_samples must be from 1 to %lld%s, not %lld",
+                   (long long)lucid_size(p, -1), repeated ? " or more" : "", (long long)count);
+    return repeated ? draw_repeated(c, p, count) : draw_different(c, p, count);
+}
+
 /* -- only in place ---------------------------------------------------------------------------- */
 
 static lucid_tensor fresh(lucidpy_call *c, draw_of *build, int generator)

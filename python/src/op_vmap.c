@@ -287,10 +287,12 @@ static PyObject *call_vmap(const lucidpy_wrapper *w, PyObject *args, PyObject *k
     if (!s)
         return NULL;
     lucidpy_run run;
-    lucidpy_run_init(&run, "vmap", w->func, keywords);
+    lucidpy_run_init(&run, "vmap", w->func);
     PyObject *in_dims = w->held[IN_DIMS], *result = NULL;
-    bool ok = w->held[PARAMETERS] ? map_by_name(s, &run, args, in_dims, w->held[PARAMETERS])
-                                  : map_by_position(s, &run, args, in_dims);
+    bool ok = lucidpy_run_keywords(s, &run, keywords);
+    if (ok)
+        ok = w->held[PARAMETERS] ? map_by_name(s, &run, args, in_dims, w->held[PARAMETERS])
+                                 : map_by_position(s, &run, args, in_dims);
     if (ok && run.in.leaf_count + run.in_keywords.leaf_count == 0)
         result = PyObject_Call(w->func, args, keywords); /* nothing mapped */
     else if (ok)

@@ -2,11 +2,11 @@
 
 #include "call_scope.h"
 
-void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func, PyObject *keywords)
+void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func)
 {
     run->name = name;
     run->func = func;
-    run->keywords = keywords && PyDict_Size(keywords) ? keywords : NULL;
+    run->keywords = NULL;
     lucidpy_tree_init(&run->in);
     lucidpy_tree_init(&run->in_keywords);
     lucidpy_tree_init(&run->out);
@@ -17,8 +17,25 @@ void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func, PyObje
     run->replay = NULL;
 }
 
+bool lucidpy_run_keywords(lucid_scope *s, lucidpy_run *run, PyObject *keywords)
+{
+    if (!keywords || PyDict_Size(keywords) == 0)
+        return true;
+    run->keywords = PyDict_New();
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    bool ok = run->keywords != NULL;
+    while (ok && PyDict_Next(keywords, &at, &name, &value)) {
+        PyObject *kept = lucidpy_tensor_if_array(s, value);
+        ok = kept && !PyDict_SetItem(run->keywords, name, kept);
+        Py_XDECREF(kept);
+    }
+    return ok;
+}
+
 void lucidpy_run_clear(lucidpy_run *run)
 {
+    Py_CLEAR(run->keywords);
     lucidpy_tree_clear(&run->in);
     lucidpy_tree_clear(&run->in_keywords);
     lucidpy_tree_clear(&run->out);

@@ -13,7 +13,7 @@ typedef struct lucidpy_run lucidpy_run;
 struct lucidpy_run {
     const char *name; /* of the transform, for messages */
     PyObject *func;
-    PyObject *keywords;       /* as given; may be NULL */
+    PyObject *keywords;       /* owned; may be NULL */
     lucidpy_tree in;          /* the tuple of arguments; its leaves come from the transform */
     lucidpy_tree in_keywords; /* the dict of keyword arguments, when some of them are mapped */
     bool keywords_mapped;
@@ -27,7 +27,9 @@ struct lucidpy_run {
     lucidpy_replay *replay; /* NULL: the function runs once */
 };
 
-void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func, PyObject *keywords);
+void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func);
+/* Takes the keyword arguments of the call (may be NULL), arrays among them as Tensors. */
+bool lucidpy_run_keywords(lucid_scope *s, lucidpy_run *run, PyObject *keywords);
 void lucidpy_run_clear(lucidpy_run *run);
 
 /* The function as the library sees it; owned by `s`. */

@@ -24,6 +24,8 @@ DRAWS: dict[str, Callable[[lucid.Tensor], lucid.Tensor]] = {
     "randperm": lambda x: lucid.randperm(5),
     "bernoulli": lambda x: lucid.bernoulli(x + 0.5),
     "normal": lambda x: lucid.normal(x, 1.0),
+    "multinomial": lambda x: lucid.multinomial(x + 1, 3),
+    "multinomial repeated": lambda x: lucid.multinomial(x + 1, 9, replacement=True),
     "dropout": lambda x: F.dropout(x + 1, 0.5),
     "uniform_": lambda x: lucid.zeros(3).uniform_(),
     "normal_": lambda x: lucid.zeros(3).normal_(),
@@ -151,6 +153,23 @@ def test_distributions() -> None:
     assert abs(n.std() - 2) < 0.05
     w = array(lucid.zeros(1000).uniform_(-1, 1))
     assert -1 <= w.min() < w.max() < 1
+
+
+def test_multinomial() -> None:
+    lucid.manual_seed(0)
+    p = lucid.tensor([1.0, 0.0, 3.0, 4.0])
+    k = array(lucid.multinomial(p, 40_000, replacement=True))
+    np.testing.assert_allclose(np.bincount(k, minlength=4) / 40_000, p.numpy() / 8, atol=0.01)
+    rows = array(lucid.multinomial(p.expand(5000, 4), 2))
+    assert rows.shape == (5000, 2)
+    assert (rows[:, 0] != rows[:, 1]).all()
+    assert 1 not in rows
+    np.testing.assert_allclose(
+        np.bincount(rows[:, 0], minlength=4) / 5000, p.numpy() / 8, atol=0.03
+    )
+    assert sorted(lucid.ones(5).multinomial(5).tolist()) == list(range(5))
+    with pytest.raises(ValueError, match="num_samples"):
+        lucid.multinomial(p, 5)
 
 
 def test_shapes_and_dtypes() -> None:

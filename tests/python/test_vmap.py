@@ -108,6 +108,8 @@ def test_keywords_are_not_mapped() -> None:
     close(vmap(lambda x, *, k: x.sum() * k)(X, k=3.0), X.sum(1) * 3)
     w = lucid.ones(3)
     close(vmap(lambda x, w: x @ w)(X, w=w), X.sum(1))
+    close(vmap(lambda x, w: x * w.sum(dim=0))(X, w=np.ones(3)), 3 * X)
+    close(grad(lambda x, w: (x * w.sum(dim=0)).sum())(lucid.ones(2), w=np.ones(3)), [3.0, 3.0])
 
 
 # -- arguments and results -------------------------------------------------------------------------

@@ -230,6 +230,13 @@ def movedim(
     input: TensorLike, source: _int | Sequence[_int], destination: _int | Sequence[_int]
 ) -> Tensor: ...
 def mul(input: TensorLike, other: TensorLike) -> Tensor: ...
+def multinomial(
+    input: TensorLike,
+    num_samples: _int,
+    replacement: _bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor: ...
 def mv(input: TensorLike, other: TensorLike) -> Tensor: ...
 def nan_to_num(
     input: TensorLike, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None
