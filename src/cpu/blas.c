@@ -100,17 +100,26 @@ static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
                            b.data, (int)b.ld, beta, c, (int)c_row);
 }
 
-/* Pieces of C must be worth a thread, and their edges stand where the BLAS's own tiles end. */
-enum { PIECE = 48, LEAST_WORK = 1 << 18 };
+/* Cutting up is not to change a bit, but OpenBLAS has loops of its own, which may sum in another
+ * order, for products of up to about 100^3 and for what is left of the columns when its tiles are
+ * through. So pieces begin where tiles do (all that we know of divide TILE) and are larger than that,
+ * and in products that may be cut, the last columns that fill no tile are always a piece. */
+enum { TILE = 48, COLUMN_TILE = 16, LEAST_WORK = 1 << 22 };
 
 static int64_t min64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-static int64_t round_up(int64_t x, int64_t to)
+static int64_t tiles(int64_t n)
 {
-    return (x + to - 1) / to * to;
+    return (n + TILE - 1) / TILE;
+}
+
+/* Where piece `at` of so many begins. */
+static int64_t piece_start(int64_t n, int64_t pieces, int64_t at)
+{
+    return min64(n, tiles(n) * at / pieces * TILE);
 }
 
 /* Cuts C (m, n) into rows x cols pieces for as many threads, each as square as can be. */
@@ -121,7 +130,8 @@ static void cut(int64_t m, int64_t n, int64_t k, int threads, int64_t *rows, int
     int most = work < threads ? (int)work : threads;
     for (int r = 1; r <= most; r++) {
         int64_t c = most / r;
-        if ((r > 1 && m / r < PIECE) || (c > 1 && n / c < PIECE) || r * c < *rows * *cols)
+        c = min64(c, tiles(n));
+        if (r > tiles(m) || r * c < *rows * *cols)
             continue;
         double now = (double)m / (double)r + (double)n / (double)c;
         double best = (double)m / (double)*rows + (double)n / (double)*cols;
@@ -136,25 +146,29 @@ void lucid__gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
                  lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row,
                  int threads)
 {
-    int64_t rows = 1, cols = 1;
-    if (threads > 1 && !omp_in_parallel())
-        cut(m, n, k, threads, &rows, &cols);
-    if (rows * cols <= 1) {
+    int64_t rows = 1, cols = 1, whole = n - n % COLUMN_TILE;
+    if ((double)m * (double)n * (double)k < 2.0 * LEAST_WORK) {
         gemm(dtype, m, n, k, alpha, a, b, beta, c, c_row);
         return;
     }
-    int64_t row_step = round_up((m + rows - 1) / rows, 4);
-    int64_t col_step = round_up((n + cols - 1) / cols, 16);
-#pragma omp parallel for num_threads((int)(rows * cols)) schedule(static)
+    if (threads > 1 && !omp_in_parallel())
+        cut(m, n, k, threads, &rows, &cols);
+#pragma omp parallel for num_threads((int)(rows * cols)) schedule(static) if (rows * cols > 1)
     for (int64_t piece = 0; piece < rows * cols; piece++) {
-        int64_t i = piece / cols * row_step, j = piece % cols * col_step;
-        if (i >= m || j >= n)
-            continue;
+        int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
+        int64_t i_end = piece_start(m, rows, piece / cols + 1);
+        int64_t j_end = piece_start(n, cols, piece % cols + 1);
         lucid__blas_matrix x = a, y = b;
         x.data = offset(dtype, a.data, a.transposed ? i : i * a.ld);
         y.data = offset(dtype, b.data, b.transposed ? j * b.ld : j);
-        gemm(dtype, min64(row_step, m - i), min64(col_step, n - j), k, alpha, x, y, beta,
-             (void *)offset(dtype, c, i * c_row + j), c_row);
+        if (j < whole)
+            gemm(dtype, i_end - i, min64(j_end, whole) - j, k, alpha, x, y, beta,
+                 (void *)offset(dtype, c, i * c_row + j), c_row);
+        if (j_end == n && whole < n) {
+            y.data = offset(dtype, b.data, b.transposed ? whole * b.ld : whole);
+            gemm(dtype, i_end - i, n - whole, k, alpha, x, y, beta,
+                 (void *)offset(dtype, c, i * c_row + whole), c_row);
+        }
     }
 }
 
@@ -176,14 +190,17 @@ static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const
 void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
                        int64_t a_row, void *b, int64_t b_row, int threads)
 {
-    int64_t pieces = omp_in_parallel() ? 1 : min64(threads, k / PIECE);
-    if (pieces <= 1 || n * n / 2 < LEAST_WORK / k) {
+    double work = (double)n * (double)n / 2 * (double)k / LEAST_WORK;
+    int64_t pieces =
+        omp_in_parallel() ? 1 : min64(work < threads ? (int64_t)work : threads, tiles(k));
+    if (pieces <= 1) {
         trsm(dtype, how, n, k, a, a_row, b, b_row);
         return;
     }
-    int64_t step = round_up((k + pieces - 1) / pieces, 16);
 #pragma omp parallel for num_threads((int)pieces) schedule(static)
-    for (int64_t first = 0; first < k; first += step)
-        trsm(dtype, how, n, min64(step, k - first), a, a_row,
+    for (int64_t piece = 0; piece < pieces; piece++) {
+        int64_t first = piece_start(k, pieces, piece), last = piece_start(k, pieces, piece + 1);
+        trsm(dtype, how, n, last - first, a, a_row,
              (void *)offset(dtype, b, how.right ? first * b_row : first), b_row);
+    }
 }

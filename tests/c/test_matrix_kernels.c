@@ -296,25 +296,40 @@ static void matrix_products_of_all_sizes(void **unused)
                      sizes[below(SIZES)], below(2) == 0, below(2) == 0);
 }
 
-static void the_number_of_threads_changes_nothing(void **unused)
+/* The same bits with 1, 2, 3 and 7 threads. out: one tensor per output and number of threads. */
+static void same_with_any_threads(lucid__kernel_fn *kernel, const lucid__view *in, int nin,
+                                  lucid__view out[4][3], int nout, const int64_t *params,
+                                  int nparams)
+{
+    const int threads[] = {1, 2, 3, 7};
+    for (int t = 0; t < 4; t++) {
+        lucid_set_num_threads(threads[t]);
+        run(kernel, in, nin, out[t], params, nparams);
+        for (int k = 0; k < nout; k++) {
+            size_t bytes = lucid_dtype_size(out[t][k].dtype);
+            assert_memory_equal(out[0][k].data, out[t][k].data,
+                                (size_t)lucid__numel(&out[t][k].shape) * bytes);
+        }
+    }
+    lucid_set_num_threads(0);
+}
+
+static void the_number_of_threads_changes_no_product(void **unused)
 {
     (void)unused;
-    const int64_t sizes[][3] = {{300, 200, 70}, {1, 3000, 500}, {3000, 1, 500},
-                                {40, 40, 3000}, {2000, 500, 2}, {150, 333, 333}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        const int64_t *z = sizes[i];
-        lucid__view in[2] = {tensor(LUCID_FLOAT32, LUCID_SHAPE(z[0], z[2]), true),
-                             tensor(LUCID_FLOAT32, LUCID_SHAPE(z[2], z[1]), true)};
-        lucid__view out[3];
+    const int64_t sizes[][3] = {{300, 200, 70}, {1, 3000, 500},  {3000, 1, 500},
+                                {40, 40, 3000}, {2000, 500, 2},  {150, 333, 333},
+                                {98, 106, 101}, {132, 140, 135}, {170, 160, 181}};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        const int64_t *z = sizes[i / 2];
+        lucid_dtype dtype = i % 2 ? LUCID_FLOAT64 : LUCID_FLOAT32;
+        lucid__view in[2] = {tensor(dtype, LUCID_SHAPE(z[0], z[2]), true),
+                             tensor(dtype, LUCID_SHAPE(z[2], z[1]), true)};
+        lucid__view out[4][3];
+        for (int t = 0; t < 4; t++)
+            out[t][0] = tensor(dtype, LUCID_SHAPE(z[0], z[1]), true);
         const int64_t params[] = {0, 1, 1, 0};
-        for (int t = 0; t < 3; t++) {
-            out[t] = tensor(LUCID_FLOAT32, LUCID_SHAPE(z[0], z[1]), true);
-            lucid_set_num_threads(t + 1);
-            run(lucid__contract_kernel, in, 2, &out[t], params, 4);
-        }
-        lucid_set_num_threads(0);
-        assert_memory_equal(out[0].data, out[1].data, (size_t)(z[0] * z[1]) * sizeof(float));
-        assert_memory_equal(out[0].data, out[2].data, (size_t)(z[0] * z[1]) * sizeof(float));
+        same_with_any_threads(lucid__contract_kernel, in, 2, out, 1, params, 4);
         release();
     }
 }
@@ -560,6 +575,32 @@ static void company_changes_nothing(void **unused)
     }
 }
 
+static void the_number_of_threads_changes_no_solution(void **unused)
+{
+    (void)unused;
+    const int64_t sizes[][2] = {{5, 2000}, {60, 300}, {130, 400}, {300, 200}, {500, 1}};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        int64_t n = sizes[i / 2][0], k = sizes[i / 2][1];
+        lucid_dtype dtype = i % 2 ? LUCID_FLOAT64 : LUCID_FLOAT32;
+        lucid__view in[2] = {plain3(dtype, 1, n, n), plain3(dtype, 1, n, k)};
+        for (int64_t r = 0; r < n; r++)
+            put2(&in[0], 0, r, r, (double)n);
+        lucid__view out[4][3];
+        for (int t = 0; t < 4; t++) {
+            out[t][0] = plain3(dtype, 1, n, k);
+            out[t][1] = plain3(dtype, 1, n, n);
+            out[t][2] = tensor(LUCID_INT64, LUCID_SHAPE(1, n), true);
+        }
+        same_with_any_threads(lucid__solve_kernel, in, 2, out, 3, NULL, 0);
+        const int64_t params[] = {1, 1, 0};
+        same_with_any_threads(lucid__triangular_solve_kernel, in, 2, out, 1, params, 3);
+        for (int t = 0; t < 4; t++)
+            out[t][0] = out[t][1];
+        same_with_any_threads(lucid__cholesky_kernel, in, 1, out, 1, NULL, 0);
+        release();
+    }
+}
+
 /* Singular systems end in inf or NaN, and their factors are finite. */
 static void singular_systems_are_no_error(void **unused)
 {
@@ -590,13 +631,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_product_of_any_layout),
         cmocka_unit_test(matrix_products_of_all_sizes),
-        cmocka_unit_test(the_number_of_threads_changes_nothing),
+        cmocka_unit_test(the_number_of_threads_changes_no_product),
         cmocka_unit_test(cholesky_gives_the_factor),
         cmocka_unit_test(cholesky_of_others_is_nan_alone),
         cmocka_unit_test(lu_gives_the_factors),
         cmocka_unit_test(solve_solves),
         cmocka_unit_test(triangular_solve_solves),
         cmocka_unit_test(company_changes_nothing),
+        cmocka_unit_test(the_number_of_threads_changes_no_solution),
         cmocka_unit_test(singular_systems_are_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
