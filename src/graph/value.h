@@ -8,7 +8,8 @@
  *     DUAL    `inner` (the primal) and its `tangent`
  *     TAPE    output `out` of the recorded linear operation `entry`; no number stands behind it
  *
- * Values are immutable and reference-counted; handles in a scope own one reference each.
+ * Values are reference-counted and never change what they stand for (a batch value whose lanes have parted
+ * may forget those that are gone, transform/split.h); handles in a scope own one reference each.
  */
 #ifndef LUCID__VALUE_H
 #define LUCID__VALUE_H
