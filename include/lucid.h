@@ -424,6 +424,18 @@ LUCID_API lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, 
 LUCID_API lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p);
 /* mean + std * a standard normal: differentiable in both. */
 LUCID_API lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std);
+/* low + (high - low) * a uniform number, below high: differentiable in both. */
+LUCID_API lucid_tensor lucid_uniform(lucid_scope *s, lucid_tensor low, lucid_tensor high);
+/* A standard exponential / rate, above 0: differentiable in rate. */
+LUCID_API lucid_tensor lucid_exponential(lucid_scope *s, lucid_tensor rate);
+/* Poisson numbers in the dtype of rate; a rate below 0 or NaN is an error when they are computed. The
+ * derivative is 0. */
+LUCID_API lucid_tensor lucid_poisson(lucid_scope *s, lucid_tensor rate);
+/* `count` positions, int64, drawn with the probabilities in the last dim of p, which need not add up to
+ * 1; one that is not above 0 is not drawn, as long as there are others. Without replacement all
+ * different. */
+LUCID_API lucid_tensor lucid_multinomial(lucid_scope *s, lucid_tensor p, int64_t count,
+                                         bool replacement);
 /* 0 .. n - 1 in random order, int64. */
 LUCID_API lucid_tensor lucid_randperm(lucid_scope *s, int64_t n);
 

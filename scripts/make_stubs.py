@@ -126,6 +126,8 @@ BY_OPERATION = {
     "elu.alpha": "float",
     "embedding.weight": "TensorLike",
     "eval.tensors": "Any",
+    "exponential.size": "int | Sequence[int] | None",
+    "exponential_.lambd": "float",
     "flip.dims": SIZES,
     "from_dlpack.ext_tensor": "Any",
     "hardtanh.max_val": "float",
@@ -145,6 +147,7 @@ BY_OPERATION = {
     "norm.p": "float | Literal['fro']",
     "matrix_norm.ord": "float | Literal['fro']",
     "normal.size": "int | Sequence[int] | None",
+    "uniform.size": "int | Sequence[int] | None",
     "normal_.mean": "float",
     "normal_.std": "float",
     "normalize.p": "float",
@@ -215,6 +218,7 @@ RETURNS = {
     "numel": "int",
     "numpy": "NumPyArray",
     "result_type": "_dtype",
+    "seed": "int",
     "set_num_threads": "None",
     "set_rng_state": "None",
     "slogdet": "return_types.slogdet",
@@ -386,6 +390,7 @@ class dtype:
 class Generator:
     def __new__(cls, seed: int = 0) -> Generator: ...
     def manual_seed(self, seed: int, /) -> Generator: ...
+    def seed(self) -> int: ...
     def initial_seed(self) -> int: ...
     def get_state(self) -> tuple[int, int]: ...
     def set_state(self, state: tuple[int, int], /) -> Generator: ...

@@ -15,53 +15,6 @@ static lucid_generator *generator_of(PyObject *self)
     return ((generator_object *)self)->generator;
 }
 
-/* -- replaying -------------------------------------------------------------------------------- */
-
-struct lucidpy_touched {
-    PyObject *generator;
-    lucid_rng_state before;
-};
-
-static _Thread_local lucidpy_replay *innermost;
-
-void lucidpy_replay_begin(lucidpy_replay *replay)
-{
-    *replay = (lucidpy_replay){.outer = innermost};
-    innermost = replay;
-}
-
-void lucidpy_replay_restart(lucidpy_replay *replay)
-{
-    for (size_t i = 0; i < replay->count; i++)
-        lucid_generator_set_state(generator_of(replay->touched[i].generator),
-                                  replay->touched[i].before);
-}
-
-void lucidpy_replay_end(lucidpy_replay *replay)
-{
-    innermost = replay->outer;
-    for (size_t i = 0; i < replay->count; i++)
-        Py_DECREF(replay->touched[i].generator);
-    PyMem_Free(replay->touched);
-}
-
-static bool touch(lucidpy_replay *replay, PyObject *generator)
-{
-    for (size_t i = 0; i < replay->count; i++)
-        if (replay->touched[i].generator == generator)
-            return true;
-    struct lucidpy_touched *more =
-        PyMem_Realloc(replay->touched, (replay->count + 1) * sizeof *more);
-    if (!more) {
-        PyErr_NoMemory();
-        return false;
-    }
-    replay->touched = more;
-    more[replay->count++] = (struct lucidpy_touched){
-        Py_NewRef(generator), lucid_generator_state(generator_of(generator))};
-    return true;
-}
-
 /* -- drawing ---------------------------------------------------------------------------------- */
 
 lucidpy_draw lucidpy_draw_begin(lucidpy_call *c, int i)
@@ -74,11 +27,6 @@ lucidpy_draw lucidpy_draw_begin(lucidpy_call *c, int i)
         lucidpy_bad_argument(c, i, "a lucid.Generator");
         return draw;
     }
-    for (lucidpy_replay *replay = innermost; replay; replay = replay->outer)
-        if (!touch(replay, generator)) {
-            lucidpy_fail_call(c);
-            return draw;
-        }
     draw.before = lucid_set_generator(c->s, generator_of(generator));
     return draw;
 }
@@ -169,6 +117,24 @@ static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
     return Py_NewRef(self);
 }
 
+/* From the system's source of randomness, by way of os.urandom. */
+static PyObject *generator_seed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "i", 8) : NULL;
+    Py_XDECREF(os);
+    const char *at = bytes ? PyBytes_AsString(bytes) : NULL;
+    uint64_t seed = 0;
+    for (int i = 0; at && i < 8; i++)
+        seed = seed << 8 | (unsigned char)at[i];
+    Py_XDECREF(bytes);
+    if (!at)
+        return NULL;
+    lucid_generator_set_state(generator_of(self), (lucid_rng_state){.seed = seed});
+    return PyLong_FromUnsignedLongLong(seed);
+}
+
 static PyObject *generator_initial_seed(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -189,6 +155,8 @@ static PyObject *generator_set_state(PyObject *self, PyObject *state)
 static PyMethodDef generator_methods[] = {
     {"manual_seed", generator_manual_seed, METH_O,
      "manual_seed($self, seed, /)\n--\n\nStarts anew from the seed; returns the generator."},
+    {"seed", generator_seed, METH_NOARGS,
+     "seed($self, /)\n--\n\nStarts anew from a seed that nobody can guess; returns it."},
     {"initial_seed", generator_initial_seed, METH_NOARGS,
      "initial_seed($self, /)\n--\n\nThe seed."},
     {"get_state", generator_get_state, METH_NOARGS,
@@ -238,6 +206,12 @@ bool lucidpy_random_init(PyObject *module)
 PyObject *lucidpy_op_manual_seed(lucidpy_call *c)
 {
     return generator_manual_seed(process_generator, c->arg[0]);
+}
+
+PyObject *lucidpy_op_seed(lucidpy_call *c)
+{
+    (void)c;
+    return generator_seed(process_generator, NULL);
 }
 
 PyObject *lucidpy_op_initial_seed(lucidpy_call *c)

@@ -119,93 +119,108 @@ lucid_tensor lucidpy_op_bernoulli(lucidpy_call *c)
     return x;
 }
 
-lucid_tensor lucidpy_op_normal(lucidpy_call *c)
+typedef lucid_tensor with_parameters(lucid_scope *s, lucid_tensor a, lucid_tensor b);
+
+/* (a, b, size, generator): two parameters of a distribution; size is for numbers. */
+static lucid_tensor of_parameters(lucidpy_call *c, with_parameters *build)
 {
-    lucid_tensor mean = lucidpy_tensor(c, 0), std = lucidpy_tensor(c, 1);
+    lucid_tensor a = lucidpy_tensor(c, 0), b = lucidpy_tensor(c, 1);
     if (!lucidpy_is_none(c, 2)) {
         lucid_shape shape = lucidpy_shape(c, 2);
-        mean = lucid_full(c->s, shape, lucid_cast(c->s, mean, LUCID_FLOAT32));
+        a = lucid_full(c->s, shape, lucid_cast(c->s, a, LUCID_FLOAT32));
     }
     lucidpy_draw from = lucidpy_draw_begin(c, 3);
-    lucid_tensor x = lucid_normal(c->s, mean, std);
+    lucid_tensor x = build(c->s, a, b);
     lucidpy_draw_end(c, from);
     return x;
 }
 
-/* A uniform number for each element, in the dtype of x; 0 does not occur. */
-static lucid_tensor positive_uniform(lucidpy_call *c, lucid_tensor x, lucid_shape shape,
-                                     int generator)
+lucid_tensor lucidpy_op_normal(lucidpy_call *c)
 {
-    lucid_dtype dtype = lucid_dtype_of(x);
-    lucid_tensor u = draw(c, lucid_rand_of, shape, dtype, generator);
-    return lucid_sub(c->s, lucid_scalar_int(c->s, 1), u);
+    return of_parameters(c, lucid_normal);
 }
 
-/* The k largest of log p plus independent Gumbel noise are a draw without replacement (Vieira 2014,
- * "Gumbel-max trick and weighted reservoir sampling"). */
-static lucid_tensor draw_different(lucidpy_call *c, lucid_tensor p, int64_t count)
+lucid_tensor lucidpy_op_uniform(lucidpy_call *c)
 {
-    lucid_scope *s = c->s;
-    lucid_tensor u = positive_uniform(c, p, lucid_shape_of(p), 3);
-    lucid_tensor noise = lucid_neg(s, lucid_log(s, lucid_neg(s, lucid_log(s, u))));
-    lucid_tensor index = {NULL};
-    (void)lucid_topk(s, lucid_add(s, lucid_log(s, p), noise), count, -1, true, &index);
-    return index;
+    return of_parameters(c, lucid_uniform);
 }
 
-/* The position where the running sum of p passes a uniform number. */
-static lucid_tensor draw_repeated(lucidpy_call *c, lucid_tensor p, int64_t count)
+/* (rate, size, generator). */
+lucid_tensor lucidpy_op_exponential(lucidpy_call *c)
 {
-    lucid_scope *s = c->s;
-    lucid_shape shape = lucid_shape_of(p);
-    shape.dim[shape.ndim - 1] = count;
-    lucid_tensor sums = lucid_cumsum(s, p, -1);
-    lucid_tensor total = lucid_select(s, sums, -1, -1);
-    lucid_tensor u = positive_uniform(c, p, shape, 3);
-    lucid_tensor level = lucid_mul(s, u, lucid_unsqueeze(s, total, -1));
-    lucid_tensor passed = lucid_gt(s, lucid_unsqueeze(s, level, -1), lucid_unsqueeze(s, sums, -2));
-    return lucid_sum(s, lucid_cast(s, passed, LUCID_INT64), LUCID_DIMS(-1));
+    lucid_tensor rate = lucidpy_tensor(c, 0);
+    if (!lucidpy_is_none(c, 1)) {
+        lucid_shape shape = lucidpy_shape(c, 1);
+        rate = lucid_full(c->s, shape, lucid_cast(c->s, rate, LUCID_FLOAT32));
+    }
+    lucidpy_draw from = lucidpy_draw_begin(c, 2);
+    lucid_tensor x = lucid_exponential(c->s, rate);
+    lucidpy_draw_end(c, from);
+    return x;
+}
+
+lucid_tensor lucidpy_op_poisson(lucidpy_call *c)
+{
+    lucid_tensor rate = lucidpy_tensor(c, 0);
+    lucidpy_draw from = lucidpy_draw_begin(c, 1);
+    lucid_tensor x = lucid_poisson(c->s, rate);
+    lucidpy_draw_end(c, from);
+    return x;
 }
 
 lucid_tensor lucidpy_op_multinomial(lucidpy_call *c)
 {
     lucid_tensor p = lucidpy_tensor(c, 0);
     int64_t count = lucidpy_int(c, 1);
-    bool repeated = lucidpy_flag(c, 2);
-    if (lucid_error(c->s) != LUCID_OK)
-        return p;
-    if (lucid_ndim(p) == 0 || !lucidpy_is_float(lucid_dtype_of(p)))
-        lucid_fail(c->s, LUCID_TYPE_ERROR,
-                   "multinomial: the probabilities must be floats in at least one dim");
-    else if (count < 1 || (!repeated && count > lucid_size(p, -1)))
-        lucid_fail(c->s, LUCID_VALUE_ERROR,
-                   "multinomial: num_samples must be from 1 to %lld%s, not %lld",
-                   (long long)lucid_size(p, -1), repeated ? " or more" : "", (long long)count);
-    return repeated ? draw_repeated(c, p, count) : draw_different(c, p, count);
+    bool replacement = lucidpy_flag(c, 2);
+    lucidpy_draw from = lucidpy_draw_begin(c, 3);
+    lucid_tensor x = lucid_multinomial(c->s, p, count, replacement);
+    lucidpy_draw_end(c, from);
+    return x;
 }
 
 /* -- only in place ---------------------------------------------------------------------------- */
 
-static lucid_tensor fresh(lucidpy_call *c, draw_of *build, int generator)
+/* A parameter for each element of x, in the float dtype that x is drawn in. */
+static lucid_tensor for_each(lucidpy_call *c, lucid_tensor x, double parameter)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
-    return draw(c, build, lucid_shape_of(x), lucid_dtype_of(x), generator);
+    lucid_dtype drawn = lucid_dtype_of(x) == LUCID_FLOAT64 ? LUCID_FLOAT64 : LUCID_FLOAT32;
+    lucid_tensor each = lucid_cast(c->s, lucid_scalar(c->s, parameter), drawn);
+    return lucid_full(c->s, lucid_shape_of(x), each);
 }
 
-lucid_tensor lucidpy_op_uniform(lucidpy_call *c)
+/* (input, a, b, generator): numbers with these parameters for the elements of input. */
+static lucid_tensor fill(lucidpy_call *c, with_parameters *build)
 {
-    lucid_scope *s = c->s;
-    double low = lucidpy_float(c, 1), high = lucidpy_float(c, 2);
-    lucid_tensor width = lucid_scalar(s, high - low);
-    return lucid_add(s, lucid_mul(s, fresh(c, lucid_rand_of, 3), width), lucid_scalar(s, low));
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor a = for_each(c, x, lucidpy_float(c, 1)), b = for_each(c, x, lucidpy_float(c, 2));
+    lucidpy_draw from = lucidpy_draw_begin(c, 3);
+    lucid_tensor drawn = build(c->s, a, b);
+    lucidpy_draw_end(c, from);
+    return lucid_cast(c->s, drawn, lucid_dtype_of(x));
+}
+
+lucid_tensor lucidpy_op_uniform_fill(lucidpy_call *c)
+{
+    return fill(c, lucid_uniform);
 }
 
 lucid_tensor lucidpy_op_normal_fill(lucidpy_call *c)
 {
-    lucid_scope *s = c->s;
-    double mean = lucidpy_float(c, 1), std = lucidpy_float(c, 2);
-    lucid_tensor x = lucid_mul(s, fresh(c, lucid_randn_of, 3), lucid_scalar(s, std));
-    return lucid_add(s, x, lucid_scalar(s, mean));
+    return fill(c, lucid_normal);
+}
+
+lucid_tensor lucidpy_op_exponential_fill(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    double rate = lucidpy_float(c, 1);
+    if (!(rate > 0))
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "exponential_: lambd must be above 0, not %g", rate);
+    lucid_tensor each = for_each(c, x, rate);
+    lucidpy_draw from = lucidpy_draw_begin(c, 2);
+    lucid_tensor drawn = lucid_exponential(c->s, each);
+    lucidpy_draw_end(c, from);
+    return lucid_cast(c->s, drawn, lucid_dtype_of(x));
 }
 
 lucid_tensor lucidpy_op_bernoulli_fill(lucidpy_call *c)

@@ -263,9 +263,6 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
                                             : run->in_keywords.dims[i - run->in.leaf_count];
         dims = all;
     }
-    lucidpy_replay replay;
-    lucidpy_replay_begin(&replay);
-    run->replay = &replay;
     run->accept = accept;
     run->options = w;
     lucid_fn f = lucid_vmap(s, lucidpy_run_fn(s, run),
@@ -277,7 +274,6 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
                                                   .strategy = options->strategy});
     size_t count;
     const lucid_tensor *ys = lucidpy_run_call(s, run, f, &count);
-    lucidpy_replay_end(&replay);
     return ys ? lucidpy_unflatten_tensors(s, &run->out, 0, ys) : NULL;
 }
 

@@ -14,7 +14,6 @@ void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func)
     run->keywords_mapped = run->ran = run->has_aux = false;
     run->accept = lucidpy_accept_any;
     run->options = NULL;
-    run->replay = NULL;
 }
 
 bool lucidpy_run_keywords(lucid_scope *s, lucidpy_run *run, PyObject *keywords)
@@ -99,8 +98,6 @@ static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t n
     (void)nx;
     /* Left from a run that the library gave up to try otherwise. */
     PyErr_Clear();
-    if (run->replay)
-        lucidpy_replay_restart(run->replay);
     lucid_scope *before = lucidpy_swap_current(s);
     PyObject *result = call_function(run, s, x);
     bool ok = result && take_results(run, s, result, y);

@@ -2,7 +2,6 @@
 #ifndef LUCIDPY_RUN_H
 #define LUCIDPY_RUN_H
 
-#include "generator_type.h"
 #include "tree.h"
 #include "wrapper.h"
 
@@ -23,8 +22,7 @@ struct lucidpy_run {
     /* Adds what the function returned to `to` (and aux to `aux`), taken apart. */
     bool (*accept)(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_tree *to,
                    lucidpy_tree *aux);
-    const void *options;    /* of the transform */
-    lucidpy_replay *replay; /* NULL: the function runs once */
+    const void *options; /* of the transform */
 };
 
 void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func);

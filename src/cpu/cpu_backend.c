@@ -13,6 +13,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__cumsum] = {.run = lucid__cumsum_kernel, .contiguous = 1},
     [LUCID__gather] = {.run = lucid__gather_kernel},
     [LUCID__lu] = {.run = lucid__lu_kernel},
+    [LUCID__poisson] = {.run = lucid__poisson_kernel, .contiguous = 3},
     [LUCID__random_bits] = {.run = lucid__random_bits_kernel},
     [LUCID__scatter] = {.run = lucid__scatter_kernel},
     [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel},

@@ -10,6 +10,7 @@ lucid__kernel_fn lucid__cumsum_kernel, lucid__cumprod_kernel;      /* kernel_cum
 lucid__kernel_fn lucid__sort_kernel;                               /* kernel_sort.c */
 lucid__kernel_fn lucid__argmax_kernel, lucid__argmin_kernel;       /* kernel_arg.c */
 lucid__kernel_fn lucid__random_bits_kernel;                        /* kernel_random.c */
+lucid__kernel_fn lucid__poisson_kernel;                            /* kernel_poisson.c */
 lucid__kernel_fn lucid__contract_kernel;                           /* kernel_contract.c */
 lucid__kernel_fn lucid__cholesky_kernel, lucid__lu_kernel;         /* kernel_linalg.c */
 lucid__kernel_fn lucid__solve_kernel, lucid__triangular_solve_kernel;

@@ -15,7 +15,8 @@
 #include "graph/value.h"
 #include "lucid.h"
 
-struct lucid__level; /* transform/level.h */
+struct lucid__level;  /* transform/level.h */
+struct lucid__replay; /* graph/generator.h */
 
 typedef struct lucid__session {
     lucid_status status;
@@ -24,6 +25,7 @@ typedef struct lucid__session {
     struct lucid__level *top; /* innermost running transform */
     lucid_generator *generator;
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
+    struct lucid__replay *replay;   /* innermost function that runs several times */
     int no_grad;                    /* how many lucid_no_grad_begin are open */
 } lucid__session;
 

@@ -1,14 +1,12 @@
 /* Random numbers: words of random_bits and arithmetic. A random operation takes the next draw of
  * the scope's generator once, when it is built, so the numbers do not depend on when they are
  * computed, nor on what transforms do with them. */
-#include <math.h>
+#include "ops/random.h"
 
 #include "graph/generator.h"
-#include "ops/composite.h"
 #include "transform/lane.h"
 
-/* `count` words for each of n elements: int32 (count, n), for one lane. */
-static lucid_tensor draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n)
+lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n)
 {
     lucid_tensor lane = lucid__lane(s, name);
     int64_t total;
@@ -16,25 +14,35 @@ static lucid_tensor draw_words(lucid_scope *s, const char *name, int64_t count, 
         return lane;
     if (__builtin_mul_overflow(count, n, &total))
         return lucid__error(s, LUCID_VALUE_ERROR, "%s: too many elements for one draw", name);
-    lucid_rng_state state = lucid__generator_next(s->session->generator);
+    lucid_rng_state state;
+    if (!lucid__generator_next(s, &state))
+        return (lucid_tensor){NULL};
     lucid_tensor in[3] = {lucid_scalar_int(s, (int64_t)state.seed),
                           lucid_scalar_int(s, (int64_t)state.draw), lane};
     int64_t sizes[2] = {count, n};
     return lucid__bind1(s, LUCID__random_bits, in, 3, sizes, 2);
 }
 
-static lucid_tensor word(lucid_scope *s, lucid_tensor words, int64_t i)
+lucid_tensor lucid__word(lucid_scope *s, lucid_tensor words, int64_t i)
 {
     return lucid_select(s, words, 0, i);
 }
 
-static bool check_float(lucid_scope *s, const char *name, lucid_dtype dtype)
+bool lucid__check_float(lucid_scope *s, const char *name, lucid_dtype dtype)
 {
     if (lucid__is_float(dtype))
         return true;
     (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: dtype must be float32 or float64, not %s", name,
                      lucid__dtype_valid(dtype) ? lucid_dtype_name(dtype) : "an unknown one");
     return false;
+}
+
+bool lucid__parameters(lucid_scope *s, const char *name, lucid_tensor x[2])
+{
+    for (int i = 0; i < 2; i++)
+        x[i] = lucid__as_float(s, x[i]);
+    return lucid__ok(s) && lucid__cast_all(s, x, 2, lucid__promoted(x, 2)) &&
+           lucid__broadcast_all(s, name, x, 2);
 }
 
 /* ---- uniform -------------------------------------------------------------------------------- */
@@ -47,8 +55,7 @@ static lucid_tensor top_bits(lucid_scope *s, lucid_tensor w, int bits, lucid_dty
     return lucid_cast(s, w, dtype);
 }
 
-/* 53 random bits as a double, from the top 27 bits of one word and 26 of another. */
-static lucid_tensor random_53(lucid_scope *s, lucid_tensor high, lucid_tensor low)
+lucid_tensor lucid__random_53(lucid_scope *s, lucid_tensor high, lucid_tensor low)
 {
     lucid_tensor a = top_bits(s, high, 27, LUCID_FLOAT64), b = top_bits(s, low, 26, LUCID_FLOAT64);
     return lucid_add(s, lucid_mul(s, a, lucid__number(s, 0x1p26, a)), b);
@@ -59,31 +66,31 @@ static int64_t words_per_uniform(lucid_dtype dtype)
     return dtype == LUCID_FLOAT64 ? 2 : 1;
 }
 
-/* All multiples of 2^-24 (float32) or 2^-53 (float64) in [0, 1), equally likely: (n). */
 static lucid_tensor uniform(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
 {
-    lucid_tensor words = draw_words(s, name, words_per_uniform(dtype), n);
+    lucid_tensor words = lucid__draw_words(s, name, words_per_uniform(dtype), n);
     if (dtype == LUCID_FLOAT64) {
-        lucid_tensor x = random_53(s, word(s, words, 0), word(s, words, 1));
+        lucid_tensor x = lucid__random_53(s, lucid__word(s, words, 0), lucid__word(s, words, 1));
         return lucid_mul(s, x, lucid__number(s, 0x1p-53, x));
     }
-    lucid_tensor x = top_bits(s, word(s, words, 0), 24, dtype);
+    lucid_tensor x = top_bits(s, lucid__word(s, words, 0), 24, dtype);
     return lucid_mul(s, x, lucid__number(s, 0x1p-24, x));
 }
 
-static lucid_tensor shaped_uniform(lucid_scope *s, const char *name, const lucid_shape *shape,
-                                   lucid_dtype dtype)
+lucid_tensor lucid__uniform(lucid_scope *s, const char *name, const lucid_shape *shape,
+                            lucid_dtype dtype)
 {
     return lucid_reshape(s, uniform(s, name, lucid__numel(shape), dtype), *shape);
 }
 
 lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
 {
-    if (!lucid__ok(s) || !check_float(s, "rand", dtype) || !lucid__check_shape(s, "rand", &shape))
+    if (!lucid__ok(s) || !lucid__check_float(s, "rand", dtype) ||
+        !lucid__check_shape(s, "rand", &shape))
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    return lucid__leave(&t, shaped_uniform(&t, "rand", &shape, dtype));
+    return lucid__leave(&t, lucid__uniform(&t, "rand", &shape, dtype));
 }
 
 lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape)
@@ -97,16 +104,16 @@ lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p)
     if (!lucid__enter(&t, s, "bernoulli", p))
         return (lucid_tensor){NULL};
     lucid_dtype dtype = lucid_dtype_of(p);
-    if (!check_float(&t, "bernoulli", dtype))
+    if (!lucid__check_float(&t, "bernoulli", dtype))
         return lucid__leave(&t, p);
     /* Always below 1 and never below 0: p = 1 and p = 0 are certain. */
-    lucid_tensor u = shaped_uniform(&t, "bernoulli", &p.v->aval.shape, dtype);
+    lucid_tensor u = lucid__uniform(&t, "bernoulli", &p.v->aval.shape, dtype);
     return lucid__leave(&t, lucid_cast(&t, lucid_lt(&t, u, p), dtype));
 }
 
 lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool training)
 {
-    if (!lucid__check(s, "dropout", x) || !check_float(s, "dropout", lucid_dtype_of(x)))
+    if (!lucid__check(s, "dropout", x) || !lucid__check_float(s, "dropout", lucid_dtype_of(x)))
         return (lucid_tensor){NULL};
     if (!(p >= 0 && p <= 1))
         return lucid__error(s, LUCID_VALUE_ERROR, "dropout: p must be from 0 to 1, not %g", p);
@@ -116,7 +123,7 @@ lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool traini
         return lucid_zeros_like(s, x);
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    lucid_tensor u = shaped_uniform(&t, "dropout", &x.v->aval.shape, lucid_dtype_of(x));
+    lucid_tensor u = lucid__uniform(&t, "dropout", &x.v->aval.shape, lucid_dtype_of(x));
     lucid_tensor keep = lucid_ge(&t, u, lucid__number(&t, p, x));
     lucid_tensor scaled = lucid_mul(&t, x, lucid__number(&t, 1 / (1 - p), x));
     return lucid__leave(&t, lucid_where(&t, keep, scaled, lucid__number(&t, 0, x)));
@@ -132,15 +139,15 @@ static lucid_tensor standard_normal(lucid_scope *s, const char *name, int64_t n,
 {
     bool wide = dtype == LUCID_FLOAT64;
     int64_t pairs = n / 2 + n % 2;
-    lucid_tensor words = draw_words(s, name, 2 * words_per_uniform(dtype), pairs);
+    lucid_tensor words = lucid__draw_words(s, name, 2 * words_per_uniform(dtype), pairs);
     lucid_tensor u, angle;
     if (wide) {
-        u = random_53(s, word(s, words, 0), word(s, words, 1));
-        angle = random_53(s, word(s, words, 2), word(s, words, 3));
+        u = lucid__random_53(s, lucid__word(s, words, 0), lucid__word(s, words, 1));
+        angle = lucid__random_53(s, lucid__word(s, words, 2), lucid__word(s, words, 3));
     } else { /* 31 bits, of which those of a small u are all kept; an angle of either sign */
         lucid_tensor mask = lucid_scalar_int(s, INT32_MAX);
-        u = lucid_cast(s, lucid_bitwise_and(s, word(s, words, 0), mask), dtype);
-        angle = lucid_cast(s, word(s, words, 1), dtype);
+        u = lucid_cast(s, lucid_bitwise_and(s, lucid__word(s, words, 0), mask), dtype);
+        angle = lucid_cast(s, lucid__word(s, words, 1), dtype);
     }
     if (!lucid__ok(s))
         return (lucid_tensor){NULL};
@@ -159,7 +166,8 @@ static lucid_tensor standard_normal(lucid_scope *s, const char *name, int64_t n,
 
 lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
 {
-    if (!lucid__ok(s) || !check_float(s, "randn", dtype) || !lucid__check_shape(s, "randn", &shape))
+    if (!lucid__ok(s) || !lucid__check_float(s, "randn", dtype) ||
+        !lucid__check_shape(s, "randn", &shape))
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
@@ -174,16 +182,15 @@ lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape)
 
 lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)
 {
+    lucid_tensor in[2] = {mean, std};
     lucid_scope t;
     if (!lucid__check(s, "normal", std) || !lucid__enter(&t, s, "normal", mean))
         return (lucid_tensor){NULL};
-    lucid_tensor in[2] = {lucid__as_float(&t, mean), lucid__as_float(&t, std)};
-    lucid_shape shape;
-    if (!lucid__ok(&t) || !lucid__cast_all(&t, in, 2, lucid__promoted(in, 2)) ||
-        !lucid__broadcast_shape(&t, "normal", in, 2, &shape))
+    if (!lucid__parameters(&t, "normal", in))
         return lucid__leave(&t, (lucid_tensor){NULL});
-    lucid_tensor x = standard_normal(&t, "normal", lucid__numel(&shape), in[0].v->aval.dtype);
-    x = lucid_mul(&t, lucid_reshape(&t, x, shape), in[1]);
+    const lucid__aval *aval = &in[0].v->aval;
+    lucid_tensor x = standard_normal(&t, "normal", lucid__numel(&aval->shape), aval->dtype);
+    x = lucid_mul(&t, lucid_reshape(&t, x, aval->shape), in[1]);
     return lucid__leave(&t, lucid_add(&t, x, in[0]));
 }
 
@@ -193,6 +200,13 @@ lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)
 static lucid_tensor unsigned_word(lucid_scope *s, lucid_tensor w)
 {
     return lucid_bitwise_and(s, lucid_cast(s, w, LUCID_INT64), lucid_scalar_int(s, UINT32_MAX));
+}
+
+lucid_tensor lucid__random_64(lucid_scope *s, lucid_tensor high, lucid_tensor low)
+{
+    high = lucid_cast(s, high, LUCID_INT64);
+    high = lucid_bitwise_left_shift(s, high, lucid_scalar_int(s, 32));
+    return lucid_bitwise_or(s, high, unsigned_word(s, low));
 }
 
 /* The upper half of the 64 bits of x, without its sign. */
@@ -211,10 +225,10 @@ static lucid_tensor below(lucid_scope *s, const char *name, uint64_t range, int6
 {
     int64_t high = (int64_t)(range >> 32), low = (int64_t)(range & UINT32_MAX);
     int64_t k = high == 0 ? 2 : 3;
-    lucid_tensor words = draw_words(s, name, k, n), y = {NULL};
+    lucid_tensor words = lucid__draw_words(s, name, k, n), y = {NULL};
     lucid_tensor mask = lucid_scalar_int(s, UINT32_MAX);
     for (int64_t i = 0; i < k && lucid__ok(s); i++) {
-        lucid_tensor w = unsigned_word(s, word(s, words, i));
+        lucid_tensor w = unsigned_word(s, lucid__word(s, words, i));
         lucid_tensor t = lucid_mul(s, w, lucid_scalar_int(s, low));
         if (y.v)
             t = lucid_add(s, t, high == 0 ? y : lucid_bitwise_and(s, y, mask));
@@ -259,10 +273,7 @@ lucid_tensor lucid_randperm(lucid_scope *s, int64_t n)
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    lucid_tensor words = draw_words(&t, "randperm", 2, n);
-    lucid_tensor high = lucid_cast(&t, word(&t, words, 0), LUCID_INT64);
-    lucid_tensor key =
-        lucid_bitwise_or(&t, lucid_bitwise_left_shift(&t, high, lucid_scalar_int(&t, 32)),
-                         unsigned_word(&t, word(&t, words, 1)));
+    lucid_tensor words = lucid__draw_words(&t, "randperm", 2, n);
+    lucid_tensor key = lucid__random_64(&t, lucid__word(&t, words, 0), lucid__word(&t, words, 1));
     return lucid__leave(&t, lucid_argsort(&t, key, 0, false));
 }

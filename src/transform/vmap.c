@@ -37,6 +37,7 @@ typedef struct vmap_call {
     int *axis; /* counted from the front; -1: not mapped */
     int64_t lanes;
     bool mapped;
+    lucid__replay *replay; /* of the runs of f */
 } vmap_call;
 
 static bool resolve_arguments(lucid_scope *s, vmap_call *call)
@@ -279,6 +280,7 @@ static bool run_level(lucid_scope *s, const vmap_call *call, lucid__level *level
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
+    lucid__replay_restart(s, call->replay);
     lucid__level_push(s, level);
     for (size_t i = 0; in && i < call->nx && lucid__ok(s); i++)
         in[i] = argument(&child, call, level, i);
@@ -305,8 +307,7 @@ static lucid__level new_level(const vmap_call *call, lucid__level_kind kind, int
 }
 
 /* The lanes first .. first + size - 1 together, or path by path if they part. */
-static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size,
-                      lucid_rng_state start, pieces *p)
+static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size, pieces *p)
 {
     lucid__level level = new_level(call, LUCID__LEVEL_BATCH, first, size);
     if (call->self->options.strategy != LUCID_STRATEGY_AUTO)
@@ -319,7 +320,6 @@ static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int6
         level = new_level(call, LUCID__LEVEL_BATCH, first, split.now.count);
         level.split = &split;
         level.lane_ids = split.now.lanes;
-        lucid_generator_set_state(s->session->generator, start); /* each run the same draws */
         ok = run_level(&child, call, &level, p);
     }
     lucid__scope_leave(&child);
@@ -331,12 +331,10 @@ static bool run_chunks(lucid_scope *s, const vmap_call *call, pieces *p)
     int64_t chunk = call->self->options.chunk_size;
     if (chunk <= 0 || chunk > call->lanes)
         chunk = call->lanes > 0 ? call->lanes : 1;
-    lucid_rng_state start = lucid_generator_state(s->session->generator);
     int64_t first = 0;
-    do { /* every chunk makes the same draws, for its own lanes */
+    do {
         int64_t size = call->lanes - first < chunk ? call->lanes - first : chunk;
-        lucid_generator_set_state(s->session->generator, start);
-        if (!run_lanes(s, call, first, size, start, p))
+        if (!run_lanes(s, call, first, size, p))
             return false;
         first += size;
     } while (first < call->lanes);
@@ -345,10 +343,8 @@ static bool run_chunks(lucid_scope *s, const vmap_call *call, pieces *p)
 
 static bool run_isolated(lucid_scope *s, const vmap_call *call, pieces *p)
 {
-    lucid_rng_state start = lucid_generator_state(s->session->generator);
     for (int64_t lane = 0; lane < call->lanes; lane++) {
         lucid__level level = new_level(call, LUCID__LEVEL_LANE, lane, 1);
-        lucid_generator_set_state(s->session->generator, start);
         if (!run_level(s, call, &level, p))
             return false;
     }
@@ -360,15 +356,16 @@ static bool run_isolated(lucid_scope *s, const vmap_call *call, pieces *p)
 static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                          lucid_results *out)
 {
-    vmap_call c = {.self = self, .x = x, .nx = nx};
+    lucid__replay replay;
+    vmap_call c = {.self = self, .x = x, .nx = nx, .replay = &replay};
     if (!resolve_arguments(s, &c))
         return lucid_error(s);
     if (!c.mapped)
         return lucid__fn_run(s, c.self->f, x, nx, out);
     pieces p;
-    lucid_rng_state start = lucid_generator_state(s->session->generator);
     lucid_strategy strategy = c.self->options.strategy;
     pieces_begin(s, &p);
+    lucid__replay_begin(s, &replay);
     /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
     bool isolated = strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
     bool ok = isolated ? run_isolated(s, &c, &p) : run_chunks(s, &c, &p);
@@ -376,10 +373,10 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     if (!ok && s->session->status == LUCID_DIVERGED && s->session->diverged == 0 &&
         strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
         lucid_clear_error(s);
-        lucid_generator_set_state(s->session->generator, start);
         pieces_begin(s, &p);
         ok = run_isolated(s, &c, &p);
     }
+    lucid__replay_end(s, &replay);
     if (ok)
         pieces_end(s, &p, out);
     return lucid_error(s);

@@ -1,5 +1,5 @@
-/* Philox against its published answers, the layout of the streams, what vmap makes of random
- * operations, and whether the numbers are distributed as they should be. */
+/* Philox against its published answers, the layout of the streams, and what vmap makes of random
+ * operations. How the numbers are distributed: test_distributions.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +26,11 @@ FUNCTION(f_normal, lucid_normal(s, x[0], lucid_scalar(s, 2)))
 FUNCTION(f_randperm, lucid_randperm(s, 6))
 FUNCTION(f_dropout, lucid_dropout(s, x[0], 0.5, true))
 FUNCTION(f_dropout_off, lucid_dropout(s, x[0], 0.5, false))
+FUNCTION(f_uniform, lucid_uniform(s, lucid_scalar(s, -1), x[0]))
+FUNCTION(f_exponential, lucid_exponential(s, x[0]))
+FUNCTION(f_poisson, lucid_poisson(s, lucid_mul(s, x[0], lucid_scalar(s, 30))))
+FUNCTION(f_multinomial, lucid_multinomial(s, x[0], 4, false))
+FUNCTION(f_multinomial_repeated, lucid_multinomial(s, x[0], 9, true))
 FUNCTION(f_two_draws, lucid_sub(s, lucid_rand(s, LUCID_SHAPE(4)), lucid_rand(s, LUCID_SHAPE(4))))
 
 /* A vmap, of the mode in `user`, over 4 lanes around a draw of 3. */
@@ -155,10 +160,11 @@ typedef struct random_op {
 } random_op;
 
 static const random_op random_ops[] = {
-    {"rand", f_rand},       {"randn", f_randn_scalar},  {"randn", f_randn},
-    {"randint", f_randint}, {"bernoulli", f_bernoulli}, {"bernoulli", f_bernoulli_x},
-    {"normal", f_normal},   {"randperm", f_randperm},   {"dropout", f_dropout},
-    {"rand", f_two_draws},
+    {"rand", f_rand},       {"randn", f_randn_scalar},      {"randn", f_randn},
+    {"randint", f_randint}, {"bernoulli", f_bernoulli},     {"bernoulli", f_bernoulli_x},
+    {"normal", f_normal},   {"randperm", f_randperm},       {"dropout", f_dropout},
+    {"rand", f_two_draws},  {"uniform", f_uniform},         {"exponential", f_exponential},
+    {"poisson", f_poisson}, {"multinomial", f_multinomial}, {"multinomial", f_multinomial_repeated},
 };
 enum { OPS = sizeof random_ops / sizeof *random_ops, LANES = 7 };
 
@@ -272,6 +278,27 @@ static void test_nested(void **state)
         }
 }
 
+/* Numbers are the same whether they are computed alone or within one program with what uses them, and
+ * for any number of threads. */
+static void test_fusion_and_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OPS; i++) {
+        lucid_vmap_options options = {.randomness = LUCID_RANDOMNESS_DIFFERENT};
+        lucid_tensor x = lucid_expand(s, lanes_of_input(), LUCID_SHAPE(LANES, 8)), alone, used;
+        x = lucid_tile(s, x, LUCID_SHAPE(1500, 1));
+        lucid_set_num_threads(1);
+        alone = run(random_ops[i].f, options, x);
+        (void)lucid_eval(s, &alone, 1);
+        alone = lucid_mul(s, lucid_cast(s, alone, LUCID_FLOAT64), lucid_scalar(s, 3));
+        lucid_set_num_threads(3);
+        used = run(random_ops[i].f, options, x);
+        used = lucid_mul(s, lucid_cast(s, used, LUCID_FLOAT64), lucid_scalar(s, 3));
+        same_tensors(s, random_ops[i].name, used, alone, 0);
+        lucid_set_num_threads(0);
+    }
+}
+
 static void test_derivatives(void **state)
 {
     (void)state;
@@ -293,238 +320,7 @@ static void test_derivatives(void **state)
     (void)elements(s, j);
 }
 
-/* ---- distributions -------------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double uniform_cdf(double x)
-{
-    return fmin(fmax(x, 0), 1);
-}
-
-static double normal_cdf(double x)
-{
-    return 0.5 * erfc(-x * M_SQRT1_2);
-}
-
-/* The Kolmogorov-Smirnov distance times sqrt(n): above 1.95 once in a thousand samples of the right
- * distribution. The seeds are fixed, so a test passes always or never. */
-static void check_distribution(lucid_tensor x, double (*cdf)(double))
-{
-    int64_t n = lucid_numel(x);
-    double *at = elements(s, x), distance = 0;
-    qsort(at, (size_t)n, sizeof *at, by_value);
-    for (int64_t i = 0; i < n; i++) {
-        double p = cdf(at[i]);
-        distance = fmax(distance, fmax((double)(i + 1) / (double)n - p, p - (double)i / (double)n));
-    }
-    assert_true(distance * sqrt((double)n) < 1.95);
-}
-
-/* Chi-square of counts that should be equal, as a standard normal (Wilson & Hilferty 1931). */
-static void check_equal_counts(const int64_t *count, int k)
-{
-    double n = 0, chi2 = 0;
-    for (int i = 0; i < k; i++)
-        n += (double)count[i];
-    for (int i = 0; i < k; i++)
-        chi2 += pow((double)count[i] - n / k, 2) / (n / k);
-    double f = 2.0 / (9 * (k - 1)), z = (cbrt(chi2 / (k - 1)) - (1 - f)) / sqrt(f);
-    assert_true(fabs(z) < 3.3);
-}
-
-static void test_uniform(void **state)
-{
-    (void)state;
-    for (int wide = 0; wide < 2; wide++) {
-        lucid_dtype dtype = wide ? LUCID_FLOAT64 : LUCID_FLOAT32;
-        lucid_tensor x = lucid_rand_of(s, LUCID_SHAPE(50001), dtype);
-        assert_int_equal(lucid_dtype_of(x), dtype);
-        check_distribution(x, uniform_cdf);
-        assert_true(lucid_item(s, lucid_amin(s, x, LUCID_ALL)) >= 0);
-        assert_true(lucid_item(s, lucid_amax(s, x, LUCID_ALL)) < 1);
-        /* Multiples of 2^-24 or 2^-53, down to the last bit. */
-        lucid_tensor ticks = lucid_mul(s, x, lucid_scalar(s, wide ? 0x1p53 : 0x1p24));
-        lucid_tensor odd =
-            lucid_ne(s, lucid_remainder(s, ticks, lucid_scalar(s, 2)), lucid_scalar(s, 0));
-        double share = lucid_item(s, lucid_mean(s, lucid_cast(s, odd, LUCID_FLOAT64), LUCID_ALL));
-        assert_true(fabs(share - 0.5) < 0.01);
-        same_tensors(s, "whole", ticks, lucid_floor(s, ticks), 0);
-    }
-    /* Lanes of one number each, and successive draws, are uniform as well. */
-    lucid_vmap_options different = {.randomness = LUCID_RANDOMNESS_DIFFERENT};
-    lucid_fn f = lucid_vmap(s, lucid_fn_new(s, f_randn_scalar, 1, NULL), &different);
-    check_distribution(lucid_call1(s, f, lucid_zeros(s, LUCID_SHAPE(20000))), normal_cdf);
-    lucid_tensor draws[1000];
-    for (int i = 0; i < 1000; i++)
-        draws[i] = lucid_rand(s, LUCID_SCALAR_SHAPE);
-    check_distribution(lucid_stack(s, draws, 1000, 0), uniform_cdf);
-}
-
-static void test_normal(void **state)
-{
-    (void)state;
-    for (int wide = 0; wide < 2; wide++) {
-        lucid_dtype dtype = wide ? LUCID_FLOAT64 : LUCID_FLOAT32;
-        lucid_tensor x = lucid_randn_of(s, LUCID_SHAPE(3, 33333), dtype);
-        assert_int_equal(lucid_dtype_of(x), dtype);
-        check_distribution(x, normal_cdf);
-        assert_true(lucid_bool(s, lucid_all(s, lucid_isfinite(s, x), LUCID_ALL)));
-        x = lucid_flatten(s, x, 0, -1);
-        /* The two of a pair, and their squares, are uncorrelated. */
-        int64_t half = 50000;
-        lucid_tensor a = lucid_slice(s, x, 0, 0, half - 1, 1),
-                     b = lucid_slice(s, x, 0, half, LUCID_END, 1);
-        double r = lucid_item(s, lucid_mean(s, lucid_mul(s, a, b), LUCID_ALL));
-        assert_true(fabs(r) * sqrt((double)half) < 3.3);
-        lucid_tensor one = lucid_scalar(s, 1);
-        a = lucid_sub(s, lucid_square(s, a), one);
-        b = lucid_sub(s, lucid_square(s, b), one);
-        r = lucid_item(s, lucid_mean(s, lucid_mul(s, a, b), LUCID_ALL)) / 2;
-        assert_true(fabs(r) * sqrt((double)half) < 3.3);
-    }
-    lucid_tensor mean = VECTOR(s, -10, 0, 10), std = VECTOR(s, 0, 1, 2);
-    std = lucid_expand(s, lucid_unsqueeze(s, std, 1), LUCID_SHAPE(3, 10000));
-    lucid_tensor x = lucid_normal(s, lucid_unsqueeze(s, mean, 1), std);
-    has_shape(x, LUCID_SHAPE(3, 10000));
-    same_elements(s, "mean", lucid_mean(s, x, LUCID_DIMS(1)), DOUBLES(-10, 0, 10), 0.05);
-    same_elements(s, "std", lucid_std(s, x, LUCID_DIMS(1), 1), DOUBLES(0, 1, 2), 0.05);
-}
-
-static void test_randint(void **state)
-{
-    (void)state;
-    static const struct {
-        int64_t low, high;
-    } ranges[] = {{0, 10},
-                  {-7, 6},
-                  {0, INT64_C(1) << 32},
-                  {5, (INT64_C(1) << 32) + 4},
-                  {-(INT64_C(3) << 61), INT64_C(3) << 61},
-                  {INT64_MIN, INT64_MAX},
-                  {0, (INT64_C(1) << 33) + 12345}};
-    enum { BINS = 10, N = 20000 };
-    for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++) {
-        int64_t low = ranges[k].low, high = ranges[k].high, count[16] = {0};
-        lucid_tensor x = lucid_randint(s, low, high, LUCID_SHAPE(N));
-        assert_int_equal(lucid_dtype_of(x), LUCID_INT64);
-        const int64_t *at = lucid_data(s, x);
-        assert_non_null(at);
-        uint64_t range = (uint64_t)high - (uint64_t)low;
-        int bins = range < BINS + 4 ? (int)range : BINS;
-        for (int i = 0; i < N; i++) {
-            assert_true(at[i] >= low && at[i] < high);
-            double share = (double)((uint64_t)at[i] - (uint64_t)low) / (double)range;
-            int bin = (int)(share * bins + 1e-9);
-            count[bin < bins ? bin : bins - 1]++;
-        }
-        check_equal_counts(count, bins);
-    }
-    /* Low digits of a large range. */
-    int64_t count[7] = {0};
-    const int64_t *at = lucid_data(s, lucid_randint(s, 0, INT64_MAX, LUCID_SHAPE(N)));
-    for (int i = 0; i < N; i++)
-        count[at[i] % 7]++;
-    check_equal_counts(count, 7);
-    const lucid_tensor one = lucid_randint(s, 3, 4, LUCID_SHAPE(2));
-    same_elements(s, "one choice", one, DOUBLES(3, 3), 0);
-    (void)lucid_randint(s, 4, 4, LUCID_SHAPE(2));
-    has_error(s, LUCID_VALUE_ERROR, "randint: low must be below high, not 4 and 4");
-    (void)lucid_randint(s, 4, -4, LUCID_SHAPE(2));
-    has_error(s, LUCID_VALUE_ERROR, "randint");
-}
-
-/* The definition of randint, in 128 bits. */
-static void test_randint_exactly(void **state)
-{
-    (void)state;
-#if defined(__SIZEOF_INT128__)
-    __extension__ typedef unsigned __int128 wide;
-    static const uint64_t ranges[] = {10, UINT32_MAX, UINT64_C(1) << 32,
-                                      UINT64_C(0x123456789abcdef)};
-    enum { N = 50 };
-    for (size_t r = 0; r < sizeof ranges / sizeof *ranges; r++) {
-        int k = ranges[r] <= UINT32_MAX ? 2 : 3;
-        lucid_manual_seed(s, 1);
-        lucid_tensor x = lucid_randint(s, 0, (int64_t)ranges[r], LUCID_SHAPE(N));
-        const int64_t *got = lucid_data(s, x);
-        for (int i = 0; i < N; i++) {
-            wide y = 0;
-            for (int j = 0; j < k; j++) {
-                uint32_t e = (uint32_t)(j * N + i), counter[4] = {e / 4}, key[2] = {1}, word[4];
-                lucid__philox(counter, key, word);
-                y = (word[e % 4] * (wide)ranges[r] + y) >> 32;
-            }
-            assert_true((uint64_t)got[i] == (uint64_t)y);
-        }
-    }
-#endif
-}
-
-static void test_bernoulli(void **state)
-{
-    (void)state;
-    lucid_tensor p = lucid_reshape(s, VECTOR(s, 0, 0.1, 0.5, 1), LUCID_SHAPE(4, 1));
-    p = lucid_expand(s, p, LUCID_SHAPE(4, 20000));
-    lucid_tensor x = lucid_bernoulli(s, p);
-    assert_int_equal(lucid_dtype_of(x), LUCID_FLOAT64);
-    const double *mean = elements(s, lucid_mean(s, x, LUCID_DIMS(1)));
-    assert_true(mean[0] == 0 && mean[3] == 1);
-    assert_true(fabs(mean[1] - 0.1) < 3.3 * sqrt(0.09 / 20000));
-    assert_true(fabs(mean[2] - 0.5) < 3.3 * sqrt(0.25 / 20000));
-    assert_int_equal(lucid_dtype_of(lucid_bernoulli(s, lucid_scalar(s, 0.5))), LUCID_FLOAT32);
-    (void)lucid_bernoulli(s, lucid_scalar_int(s, 1));
-    has_error(s, LUCID_TYPE_ERROR, "bernoulli: dtype must be float32 or float64, not int64");
-}
-
-static void test_dropout(void **state)
-{
-    (void)state;
-    lucid_tensor x = lucid_ones(s, LUCID_SHAPE(20000)), y = lucid_dropout(s, x, 0.2, true);
-    double kept = lucid_item(s, lucid_norm(s, y, 0, LUCID_ALL)) / 20000;
-    assert_true(fabs(kept - 0.8) < 3.3 * sqrt(0.16 / 20000));
-    assert_true(fabs(lucid_item(s, lucid_amax(s, y, LUCID_ALL)) - 1.25) < 1e-6);
-    lucid_rng_state before = lucid_generator_state(lucid_generator_of(s));
-    same_tensors(s, "p = 0", lucid_dropout(s, x, 0, true), x, 0);
-    same_tensors(s, "not training", lucid_dropout(s, x, 0.5, false), x, 0);
-    same_tensors(s, "p = 1", lucid_dropout(s, x, 1, true), lucid_zeros_like(s, x), 0);
-    assert_int_equal(lucid_generator_state(lucid_generator_of(s)).draw, before.draw);
-    (void)lucid_dropout(s, x, 1.5, true);
-    has_error(s, LUCID_VALUE_ERROR, "dropout: p must be from 0 to 1, not 1.5");
-    (void)lucid_dropout(s, x, NAN, true);
-    has_error(s, LUCID_VALUE_ERROR, "dropout: p");
-}
-
-static void test_randperm(void **state)
-{
-    (void)state;
-    enum { N = 1000 };
-    lucid_tensor p = lucid_randperm(s, N);
-    assert_int_equal(lucid_dtype_of(p), LUCID_INT64);
-    lucid_tensor sorted = lucid_sort(s, p, 0, false, NULL);
-    same_tensors(s, "all once", sorted, lucid_arange(s, 0, N, 1, LUCID_INT64), 0);
-    /* All 24 orders of 4 equally often. */
-    int64_t count[24] = {0};
-    for (int i = 0; i < 2400; i++) {
-        const double *o = elements(s, lucid_randperm(s, 4));
-        int rank = 0;
-        for (int a = 0; a < 4; a++) {
-            int smaller = 0;
-            for (int b = a + 1; b < 4; b++)
-                smaller += o[b] < o[a];
-            rank = rank * (4 - a) + smaller;
-        }
-        count[rank]++;
-    }
-    check_equal_counts(count, 24);
-    has_shape(lucid_randperm(s, 0), LUCID_SHAPE(0));
-    (void)lucid_randperm(s, -1);
-    has_error(s, LUCID_VALUE_ERROR, "randperm: n must be >= 0, not -1");
-}
+/* ---- bad input -------------------------------------------------------------------------------- */
 
 static void test_errors(void **state)
 {
@@ -547,14 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_randomness_different, begin, end),
         cmocka_unit_test_setup_teardown(test_randomness_same, begin, end),
         cmocka_unit_test_setup_teardown(test_nested, begin, end),
+        cmocka_unit_test_setup_teardown(test_fusion_and_threads, begin, end),
         cmocka_unit_test_setup_teardown(test_derivatives, begin, end),
-        cmocka_unit_test_setup_teardown(test_uniform, begin, end),
-        cmocka_unit_test_setup_teardown(test_normal, begin, end),
-        cmocka_unit_test_setup_teardown(test_randint, begin, end),
-        cmocka_unit_test_setup_teardown(test_randint_exactly, begin, end),
-        cmocka_unit_test_setup_teardown(test_bernoulli, begin, end),
-        cmocka_unit_test_setup_teardown(test_dropout, begin, end),
-        cmocka_unit_test_setup_teardown(test_randperm, begin, end),
         cmocka_unit_test_setup_teardown(test_errors, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 """Random numbers: seeds, generators, and what vmap promises about them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,23 +14,27 @@ from lucid.func import grad, vmap
 
 EXAMPLES = lucid.zeros(6, 4)
 
-# Every random operation, for one example of shape (4,).
-DRAWS: dict[str, Callable[[lucid.Tensor], lucid.Tensor]] = {
-    "rand": lambda x: lucid.rand(3),
-    "randn": lambda x: lucid.randn(3),
-    "rand_like": lambda x: lucid.rand_like(x),
-    "randn_like": lambda x: lucid.randn_like(x),
-    "randint": lambda x: lucid.randint(0, 1000, (3,)),
-    "randint_like": lambda x: lucid.randint_like(x, 1000),
-    "randperm": lambda x: lucid.randperm(5),
-    "bernoulli": lambda x: lucid.bernoulli(x + 0.5),
-    "normal": lambda x: lucid.normal(x, 1.0),
-    "multinomial": lambda x: lucid.multinomial(x + 1, 3),
-    "multinomial repeated": lambda x: lucid.multinomial(x + 1, 9, replacement=True),
-    "dropout": lambda x: F.dropout(x + 1, 0.5),
-    "uniform_": lambda x: lucid.zeros(3).uniform_(),
-    "normal_": lambda x: lucid.zeros(3).normal_(),
-    "bernoulli_": lambda x: lucid.zeros(8).bernoulli_(0.5),
+# Every random operation, for one example of shape (4,); `how` is generator=, or nothing.
+DRAWS: dict[str, Callable[..., lucid.Tensor]] = {
+    "rand": lambda x, **how: lucid.rand(3, **how),
+    "randn": lambda x, **how: lucid.randn(3, **how),
+    "rand_like": lambda x, **how: lucid.rand_like(x, **how),
+    "randn_like": lambda x, **how: lucid.randn_like(x, **how),
+    "randint": lambda x, **how: lucid.randint(0, 1000, (3,), **how),
+    "randint_like": lambda x, **how: lucid.randint_like(x, 1000, **how),
+    "randperm": lambda x, **how: lucid.randperm(5, **how),
+    "bernoulli": lambda x, **how: lucid.bernoulli(x + 0.5, **how),
+    "normal": lambda x, **how: lucid.normal(x, 1.0, **how),
+    "uniform": lambda x, **how: lucid.uniform(x, 2.0, **how),
+    "exponential": lambda x, **how: lucid.exponential(x + 3, **how),
+    "poisson": lambda x, **how: lucid.poisson(x + 50, **how),
+    "multinomial": lambda x, **how: lucid.multinomial(x + 1, 3, **how),
+    "multinomial repeated": lambda x, **how: lucid.multinomial(x + 1, 9, True, **how),
+    "dropout": lambda x, **how: F.dropout(x + 1, 0.5, **how),
+    "uniform_": lambda x, **how: lucid.zeros(3).uniform_(**how),
+    "normal_": lambda x, **how: lucid.zeros(3).normal_(**how),
+    "exponential_": lambda x, **how: lucid.zeros(3).exponential_(2.0, **how),
+    "bernoulli_": lambda x, **how: lucid.zeros(8).bernoulli_(0.5, **how),
 }
 
 
@@ -108,20 +113,96 @@ def test_generators() -> None:
     assert lucid.initial_seed() == 4
 
 
-@pytest.mark.parametrize("options", [{"chunk_size": 2}, {"strategy": "isolated"}, {}])
-def test_generators_under_vmap(options: Any) -> None:
+@pytest.mark.parametrize("name", DRAWS)
+def test_generator_of_its_own(name: str) -> None:
+    """A generator gives what the process would with its seed, which stays where it is."""
+    f = DRAWS[name]
+    lucid.manual_seed(11)
+    expected = array(f(EXAMPLES[0]))
+    g, state = lucid.Generator(11), lucid.get_rng_state()
+    np.testing.assert_array_equal(array(f(EXAMPLES[0], generator=g)), expected)
+    assert lucid.get_rng_state() == state
+    assert g.get_state() == (11, 1)
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("randomness", ["different", "same"])
+def test_generators_under_vmap(name: str, randomness: Any) -> None:
     g = lucid.Generator(2)
 
-    def f(x: lucid.Tensor) -> lucid.Tensor:
-        first = lucid.rand((), generator=g)
-        return first + 10 * lucid.rand((), generator=g)
+    def f(x: lucid.Tensor) -> tuple[lucid.Tensor, lucid.Tensor]:
+        return DRAWS[name](x, generator=g), DRAWS[name](x, generator=g)
 
-    expected = array(vmap(f, randomness="different")(EXAMPLES))
-    g.manual_seed(2)
-    np.testing.assert_array_equal(
-        array(vmap(f, randomness="different", **options)(EXAMPLES)), expected
-    )
-    assert g.get_state() == (2, 2)
+    with pytest.raises(RuntimeError, match="random op"):
+        vmap(f)(EXAMPLES)
+    lucid.manual_seed(2)
+    expected = vmap(lambda x: (DRAWS[name](x), DRAWS[name](x)), randomness=randomness)(EXAMPLES)
+    for options in [{}, {"chunk_size": 4}, {"strategy": "isolated"}]:
+        g.manual_seed(2)
+        drawn = vmap(f, randomness=randomness, **options)(EXAMPLES)
+        for y, z in zip(drawn, expected, strict=True):
+            np.testing.assert_array_equal(array(y), array(z))
+        assert g.get_state() == (2, 2)
+
+
+def test_draws_after_lanes_that_drew_unevenly() -> None:
+    def f(n: lucid.Tensor) -> lucid.Tensor:
+        total = lucid.zeros(())
+        for _ in range(int(n)):
+            total = total + lucid.rand(())
+        return total
+
+    for options in [{}, {"chunk_size": 2}, {"strategy": "isolated"}]:
+        lucid.manual_seed(1)
+        vmap(f, randomness="different", **options)(lucid.tensor([2, 0, 5, 1]))
+        assert lucid.get_rng_state() == (1, 5)
+
+
+def test_seed_from_the_system() -> None:
+    drawn = lucid.seed()
+    assert lucid.get_rng_state() == (drawn, 0)
+    assert lucid.initial_seed() == drawn != lucid.seed()
+    g = lucid.Generator()
+    again = lucid.Generator(g.seed())
+    assert g.initial_seed() == again.initial_seed()
+    assert lucid.equal(lucid.rand(4, generator=g), lucid.rand(4, generator=again))
+    lucid.manual_seed(0)
+
+
+BAD = [
+    (
+        lambda: lucid.rand(2, generator=3),
+        TypeError,
+        "'generator' must be a lucid.Generator, not int",
+    ),
+    (lambda: lucid.rand(-2), ValueError, "rand"),
+    (lambda: lucid.randint(3, 3, (2,)), ValueError, "low must be below high, not 3 and 3"),
+    (lambda: lucid.randperm(-1), ValueError, "randperm: n must be >= 0, not -1"),
+    (lambda: lucid.bernoulli(lucid.tensor([1])), TypeError, "bernoulli: dtype"),
+    (lambda: lucid.poisson(lucid.tensor([1])), TypeError, "poisson: dtype"),
+    (
+        lambda: lucid.poisson(lucid.tensor([1.0, -2.0])).tolist(),
+        ValueError,
+        "a number >= 0, not -2",
+    ),
+    (lambda: lucid.zeros(3).exponential_(0.0), ValueError, "lambd must be above 0, not 0"),
+    (lambda: lucid.multinomial(lucid.ones(3), 4), ValueError, "num_samples must be from 1 to 3"),
+    (lambda: lucid.multinomial(lucid.ones(3), 0, True), ValueError, "num_samples"),
+    (lambda: lucid.multinomial(lucid.ones(()), 1), ValueError, "multinomial: the probabilities"),
+    (lambda: lucid.multinomial(lucid.tensor([1]), 1), TypeError, "multinomial: dtype"),
+    (lambda: F.dropout(lucid.ones(3), 1.5), ValueError, "p must be from 0 to 1, not 1.5"),
+    (lambda: lucid.manual_seed("x"), TypeError, "'str' object"),
+    (lambda: lucid.set_rng_state((1,)), TypeError, "a pair"),
+    (lambda: lucid.Generator("x"), TypeError, "'str' object"),
+]
+
+
+@pytest.mark.parametrize("case", range(len(BAD)))
+def test_bad_input(case: int) -> None:
+    call, error, phrase = BAD[case]
+    with pytest.raises(error, match=re.escape(phrase)):
+        call()
+    assert lucid.rand(2).shape == (2,)
 
 
 def test_states() -> None:

@@ -125,6 +125,11 @@ static void randomness(lucid_scope *s, double *sum)
     take_sum(s, lucid_call1(s, g, numbers(s, LUCID_SHAPE(4, 3))), sum);
     take_sum(s, lucid_randint(s, 0, 10, LUCID_SHAPE(5)), sum);
     take_sum(s, lucid_randperm(s, 6), sum);
+    lucid_tensor p = lucid_full(s, LUCID_SHAPE(3), lucid_scalar(s, 0.3));
+    take_sum(s, lucid_multinomial(s, p, 2, false), sum);
+    take_sum(s, lucid_multinomial(s, p, 5, true), sum);
+    take_sum(s, lucid_poisson(s, p), sum);
+    take_sum(s, lucid_uniform(s, p, lucid_exponential(s, p)), sum);
 }
 
 static void indexing(lucid_scope *s, double *sum)
