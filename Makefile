@@ -4,6 +4,7 @@ PRESET ?= release
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 TALLY  ?=
+ARGS   ?=
 PYTHON := .venv/bin/python
 RUN_TESTS := $(PYTHON) scripts/run_tests.py $(if $(TALLY),--tally $(TALLY))
 
@@ -40,10 +41,10 @@ format: ## rewrite the sources as the formatters want them
 	@scripts/setup.sh --lint
 	@scripts/lint.sh --fix
 
-bench: ## speed beside other libraries (installs them in .venv-peers)
+bench: ## speed beside other libraries (in .venv-peers; TORCH=1: torch too; ARGS="--only W3")
 	@scripts/setup.sh --peers
 	@scripts/build.sh release lucid_bench
-	.venv-peers/bin/python bench/run.py
+	.venv-peers/bin/python bench/run.py $(ARGS)
 
 parity: ## results beside other libraries (installs them in .venv-peers)
 	@scripts/setup.sh --peers

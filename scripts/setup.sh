@@ -6,7 +6,8 @@
 #                         --quick   the same, but trusts that the tools of an earlier run are there
 #                         --tools   only the tools that build the C library
 #                         --lint    as without an option, and the tools that `make lint` uses
-#                         --peers   .venv-peers: lucid beside the libraries it is compared with
+#                         --peers   .venv-peers: lucid beside the libraries it is compared with;
+#                                   torch, which is large, only with TORCH=1
 set -eu
 cd "$(dirname "$0")/.."
 mode=${1:-}
@@ -144,6 +145,7 @@ case $mode in
 --peers)
     install_tools
     make_environment .venv-peers peers
+    [ -z "${TORCH:-}" ] || make_environment .venv-peers torch
     install_package .venv-peers
     ;;
 '' | --lint)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "workloads.h"
@@ -44,6 +43,7 @@ static bool call(const worker *w, FILE *to)
     for (size_t k = 0; to && k < w->work->ny && lucid_error(s) == LUCID_OK; k++) {
         size_t n = (size_t)lucid_numel(y[k]), size = lucid_dtype_size(lucid_dtype_of(y[k]));
         const void *data = lucid_data(s, y[k]);
+        (void)fprintf(to, "%s %zu\n", lucid_dtype_name(lucid_dtype_of(y[k])), n);
         ok = ok && data && fwrite(data, size, n, to) == n;
     }
     return lucid_close(s) == LUCID_OK && ok;
@@ -51,25 +51,33 @@ static bool call(const worker *w, FILE *to)
 
 /* ---- commands ----------------------------------------------------------------------------------- */
 
-/* FILE DTYPE SIZExSIZE...: one input. */
-static lucid_tensor read_input(lucid_scope *s, char **rest)
+static lucid_dtype dtype_named(const char *name)
 {
-    const char *path = strtok_r(NULL, " ", rest), *dtype = strtok_r(NULL, " ", rest);
-    char *sizes = strtok_r(NULL, " ", rest);
+    for (int d = 0; d < LUCID_NO_DTYPE; d++)
+        if (strcmp(name, lucid_dtype_name((lucid_dtype)d)) == 0)
+            return (lucid_dtype)d;
+    return LUCID_NO_DTYPE;
+}
+
+/* FILE DTYPE SIZExSIZE... IN_DIM: one input. */
+static lucid_tensor read_input(lucid_scope *s, char **rest, int *in_dim)
+{
+    const char *path = strtok_r(NULL, " ", rest), *name = strtok_r(NULL, " ", rest);
+    char *sizes = strtok_r(NULL, " ", rest), *dim = strtok_r(NULL, " ", rest);
     lucid_tensor x = {NULL};
     lucid_shape shape = {0};
-    if (!path || !dtype || !sizes)
+    if (!path || !name || !sizes || !dim || dtype_named(name) == LUCID_NO_DTYPE)
         return x;
-    for (char *at = sizes; *at && shape.ndim < LUCID_MAX_NDIM; at += *at == 'x')
-        shape.dim[shape.ndim++] = strtoll(at, &at, 10);
-    bool integer = strcmp(dtype, "int64") == 0;
-    size_t n = 1;
-    for (int i = 0; i < shape.ndim; i++)
-        n *= (size_t)shape.dim[i];
-    void *data = calloc(n, integer ? sizeof(int64_t) : sizeof(float));
+    *in_dim = *dim == '-' ? LUCID_NONE : (int)strtol(dim, NULL, 10);
+    size_t n = 1, size = lucid_dtype_size(dtype_named(name));
+    for (char *at = sizes; *at && shape.ndim < LUCID_MAX_NDIM; at += *at == 'x') {
+        shape.dim[shape.ndim] = strtoll(at, &at, 10);
+        n *= (size_t)shape.dim[shape.ndim++];
+    }
+    void *data = calloc(n, size);
     FILE *from = fopen(path, "rb");
-    if (data && from && fread(data, integer ? sizeof(int64_t) : sizeof(float), n, from) == n)
-        x = lucid_from_data(s, data, integer ? LUCID_INT64 : LUCID_FLOAT32, shape);
+    if (data && from && fread(data, size, n, from) == n)
+        x = lucid_from_data(s, data, dtype_named(name), shape);
     if (from)
         (void)fclose(from);
     free(data);
@@ -79,15 +87,16 @@ static lucid_tensor read_input(lucid_scope *s, char **rest)
 static bool load(worker *w, char *line)
 {
     char *rest = line;
-    const char *name = strtok_r(NULL, " ", &rest);
-    const workload *work = name ? workload_find(name) : NULL;
-    if (!work)
-        return false;
+    int in_dims[MAX_TENSORS];
+    const char *kind = strtok_r(NULL, " ", &rest);
+    const workload *work = kind ? workload_find(kind) : NULL;
     (void)lucid_close(w->scope);
     *w = (worker){.work = work, .scope = lucid_open(NULL)};
+    if (!work)
+        return lucid_fail(w->scope, LUCID_VALUE_ERROR, "has no such function") == LUCID_OK;
     for (size_t i = 0; i < work->nx; i++)
-        w->x[i] = read_input(w->scope, &rest);
-    w->f = work->make(w->scope);
+        w->x[i] = read_input(w->scope, &rest, &in_dims[i]);
+    w->f = workload_make(w->scope, work, (lucid_ints){in_dims, work->nx});
     return lucid_error(w->scope) == LUCID_OK;
 }
 
@@ -125,6 +134,20 @@ static bool save(const worker *w, const char *path)
     return ok;
 }
 
+/* Bytes by the kernel's account of this process; 0: there is none. */
+static long long memory(const char *field)
+{
+    char line[256];
+    long long kilobytes = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (strncmp(line, field, strlen(field)) == 0)
+            kilobytes = strtoll(line + strlen(field), NULL, 10);
+    if (status)
+        (void)fclose(status);
+    return 1024 * kilobytes;
+}
+
 static bool obey(worker *w, char *line)
 {
     double start = now();
@@ -143,11 +166,17 @@ static bool obey(worker *w, char *line)
         if (!save(w, line + 5))
             return false;
         reply("ok");
-    } else if (strcmp(line, "peak") == 0) {
-        struct rusage usage;
-        (void)getrusage(RUSAGE_SELF, &usage);
-        (void)printf("%ld", usage.ru_maxrss * 1024);
+    } else if (strcmp(line, "memory") == 0) {
+        (void)printf("%lld %lld", memory("VmHWM:"), memory("VmRSS:"));
         reply("");
+    } else if (strcmp(line, "dispatches") == 0) {
+        uint64_t before = lucid_get_stats().steps;
+        if (!call(w, NULL))
+            return false;
+        (void)printf("%llu", (unsigned long long)(lucid_get_stats().steps - before));
+        reply("");
+    } else if (strcmp(line, "ready") == 0) {
+        reply(lucid_version());
     } else {
         return false;
     }

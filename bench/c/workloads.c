@@ -1,28 +1,30 @@
 #include "workloads.h"
 
+#include <math.h>
 #include <string.h>
 
-/* ---- W1: per-sample gradients of a sum of squares ------------------------------------------- */
+#define FUNCTION(name) \
+    static lucid_status name(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y, \
+                             size_t ny, void *user)
+#define UNUSED (void)nx, (void)ny, (void)user
 
-static lucid_status square_sum(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
-                               size_t ny, void *user)
+static lucid_tensor times(lucid_scope *s, double factor, lucid_tensor x)
 {
-    (void)nx, (void)ny, (void)user;
+    return lucid_mul(s, lucid_scalar(s, factor), x);
+}
+
+/* ---- elementwise functions and sums ------------------------------------------------------------ */
+
+FUNCTION(square_sum)
+{
+    UNUSED;
     y[0] = lucid_sum(s, lucid_square(s, x[0]), LUCID_ALL);
     return LUCID_OK;
 }
 
-static lucid_fn make_square_sum(lucid_scope *s)
+FUNCTION(chain)
 {
-    return lucid_vmap(s, lucid_grad(s, lucid_fn_new(s, square_sum, 1, NULL), NULL), NULL);
-}
-
-/* ---- W2: a chain of elementwise functions ----------------------------------------------------- */
-
-static lucid_status chain(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
-                          size_t ny, void *user)
-{
-    (void)nx, (void)ny, (void)user;
+    UNUSED;
     lucid_tensor bump = lucid_exp(s, lucid_mul(s, lucid_neg(s, x[0]), x[0]));
     lucid_tensor left = lucid_mul(s, lucid_tanh(s, x[0]), bump);
     lucid_tensor right = lucid_log1p(s, lucid_abs(s, x[0]));
@@ -30,43 +32,179 @@ static lucid_status chain(lucid_scope *s, const lucid_tensor *x, size_t nx, luci
     return LUCID_OK;
 }
 
-static lucid_fn make_chain(lucid_scope *s)
+static lucid_tensor normal_cdf(lucid_scope *s, lucid_tensor x)
 {
-    return lucid_vmap(s, lucid_grad(s, lucid_fn_new(s, chain, 1, NULL), NULL), NULL);
+    lucid_tensor wave = lucid_erf(s, times(s, sqrt(0.5), x));
+    return times(s, 0.5, lucid_add(s, lucid_scalar(s, 1), wave));
 }
 
-/* ---- W4: per-sample gradients of a small network ---------------------------------------------- */
+FUNCTION(black_scholes)
+{
+    UNUSED;
+    lucid_tensor spot = x[0], strike = x[1], years = x[2], rate = x[3], volatility = x[4];
+    lucid_tensor spread = lucid_mul(s, volatility, lucid_sqrt(s, years));
+    lucid_tensor drift = lucid_add(s, rate, lucid_mul(s, times(s, 0.5, volatility), volatility));
+    lucid_tensor d1 = lucid_div(
+        s, lucid_add(s, lucid_log(s, lucid_div(s, spot, strike)), lucid_mul(s, drift, years)),
+        spread);
+    lucid_tensor discount = lucid_exp(s, lucid_mul(s, lucid_neg(s, rate), years));
+    lucid_tensor gain = lucid_mul(s, spot, normal_cdf(s, d1));
+    lucid_tensor cost =
+        lucid_mul(s, lucid_mul(s, strike, discount), normal_cdf(s, lucid_sub(s, d1, spread)));
+    y[0] = lucid_sub(s, gain, cost);
+    return LUCID_OK;
+}
+
+static lucid_fn gradient(lucid_scope *s, lucid_fn f)
+{
+    return lucid_grad(s, f, NULL);
+}
+
+static lucid_fn gradient_and_value_of_five(lucid_scope *s, lucid_fn f)
+{
+    lucid_grad_options all = {.argnums = LUCID_INTS(0, 1, 2, 3, 4)};
+    return lucid_grad_and_value(s, f, &all);
+}
+
+/* ---- small networks ----------------------------------------------------------------------------- */
 
 /* w1, b1, w2, b2, one input, its class */
-static lucid_status mlp_loss(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
-                             size_t ny, void *user)
+FUNCTION(mlp_loss)
 {
-    (void)nx, (void)ny, (void)user;
+    UNUSED;
     lucid_tensor hidden = lucid_tanh(s, lucid_linear(s, x[4], x[0], x[1]));
     y[0] = lucid_cross_entropy(s, lucid_linear(s, hidden, x[2], x[3]), x[5], LUCID_MEAN);
     return LUCID_OK;
 }
 
-static lucid_fn make_mlp(lucid_scope *s)
+/* w1, w2, one point */
+FUNCTION(two_layers)
 {
-    lucid_grad_options weights = {.argnums = LUCID_INTS(0, 1, 2, 3)};
-    lucid_vmap_options samples = {
-        .in_dims = LUCID_INTS(LUCID_NONE, LUCID_NONE, LUCID_NONE, LUCID_NONE, 0, 0)};
-    lucid_fn loss = lucid_fn_new(s, mlp_loss, 1, NULL);
-    return lucid_vmap(s, lucid_grad(s, loss, &weights), &samples);
+    UNUSED;
+    y[0] = lucid_matmul(s, x[1], lucid_tanh(s, lucid_matmul(s, x[0], x[2])));
+    return LUCID_OK;
 }
 
+static lucid_fn gradient_of_weights(lucid_scope *s, lucid_fn f)
+{
+    lucid_grad_options weights = {.argnums = LUCID_INTS(0, 1, 2, 3)};
+    return lucid_grad(s, f, &weights);
+}
+
+static lucid_fn jacobian(lucid_scope *s, lucid_fn f)
+{
+    lucid_grad_options point = {.argnums = LUCID_INTS(2)};
+    return lucid_jacrev(s, f, &point);
+}
+
+static lucid_fn jacobian_forward(lucid_scope *s, lucid_fn f)
+{
+    lucid_grad_options point = {.argnums = LUCID_INTS(2)};
+    return lucid_jacfwd(s, f, &point);
+}
+
+static lucid_fn hessian(lucid_scope *s, lucid_fn f)
+{
+    lucid_grad_options point = {.argnums = LUCID_INTS(2)};
+    return lucid_hessian(s, f, &point);
+}
+
+/* ---- linear algebra, sorting ---------------------------------------------------------------------- */
+
+FUNCTION(solve)
+{
+    UNUSED;
+    y[0] = lucid_solve(s, x[0], x[1]);
+    return LUCID_OK;
+}
+
+FUNCTION(inverse)
+{
+    UNUSED;
+    y[0] = lucid_inv(s, x[0]);
+    return LUCID_OK;
+}
+
+FUNCTION(cholesky)
+{
+    UNUSED;
+    y[0] = lucid_cholesky(s, x[0]);
+    return LUCID_OK;
+}
+
+FUNCTION(matmul)
+{
+    UNUSED;
+    y[0] = lucid_matmul(s, x[0], x[1]);
+    return LUCID_OK;
+}
+
+FUNCTION(sort)
+{
+    UNUSED;
+    y[0] = lucid_sort(s, x[0], -1, false, NULL);
+    return LUCID_OK;
+}
+
+FUNCTION(argsort)
+{
+    UNUSED;
+    y[0] = lucid_argsort(s, x[0], -1, false);
+    return LUCID_OK;
+}
+
+/* ---- random numbers ------------------------------------------------------------------------------- */
+
+FUNCTION(path)
+{
+    UNUSED;
+    enum { STEPS = 252 };
+    lucid_tensor noise = lucid_randn_of(s, LUCID_SHAPE(STEPS), lucid_dtype_of(x[0]));
+    lucid_tensor sum = lucid_sum(s, noise, LUCID_ALL);
+    y[0] = lucid_mul(s, x[0], lucid_exp(s, times(s, 0.2 / sqrt(STEPS), sum)));
+    return LUCID_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+
 static const workload workloads[] = {
-    {"W1", 1, 1, make_square_sum},
-    {"W1b", 1, 1, make_square_sum},
-    {"W2", 1, 1, make_chain},
-    {"W4", 6, 4, make_mlp},
+    {.kind = "square_sum", .nx = 1, .ny = 1, .function = square_sum, .transform = gradient},
+    {.kind = "chain", .nx = 1, .ny = 1, .function = chain, .transform = gradient},
+    {.kind = "black_scholes",
+     .nx = 5,
+     .ny = 6,
+     .function = black_scholes,
+     .transform = gradient_and_value_of_five},
+    {.kind = "mlp", .nx = 6, .ny = 4, .function = mlp_loss, .transform = gradient_of_weights},
+    {.kind = "jacobian", .nx = 3, .ny = 1, .function = two_layers, .transform = jacobian},
+    {.kind = "jacobian_forward",
+     .nx = 3,
+     .ny = 1,
+     .function = two_layers,
+     .transform = jacobian_forward},
+    {.kind = "hessian", .nx = 3, .ny = 1, .function = two_layers, .transform = hessian},
+    {.kind = "solve", .nx = 2, .ny = 1, .function = solve},
+    {.kind = "inv", .nx = 1, .ny = 1, .function = inverse},
+    {.kind = "cholesky", .nx = 1, .ny = 1, .function = cholesky},
+    {.kind = "matmul", .nx = 2, .ny = 1, .function = matmul},
+    {.kind = "paths", .nx = 1, .ny = 1, .function = path, .randomness = LUCID_RANDOMNESS_DIFFERENT},
+    {.kind = "sort", .nx = 1, .ny = 1, .function = sort},
+    {.kind = "argsort", .nx = 1, .ny = 1, .function = argsort},
 };
 
-const workload *workload_find(const char *name)
+const workload *workload_find(const char *kind)
 {
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
-        if (strcmp(workloads[i].name, name) == 0)
+        if (strcmp(workloads[i].kind, kind) == 0)
             return &workloads[i];
     return NULL;
+}
+
+lucid_fn workload_make(lucid_scope *s, const workload *w, lucid_ints in_dims)
+{
+    lucid_fn f = lucid_fn_new(s, w->function, 1, NULL);
+    if (w->transform)
+        f = w->transform(s, f);
+    lucid_vmap_options options = {.in_dims = in_dims, .randomness = w->randomness};
+    return lucid_vmap(s, f, &options);
 }
