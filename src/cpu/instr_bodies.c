@@ -411,6 +411,8 @@ CAST(f64_f32, double, float, (float)x)
 #define MATH2(name, ...) ENTRY(name)
 #define FOLD(name, ...)
 
+extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
+extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
 extern const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA);
 const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
     .op =
@@ -532,4 +534,6 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
             [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
             [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
         },
+    .philox = JOIN(lucid__philox_run_, LUCID__ISA),
+    .sort = &JOIN(lucid__sort_, LUCID__ISA),
 };

@@ -15,6 +15,8 @@
 
 enum { TILE = LUCID__PHILOX_TILE };
 
+lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
+
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 

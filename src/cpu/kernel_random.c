@@ -6,25 +6,13 @@
 
 #include <string.h>
 
-#include "cpu/philox_tile.h"
+#include "cpu/instr.h"
 #include "cpu/threads.h"
 
 enum {
     TILE = LUCID__PHILOX_TILE,
     PARALLEL_BLOCKS = 16384, /* below, starting threads costs more than it saves */
 };
-
-static lucid__philox_run *choose_run(void)
-{
-#if defined(__x86_64__)
-    const char *isa = lucid_instruction_set();
-    return strcmp(isa, "v4") == 0   ? lucid__philox_run_v4
-           : strcmp(isa, "v3") == 0 ? lucid__philox_run_v3
-                                    : lucid__philox_run_v2;
-#else
-    return lucid__philox_run_base;
-#endif
-}
 
 /* Element `index` (row-major) of an int64 view. */
 static uint64_t at(const lucid__view *v, int64_t index)
@@ -94,7 +82,7 @@ lucid_status lucid__random_bits_kernel(const lucid__kernel_args *args)
         return LUCID_OK;
     int64_t words = all / lanes, blocks = words / 4 + (words % 4 != 0), total = lanes * blocks;
     const work w = {args->in, words, blocks, args->out[0].data};
-    lucid__philox_run *run = choose_run();
+    lucid__philox_run *run = lucid__bodies_get()->philox;
 #pragma omp parallel for schedule(static) \
     num_threads(lucid__num_threads()) if (total >= PARALLEL_BLOCKS)
     for (int64_t first = 0; first < total; first += TILE) {

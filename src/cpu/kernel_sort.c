@@ -1,157 +1,119 @@
-/* sort: rows of (key, position) pairs. A key is an unsigned number whose order is the one wanted, NaN
- * last, or first when descending; so one stable sort serves all dtypes and both directions. Short rows
- * are sorted by insertion, long ones by counting digits of 8 bits (radix), skipping those that are
- * the same in the whole row. */
+/* sort: short rows side by side in SIMD lanes (isa_sort.c), long ones each by itself (sort_radix.c). Both
+ * order the same keys and break ties by position, so which of them runs shows only in the time it takes. */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/dtype.h"
 #include "base/memory.h"
+#include "cpu/instr.h"
 #include "cpu/kernels.h"
 #include "cpu/rows.h"
+#include "cpu/sort_radix.h"
 #include "cpu/threads.h"
 
-enum { SHORT = 48, MERGED = 512, RADIX = 256, DIGITS = 8 };
+enum {
+    LONE_LENGTH = 256, /* rows up to this go into lanes even where they leave most of them empty */
+    ALIGNMENT = 64,
+};
 
-typedef struct pair {
-    uint64_t key;
-    int64_t at;
-} pair;
+typedef struct work {
+    const lucid__kernel_args *args;
+    lucid__rows r;
+    size_t size; /* of an element */
+    bool descending;
+} work;
 
-/* Negative floats order backwards by their bits: flip all; positive ones: flip the sign. Zeros of both
- * signs are equal, and all NaNs. */
-static uint64_t key_of_float(double x)
+/* Where row i of all begins. */
+static int64_t row_start(const work *w, int64_t i)
 {
-    const uint64_t sign = UINT64_C(1) << 63;
-    if (x != x)
-        return UINT64_MAX;
-    uint64_t bits;
-    x = x == 0 ? 0 : x;
-    memcpy(&bits, &x, sizeof bits);
-    return bits & sign ? ~bits : bits | sign;
+    return i / w->r.inner * w->r.n * w->r.inner + i % w->r.inner;
 }
 
-static uint64_t key_of(const void *x, lucid_dtype dtype, int64_t at)
+/* Memory aligned to ALIGNMENT in `block`, which is what is to be freed. */
+static void *aligned(size_t bytes, void **block)
 {
-    const uint64_t sign = UINT64_C(1) << 63;
-    switch (dtype) {
-    case LUCID_BOOL:
-        return ((const uint8_t *)x)[at] != 0;
-    case LUCID_INT32:
-        return (uint64_t)((const int32_t *)x)[at] ^ sign;
-    case LUCID_INT64:
-        return (uint64_t)((const int64_t *)x)[at] ^ sign;
-    case LUCID_FLOAT32:
-        return key_of_float((double)((const float *)x)[at]);
-    default:
-        return key_of_float(((const double *)x)[at]);
-    }
+    *block = lucid__malloc(bytes + ALIGNMENT);
+    if (!*block)
+        return NULL;
+    return (char *)*block + (ALIGNMENT - (uintptr_t)*block % ALIGNMENT);
 }
 
-static void insertion_sort(pair *row, int64_t n)
+static bool sort_short_rows(const work *w, int threads)
 {
-    for (int64_t i = 1; i < n; i++) {
-        pair p = row[i];
-        int64_t j = i;
-        for (; j > 0 && row[j - 1].key > p.key; j--)
-            row[j] = row[j - 1];
-        row[j] = p;
-    }
-}
-
-/* Each sorts `row` with the help of `spare`; the result may be in either, which is returned. */
-static pair *merge_sort(pair *row, pair *spare, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += SHORT)
-        insertion_sort(row + i, n - i < SHORT ? n - i : SHORT);
-    for (int64_t width = SHORT; width < n; width *= 2) {
-        for (int64_t i = 0; i < n; i += 2 * width) {
-            int64_t middle = n - i < width ? n : i + width;
-            int64_t end = n - i < 2 * width ? n : i + 2 * width;
-            int64_t a = i, b = middle;
-            for (int64_t k = i; k < end; k++)
-                spare[k] =
-                    b == end || (a < middle && row[a].key <= row[b].key) ? row[a++] : row[b++];
+    const lucid__sort_isa *isa = lucid__bodies_get()->sort;
+    const lucid__kernel_args *args = w->args;
+    int64_t rows = w->r.outer * w->r.inner, tiles = (rows + isa->lanes - 1) / isa->lanes;
+    bool enough_memory = true;
+#pragma omp parallel num_threads(threads) if (threads > 1) reduction(&& : enough_memory)
+    {
+        void *block;
+        lucid__sort_rows t = {.x = args->in->data,
+                              .values = args->out[0].data,
+                              .positions = args->out[1].data,
+                              .n = w->r.n,
+                              .stride = w->r.inner,
+                              .descending = w->descending,
+                              .scratch = aligned(lucid__sort_scratch(w->r.n), &block)};
+        enough_memory = t.scratch != NULL;
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < tiles; i++) {
+            int64_t first = i * isa->lanes, left = rows - first;
+            if (!t.scratch)
+                continue;
+            t.count = left < isa->lanes ? (int)left : isa->lanes;
+            for (int j = 0; j < t.count; j++)
+                t.first[j] = row_start(w, first + j);
+            isa->sort[args->in->dtype](&t);
         }
-        pair *sorted = spare;
-        spare = row;
-        row = sorted;
+        lucid__free(block);
     }
-    return row;
+    return enough_memory;
 }
 
-static pair *radix_sort(pair *row, pair *spare, int64_t n)
+static void sort_long_row(const work *w, int64_t i, int threads, void *scratch)
 {
-    int64_t count[DIGITS][RADIX] = {{0}};
-    for (int64_t i = 0; i < n; i++)
-        for (int d = 0; d < DIGITS; d++)
-            count[d][(row[i].key >> (8 * d)) & (RADIX - 1)]++;
-    for (int d = 0; d < DIGITS; d++) {
-        if (count[d][(row[0].key >> (8 * d)) & (RADIX - 1)] == n)
-            continue;
-        int64_t next[RADIX], sum = 0;
-        for (int v = 0; v < RADIX; v++) {
-            next[v] = sum;
-            sum += count[d][v];
-        }
-        for (int64_t i = 0; i < n; i++)
-            spare[next[(row[i].key >> (8 * d)) & (RADIX - 1)]++] = row[i];
-        pair *sorted = spare;
-        spare = row;
-        row = sorted;
+    const lucid__kernel_args *args = w->args;
+    int64_t start = row_start(w, i), offset = start * (int64_t)w->size;
+    const lucid__long_row row = {.x = (const char *)args->in->data + offset,
+                                 .values = (char *)args->out[0].data + offset,
+                                 .positions = (int64_t *)args->out[1].data + start,
+                                 .n = w->r.n,
+                                 .stride = w->r.inner,
+                                 .dtype = args->in->dtype,
+                                 .descending = w->descending};
+    lucid__sort_long(&row, threads, scratch);
+}
+
+/* Few rows are sorted one after the other by all threads, many by one thread each. */
+static bool sort_long_rows(const work *w, int threads)
+{
+    int64_t rows = w->r.outer * w->r.inner;
+    size_t scratch_bytes = lucid__sort_long_scratch(w->args->in->dtype, w->r.n);
+    bool together = rows < threads, enough_memory = true;
+#pragma omp parallel num_threads(threads) if (!together && threads > 1) reduction(&& : enough_memory)
+    {
+        void *scratch = lucid__malloc(scratch_bytes);
+        enough_memory = scratch != NULL;
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < rows; i++)
+            if (scratch)
+                sort_long_row(w, i, together ? threads : 1, scratch);
+        lucid__free(scratch);
     }
-    return row;
-}
-
-static pair *sort_row(pair *row, pair *spare, int64_t n)
-{
-    return n <= MERGED ? merge_sort(row, spare, n) : radix_sort(row, spare, n);
-}
-
-static void copy_element(size_t size, const void *x, int64_t from, void *y, int64_t to)
-{
-    if (size == 4)
-        ((uint32_t *)y)[to] = ((const uint32_t *)x)[from];
-    else if (size == 8)
-        ((uint64_t *)y)[to] = ((const uint64_t *)x)[from];
-    else
-        ((uint8_t *)y)[to] = ((const uint8_t *)x)[from];
+    return enough_memory;
 }
 
 lucid_status lucid__sort_kernel(const lucid__kernel_args *args)
 {
-    lucid__rows r = lucid__rows_of(args);
-    const lucid__view *x = args->in;
-    size_t size = lucid_dtype_size(x->dtype);
-    uint64_t flip = args->params[1] ? UINT64_MAX : 0;
-    int64_t *position = args->out[1].data;
-    bool enough_memory = true, parallel = r.parallel && r.outer * r.inner > 1;
-    if (r.n == 0)
+    const work w = {.args = args,
+                    .r = lucid__rows_of(args),
+                    .size = lucid_dtype_size(args->in->dtype),
+                    .descending = args->params[1] != 0};
+    if (lucid__numel(&args->in->shape) == 0)
         return LUCID_OK;
-#pragma omp parallel num_threads(lucid__num_threads()) if (parallel) reduction(&& : enough_memory)
-    {
-        pair *rows = lucid__malloc(2 * (size_t)r.n * sizeof *rows);
-        enough_memory = rows != NULL;
-#pragma omp for collapse(2)
-        for (int64_t o = 0; o < r.outer; o++)
-            for (int64_t j = 0; j < r.inner; j++) {
-                if (!rows)
-                    continue;
-                int64_t base = o * r.n * r.inner + j;
-                for (int64_t k = 0; k < r.n; k++) {
-                    rows[k].key = key_of(x->data, x->dtype, base + k * r.inner) ^ flip;
-                    rows[k].at = k;
-                }
-                const pair *sorted = sort_row(rows, rows + r.n, r.n);
-                for (int64_t k = 0; k < r.n; k++) {
-                    int64_t to = base + k * r.inner;
-                    position[to] = sorted[k].at;
-                    copy_element(size, x->data, base + sorted[k].at * r.inner, args->out->data, to);
-                }
-            }
-        lucid__free(rows);
-    }
-    if (enough_memory)
+    int64_t lanes = lucid__bodies_get()->sort->lanes;
+    bool few = w.r.outer * w.r.inner < lanes / 2;
+    int threads = w.r.parallel ? lucid__num_threads() : 1;
+    bool in_lanes = w.r.n <= (few ? LONE_LENGTH : LUCID__SORT_MAX_LENGTH);
+    if (in_lanes ? sort_short_rows(&w, threads) : sort_long_rows(&w, threads))
         return LUCID_OK;
     (void)snprintf(args->error, args->error_size, "sort: out of memory");
     return LUCID_MEMORY_ERROR;

@@ -14,10 +14,4 @@ typedef struct lucid__philox_tile {
 /* Fills in the words. */
 typedef void lucid__philox_run(lucid__philox_tile *t);
 
-#if defined(__x86_64__)
-lucid__philox_run lucid__philox_run_v2, lucid__philox_run_v3, lucid__philox_run_v4;
-#else
-lucid__philox_run lucid__philox_run_base;
-#endif
-
 #endif
