@@ -4,6 +4,7 @@
 #define LUCID__INSTR_H
 
 #include "base/dtype.h"
+#include "cpu/arg_extreme.h"
 #include "cpu/philox_tile.h"
 #include "cpu/sort_lanes.h"
 #include "prim/prim_id.h"
@@ -25,8 +26,9 @@ typedef struct lucid__bodies {
     lucid__body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
     lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
     lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
-    lucid__philox_run *philox;   /* isa_philox.c */
-    const lucid__sort_isa *sort; /* isa_sort.c */
+    lucid__philox_run *philox;                 /* isa_philox.c */
+    const lucid__sort_isa *sort;               /* isa_sort.c */
+    const lucid__arg_extreme *argmax, *argmin; /* isa_arg.c, by dtype */
 } lucid__bodies;
 
 /* The table for this machine. */

@@ -413,6 +413,8 @@ CAST(f64_f32, double, float, (float)x)
 
 extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
 extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
+extern const lucid__arg_extreme JOIN(lucid__argmax_, LUCID__ISA)[LUCID__DTYPES];
+extern const lucid__arg_extreme JOIN(lucid__argmin_, LUCID__ISA)[LUCID__DTYPES];
 extern const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA);
 const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
     .op =
@@ -536,4 +538,6 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
         },
     .philox = JOIN(lucid__philox_run_, LUCID__ISA),
     .sort = &JOIN(lucid__sort_, LUCID__ISA),
+    .argmax = JOIN(lucid__argmax_, LUCID__ISA),
+    .argmin = JOIN(lucid__argmin_, LUCID__ISA),
 };

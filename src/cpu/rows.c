@@ -18,18 +18,28 @@ lucid__rows lucid__rows_of(const lucid__kernel_args *args)
     return r;
 }
 
+/* Rows of a task where inner is 1: so many that a task is worth its call, in groups that fill vectors. */
+static int64_t rows_together(const lucid__rows *r)
+{
+    enum { ELEMENTS = 4096, GROUP = 8 };
+    int64_t rows = (ELEMENTS / r->n + GROUP - 1) / GROUP * GROUP;
+    return rows < GROUP ? GROUP : rows < LUCID__COLUMNS ? rows : LUCID__COLUMNS;
+}
+
 lucid_status lucid__rows_run(const lucid__kernel_args *args, lucid__rows_task *task)
 {
     lucid__rows r = lucid__rows_of(args);
     if (lucid__numel(&args->in[0].shape) == 0)
         return LUCID_OK;
-    int64_t groups = (r.inner + LUCID__COLUMNS - 1) / LUCID__COLUMNS;
+    bool whole = r.inner == 1;
+    int64_t slabs = whole ? 1 : r.outer, rows = whole ? r.outer : r.inner;
+    int64_t most = whole ? rows_together(&r) : LUCID__COLUMNS, groups = (rows + most - 1) / most;
 #pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (r.parallel)
-    for (int64_t o = 0; o < r.outer; o++)
+    for (int64_t o = 0; o < slabs; o++)
         for (int64_t g = 0; g < groups; g++) {
-            int64_t first = g * LUCID__COLUMNS, columns = r.inner - first;
-            task(&r, args, o * r.n * r.inner + first, o * r.inner + first,
-                 columns < LUCID__COLUMNS ? columns : LUCID__COLUMNS);
+            int64_t first = g * most, left = rows - first;
+            task(&r, args, whole ? first * r.n : o * r.n * r.inner + first, o * rows + first,
+                 left < most ? left : most);
         }
     return LUCID_OK;
 }
