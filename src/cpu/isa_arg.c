@@ -1,5 +1,5 @@
-/* argmax, argmin for one instruction set: columns side by side; a long row as a matrix of WIDTH columns,
- * whose extremes then compete. */
+/* argmax, argmin for one instruction set: columns side by side; short rows turned into columns; a long row
+ * as a matrix of WIDTH columns, whose extremes then compete. */
 #include "cpu/instr.h"
 
 #ifndef LUCID__ISA
@@ -8,7 +8,7 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-enum { WIDTH = 16 };
+enum { WIDTH = 16, SHORT = 2 * WIDTH };
 
 /* A NaN is better than all before it unless one of them is NaN; for integers e != e is never true. Both
  * are selections rather than branches, so that lanes can take them together. */
@@ -40,36 +40,46 @@ enum { WIDTH = 16 };
     } \
     static int64_t name##_row(const type *x, int64_t n) \
     { \
-        type best[WIDTH], most = x[0]; \
-        int64_t at[WIDTH], place = 0, whole = n / WIDTH * WIDTH; \
-        if (n < 2 * WIDTH) \
-            whole = 1; \
-        else { \
-            name##_lanes(x, n / WIDTH, WIDTH, WIDTH, best, at); \
-            most = best[0]; \
-            place = at[0] * WIDTH; \
-            for (int64_t j = 1; j < WIDTH; j++) { \
-                type e = best[j]; \
-                int64_t here = at[j] * WIDTH + j; \
-                bool wins = (e better most) | ((e != e) & (most == most)); \
-                bool ties = (e == most) | ((e != e) & (most != most)); \
-                wins |= ties & (here < place); \
-                most = wins ? e : most; \
-                place = wins ? here : place; \
-            } \
+        type best[WIDTH], most; \
+        int64_t at[WIDTH], place; \
+        name##_lanes(x, n / WIDTH, WIDTH, WIDTH, best, at); \
+        most = best[0]; \
+        place = at[0] * WIDTH; \
+        for (int64_t j = 1; j < WIDTH; j++) { \
+            type e = best[j]; \
+            int64_t here = at[j] * WIDTH + j; \
+            bool wins = (e better most) | ((e != e) & (most == most)); \
+            bool ties = (e == most) | ((e != e) & (most != most)); \
+            wins |= ties & (here < place); \
+            most = wins ? e : most; \
+            place = wins ? here : place; \
         } \
-        for (int64_t k = whole; k < n; k++) { \
+        for (int64_t k = n / WIDTH * WIDTH; k < n; k++) { \
             bool wins = (x[k] better most) | ((x[k] != x[k]) & (most == most)); \
             most = wins ? x[k] : most; \
             place = wins ? k : place; \
         } \
         return place; \
     } \
+    /* Rows of at most SHORT elements, `together` of them: as columns. */ \
+    static void name##_turned(const type *x, int64_t n, int64_t together, int64_t *to) \
+    { \
+        type columns[SHORT * WIDTH], best[WIDTH]; \
+        for (int64_t i = 0; i < together; i++) \
+            for (int64_t k = 0; k < n; k++) \
+                columns[k * WIDTH + i] = x[i * n + k]; \
+        name##_lanes(columns, n, WIDTH, together, best, to); \
+    } \
     static void name##_rows(const void *x, int64_t n, int64_t rows, int64_t *to) \
     { \
         const type *row = x; \
-        for (int64_t i = 0; i < rows; i++, row += n) \
-            to[i] = name##_row(row, n); \
+        int64_t i = 0; \
+        for (; n <= SHORT && i + WIDTH <= rows; i += WIDTH) \
+            name##_turned(row + i * n, n, WIDTH, to + i); \
+        if (n <= SHORT && i < rows) \
+            name##_turned(row + i * n, n, rows - i, to + i); \
+        for (; n > SHORT && i < rows; i++) \
+            to[i] = name##_row(row + i * n, n); \
     }
 ARG(max_bool, uint8_t, >)
 ARG(max_int32, int32_t, >)

@@ -160,6 +160,87 @@ static void test_many_columns(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* (ROWS, n) numbers with ties, of which every 13th is a NaN if the dtype has one. */
+static lucid_tensor tied_numbers(lucid_scope *s, lucid_dtype dtype, int rows, int n)
+{
+    lucid_tensor x = lucid_mul(s, some_numbers(s, LUCID_SHAPE(rows, n), n), lucid_scalar(s, 4));
+    lucid_tensor every = lucid_reshape(s, count_up(s, LUCID_SHAPE(rows * n)), LUCID_SHAPE(rows, n));
+    every = lucid_remainder(s, every, lucid_scalar(s, 13));
+    x = lucid_where(s, lucid_eq(s, every, lucid_scalar(s, 12)), lucid_scalar(s, NAN),
+                    lucid_round(s, x));
+    return lucid_cast(s, x, dtype);
+}
+
+/* Whole rows of every length, short ones side by side and long ones alone, and the same as columns. */
+static void test_rows_and_columns(void **state)
+{
+    (void)state;
+    enum { ROWS = 19 };
+    static double x[COMPARE_MOST], most[ROWS], least[ROWS];
+    const lucid_dtype dtypes[] = {LUCID_BOOL, LUCID_INT32, LUCID_INT64, LUCID_FLOAT32,
+                                  LUCID_FLOAT64};
+    const int sizes[] = {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 49, 100, 207};
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            int n = sizes[i];
+            lucid_scope *s = lucid_open(NULL);
+            lucid_tensor t = tied_numbers(s, dtypes[d], ROWS, n);
+            (void)values_of(s, t, x);
+            for (int r = 0; r < ROWS; r++) {
+                int high = 0, low = 0;
+                for (int k = 0; k < n; k++) {
+                    double e = x[r * n + k], h = x[r * n + high], l = x[r * n + low];
+                    high = e > h || (isnan(e) && !isnan(h)) ? k : high;
+                    low = e < l || (isnan(e) && !isnan(l)) ? k : low;
+                }
+                most[r] = high;
+                least[r] = low;
+            }
+            check_values(s, lucid_argmax(s, t, 1, false), LUCID_SHAPE(ROWS), most);
+            check_values(s, lucid_argmin(s, t, 1, false), LUCID_SHAPE(ROWS), least);
+            lucid_tensor turned = lucid_row_major(s, lucid_transpose(s, t, 0, 1));
+            check_values(s, lucid_argmax(s, turned, 0, false), LUCID_SHAPE(ROWS), most);
+            check_values(s, lucid_argmin(s, turned, 0, false), LUCID_SHAPE(ROWS), least);
+            assert_int_equal(lucid_close(s), LUCID_OK);
+        }
+}
+
+/* From either end, rows and columns give the same bits, which are those of a plain loop in double. */
+static void test_cumulative_rows(void **state)
+{
+    (void)state;
+    enum { MOST = 40 };
+    for (int rows = 1; rows <= 18; rows++)
+        for (int n = 1; n <= MOST; n += 13) {
+            static double x[COMPARE_MOST], sum[COMPARE_MOST], back[COMPARE_MOST];
+            static float wanted[COMPARE_MOST], got[COMPARE_MOST];
+            lucid_scope *s = lucid_open(NULL);
+            lucid_tensor t = lucid_cast(s, some_numbers(s, LUCID_SHAPE(rows, n), n), LUCID_FLOAT32);
+            (void)values_of(s, t, x);
+            for (int r = 0; r < rows; r++)
+                for (int k = 0; k < n; k++) {
+                    int at = r * n + k, from = r * n + n - 1 - k;
+                    sum[at] = x[at] + (k > 0 ? sum[at - 1] : 0);
+                    back[from] = x[from] + (k > 0 ? back[from + 1] : 0);
+                }
+            for (int reverse = 0; reverse < 2; reverse++) {
+                for (int i = 0; i < rows * n; i++)
+                    wanted[i] = (float)(reverse ? back : sum)[i];
+                int64_t params[2] = {1, reverse};
+                lucid_tensor y = lucid__bind1(s, LUCID__cumsum, &t, 1, params, 2);
+                (void)lucid_read(s, y, got, sizeof(float) * (size_t)(rows * n));
+                assert_memory_equal(got, wanted, sizeof(float) * (size_t)(rows * n));
+                params[0] = 0;
+                lucid_tensor turned = lucid_row_major(s, lucid_transpose(s, t, 0, 1));
+                y = lucid__bind1(s, LUCID__cumsum, &turned, 1, params, 2);
+                y = lucid_row_major(s, lucid_transpose(s, y, 0, 1));
+                (void)lucid_read(s, y, got, sizeof(float) * (size_t)(rows * n));
+                assert_memory_equal(got, wanted, sizeof(float) * (size_t)(rows * n));
+            }
+            assert_int_equal(lucid_close(s), LUCID_OK);
+        }
+}
+
 /* ---- cumsum, cumprod ----------------------------------------------------------------------- */
 
 static void test_cumulative(void **state)
@@ -269,6 +350,8 @@ int main(void)
         cmocka_unit_test(test_topk),
         cmocka_unit_test(test_argmax),
         cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_rows_and_columns),
+        cmocka_unit_test(test_cumulative_rows),
         cmocka_unit_test(test_cumulative),
         cmocka_unit_test(test_cumprod_derivatives),
         cmocka_unit_test(test_cumprod_reverse),
