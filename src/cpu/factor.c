@@ -43,7 +43,7 @@ static bool cholesky_base(const job *q, int64_t n, void *a)
                             .a = {a},
                             .a_row = q->row,
                             .a_col = 1,
-                            .out = {{result}},
+                            .out = {result},
                             .scratch = q->scratch};
     lucid__matrix_isa_get()->cholesky[q->dtype](&w);
     for (int64_t i = 0; i < n; i++)

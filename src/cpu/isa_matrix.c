@@ -27,6 +27,22 @@
 
 enum { MAX_N = LUCID__LANES_MAX_SIZE };
 
+/* Positions for __builtin_shufflevector. A vector is made of pieces of 16 bytes; N is how many
+ * elements it has, and those of a second vector count on from there. */
+#define LOW_OF_4(q) 4 * (q), N + 4 * (q), 4 * (q) + 1, N + 4 * (q) + 1
+#define HIGH_OF_4(q) 4 * (q) + 2, N + 4 * (q) + 2, 4 * (q) + 3, N + 4 * (q) + 3
+#define LOW_HALVES(q) 4 * (q), 4 * (q) + 1, N + 4 * (q), N + 4 * (q) + 1
+#define HIGH_HALVES(q) 4 * (q) + 2, 4 * (q) + 3, N + 4 * (q) + 2, N + 4 * (q) + 3
+#define LOW_OF_2(q) 2 * (q), N + 2 * (q)
+#define HIGH_OF_2(q) 2 * (q) + 1, N + 2 * (q) + 1
+#if VECTOR_BYTES == 64
+#define EACH_PIECE(f) f(0), f(1), f(2), f(3)
+#elif VECTOR_BYTES == 32
+#define EACH_PIECE(f) f(0), f(1)
+#else
+#define EACH_PIECE(f) f(0)
+#endif
+
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 
@@ -36,6 +52,9 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define SQRT sqrtf
 #define ABS fabsf
 #define NAME(x) JOIN(x, _f32)
+#define COUNT_TO_32 0, 1, 2, 3, 4, 5, 6, 7
+#define COUNT_TO_64 COUNT_TO_32, 8, 9, 10, 11, 12, 13, 14, 15
+#define PIECE_OF(q) 4 * (q), 4 * (q) + 1, 4 * (q) + 2, 4 * (q) + 3
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
@@ -44,6 +63,9 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef LANES
 #undef SQRT
 #undef ABS
+#undef COUNT_TO_32
+#undef COUNT_TO_64
+#undef PIECE_OF
 #undef NAME
 
 #define T double
@@ -52,6 +74,9 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define SQRT sqrt
 #define ABS fabs
 #define NAME(x) JOIN(x, _f64)
+#define COUNT_TO_32 0, 1, 2, 3
+#define COUNT_TO_64 COUNT_TO_32, 4, 5, 6, 7
+#define PIECE_OF(q) 2 * (q), 2 * (q) + 1
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
@@ -60,6 +85,9 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef LANES
 #undef SQRT
 #undef ABS
+#undef COUNT_TO_32
+#undef COUNT_TO_64
+#undef PIECE_OF
 #undef NAME
 
 /* Integers wrap around: unsigned arithmetic is that without undefined behaviour. */

@@ -13,6 +13,6 @@ lucid__kernel_fn lucid__random_bits_kernel;                        /* kernel_ran
 lucid__kernel_fn lucid__poisson_kernel;                            /* kernel_poisson.c */
 lucid__kernel_fn lucid__contract_kernel;                           /* kernel_contract.c */
 lucid__kernel_fn lucid__cholesky_kernel, lucid__lu_kernel;         /* kernel_linalg.c */
-lucid__kernel_fn lucid__solve_kernel, lucid__triangular_solve_kernel;
+lucid__kernel_fn lucid__solve_kernel, lucid__inv_kernel, lucid__triangular_solve_kernel;
 
 #endif

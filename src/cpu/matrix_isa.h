@@ -50,8 +50,9 @@ typedef struct lucid__lanes {
     const void *a[LUCID__MAX_LANES], *b[LUCID__MAX_LANES];
     int64_t a_row, a_col, b_row, b_col;
     bool upper, unit; /* triangular_solve: which triangle of a, ones on its diagonal */
-    void *out[3][LUCID__MAX_LANES]; /* the outputs of the primitive, row-major */
-    void *scratch;                  /* lucid__lanes_scratch bytes */
+    bool b_is_one;    /* solve: for the inverse */
+    void *out[3];     /* of the first matrix; the others follow, row-major; NULL: not wanted */
+    void *scratch;    /* lucid__lanes_scratch bytes */
 } lucid__lanes;
 
 typedef void lucid__lanes_fn(const lucid__lanes *w);

@@ -15,73 +15,150 @@ enum { NAME(FEW) = LANES / 4 }; /* matrices that are not worth the lanes */
 
 /* ---- moving in and out ------------------------------------------------------------------------ */
 
-/* BLOCK elements of BLOCK lanes change places between rows of the one and columns of the other:
- * from[l][e] becomes to[e][l], rows so far apart. */
+/* BLOCK neighbours of all lanes change places: elements at[l][0 .. BLOCK) become rows of lanes that
+ * are `step` apart, and back. Pieces of 16 bytes make vectors as wide as there are, which are then
+ * transposed inside of each 16 bytes, so that memory is read and written by whole vectors. */
 #if HAS_SHUFFLE
-enum { NAME(BLOCK) = 16 / sizeof(T) };
+enum {
+    NAME(BLOCK) = 16 / sizeof(T),
+    NAME(WIDE) = VECTOR_BYTES / sizeof(T),
+};
+typedef NAME(WIDE_VECTOR) NAME(wide);
 
-static inline void NAME(turn)(const T *const *from, T *const *to)
+static inline NAME(wide) NAME(gather)(const T *const *at)
 {
-    typedef NAME(v16) vec;
-    const vec a = *(const vec *)from[0], b = *(const vec *)from[1];
-#if LANES == 16
-    const vec c = *(const vec *)from[2], d = *(const vec *)from[3];
-    const vec ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    const vec ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const vec cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    const vec cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(vec *)to[0] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(vec *)to[1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *(vec *)to[2] = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
-    *(vec *)to[3] = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+    typedef NAME(v16) v16;
+#define PIECE(q) (*(const v16 *)at[(q)*NAME(BLOCK)])
+#if VECTOR_BYTES == 16
+    return PIECE(0);
 #else
-    *(vec *)to[0] = __builtin_shufflevector(a, b, 0, 2);
-    *(vec *)to[1] = __builtin_shufflevector(a, b, 1, 3);
+    const NAME(v32) low = __builtin_shufflevector(PIECE(0), PIECE(1), COUNT_TO_32);
+#if VECTOR_BYTES == 32
+    return low;
+#else
+    const NAME(v32) high = __builtin_shufflevector(PIECE(2), PIECE(3), COUNT_TO_32);
+    return __builtin_shufflevector(low, high, COUNT_TO_64);
 #endif
+#endif
+#undef PIECE
+}
+
+static inline void NAME(scatter)(NAME(wide) x, T *const *at)
+{
+    typedef NAME(v16) v16;
+    *(v16 *)at[0] = __builtin_shufflevector(x, x, PIECE_OF(0));
+#if VECTOR_BYTES >= 32
+    *(v16 *)at[NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(1));
+#endif
+#if VECTOR_BYTES >= 64
+    *(v16 *)at[2 * NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(2));
+    *(v16 *)at[3 * NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(3));
+#endif
+}
+
+static inline void NAME(transpose)(NAME(wide) * x)
+{
+    enum { N = NAME(WIDE) };
+    const NAME(wide) a = x[0], b = x[1];
+#if LANES == 16
+    const NAME(wide) c = x[2], d = x[3];
+    const NAME(wide) ab = __builtin_shufflevector(a, b, EACH_PIECE(LOW_OF_4));
+    const NAME(wide) ab2 = __builtin_shufflevector(a, b, EACH_PIECE(HIGH_OF_4));
+    const NAME(wide) cd = __builtin_shufflevector(c, d, EACH_PIECE(LOW_OF_4));
+    const NAME(wide) cd2 = __builtin_shufflevector(c, d, EACH_PIECE(HIGH_OF_4));
+    x[0] = __builtin_shufflevector(ab, cd, EACH_PIECE(LOW_HALVES));
+    x[1] = __builtin_shufflevector(ab, cd, EACH_PIECE(HIGH_HALVES));
+    x[2] = __builtin_shufflevector(ab2, cd2, EACH_PIECE(LOW_HALVES));
+    x[3] = __builtin_shufflevector(ab2, cd2, EACH_PIECE(HIGH_HALVES));
+#else
+    x[0] = __builtin_shufflevector(a, b, EACH_PIECE(LOW_OF_2));
+    x[1] = __builtin_shufflevector(a, b, EACH_PIECE(HIGH_OF_2));
+#endif
+}
+
+static inline void NAME(turn_in)(const T *const *from, int64_t e, T *to, int64_t step)
+{
+    for (int l = 0; l < LANES; l += NAME(WIDE)) {
+        NAME(wide) x[NAME(BLOCK)];
+        for (int b = 0; b < NAME(BLOCK); b++) {
+            const T *at[VECTOR_BYTES];
+            for (int q = 0; q < NAME(WIDE); q += NAME(BLOCK))
+                at[q] = from[l + q + b] + e;
+            x[b] = NAME(gather)(at);
+        }
+        NAME(transpose)(x);
+        for (int b = 0; b < NAME(BLOCK); b++)
+            *(NAME(wide) *)(to + b * step + l) = x[b];
+    }
+}
+
+static inline void NAME(turn_out)(const T *from, int64_t step, T *const *to, int64_t e)
+{
+    for (int l = 0; l < LANES; l += NAME(WIDE)) {
+        NAME(wide) x[NAME(BLOCK)];
+        for (int b = 0; b < NAME(BLOCK); b++)
+            x[b] = *(const NAME(wide) *)(from + b * step + l);
+        NAME(transpose)(x);
+        for (int b = 0; b < NAME(BLOCK); b++) {
+            T *at[VECTOR_BYTES];
+            for (int q = 0; q < NAME(WIDE); q += NAME(BLOCK))
+                at[q] = to[l + q + b] + e;
+            NAME(scatter)(x[b], at);
+        }
+    }
 }
 #else
 enum { NAME(BLOCK) = 1 };
 
-static inline void NAME(turn)(const T *const *from, T *const *to)
+static inline void NAME(turn_in)(const T *const *from, int64_t e, T *to, int64_t step)
 {
-    *to[0] = *from[0];
+    (void)step;
+    LANE to[l] = from[l][e];
+}
+
+static inline void NAME(turn_out)(const T *from, int64_t step, T *const *to, int64_t e)
+{
+    (void)step;
+    LANE to[l][e] = from[l];
 }
 #endif
 
-/* n neighbours of every lane, from or to the places `at`. */
-static void NAME(spread)(T *lanes, int64_t n, const T *const *at)
+/* n neighbours of every lane, from or to the places `at`; rows of lanes `step` apart. What is left
+ * over at the end overlaps the block before it. */
+static void NAME(spread)(T *lanes, int64_t step, int64_t n, const T *const *at)
 {
+    enum { BLOCK = NAME(BLOCK) };
     int64_t e = 0;
-    for (; e + NAME(BLOCK) <= n; e += NAME(BLOCK))
-        for (int l = 0; l < LANES; l += NAME(BLOCK)) {
-            const T *from[NAME(BLOCK)];
-            T *to[NAME(BLOCK)];
-            for (int b = 0; b < NAME(BLOCK); b++) {
-                from[b] = at[l + b] + e;
-                to[b] = lanes + (e + b) * LANES + l;
-            }
-            NAME(turn)(from, to);
-        }
-    for (; e < n; e++)
-        LANE lanes[e * LANES + l] = at[l][e];
+    for (; e + BLOCK <= n; e += BLOCK)
+        NAME(turn_in)(at, e, lanes + e * step, step);
+    if (e < n && n >= BLOCK)
+        NAME(turn_in)(at, n - BLOCK, lanes + (n - BLOCK) * step, step);
+    for (; e < n && n < BLOCK; e++)
+        LANE lanes[e * step + l] = at[l][e];
 }
 
 static void NAME(collect)(const T *lanes, int64_t n, int count, T *const *at)
 {
+    enum { BLOCK = NAME(BLOCK) };
     int64_t e = 0;
-    for (; count == LANES && e + NAME(BLOCK) <= n; e += NAME(BLOCK))
-        for (int l = 0; l < LANES; l += NAME(BLOCK)) {
-            const T *from[NAME(BLOCK)];
-            T *to[NAME(BLOCK)];
-            for (int b = 0; b < NAME(BLOCK); b++) {
-                from[b] = lanes + (e + b) * LANES + l;
-                to[b] = at[l + b] + e;
-            }
-            NAME(turn)(from, to);
-        }
+    for (; count == LANES && e + BLOCK <= n; e += BLOCK)
+        NAME(turn_out)(lanes + e * LANES, LANES, at, e);
+    if (count == LANES && e < n && n >= BLOCK) {
+        NAME(turn_out)(lanes + (n - BLOCK) * LANES, LANES, at, n - BLOCK);
+        return;
+    }
     for (; e < n; e++)
         for (int l = 0; l < count; l++)
             at[l][e] = lanes[e * LANES + l];
+}
+
+/* Whether the lanes lie next to each other in memory. */
+static inline bool NAME(side_by_side)(int count, const void *const *at)
+{
+    bool yes = count == LANES;
+    for (int l = 1; l < LANES; l++)
+        yes &= (const T *)at[l] == (const T *)at[0] + l;
+    return yes;
 }
 
 /* Lanes without a matrix of their own repeat the first one. */
@@ -90,33 +167,55 @@ static void NAME(load)(T *restrict to, int64_t rows, int64_t cols, int count,
 {
     const T *at[LANES];
     LANE at[l] = (const T *)from[l < count ? l : 0] + first_col * col;
-    if (col == 1 && row == cols) {
+    int64_t step = LANES, across = cols * LANES;
+    if (NAME(side_by_side)(count, from)) {
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < cols; j++)
+                LANE to[i * across + j * step + l] = at[0][i * row + j * col + l];
+        return;
+    }
+    if (col != 1 && (row == 1 || cols == 1)) { /* by columns */
+        int64_t t = rows;
+        rows = cols, cols = t;
+        t = row, row = col, col = t;
+        step = across, across = LANES;
+    } else if (col == 1 && row == cols) {
         cols *= rows;
         rows = 1;
     }
     for (int64_t i = 0; i < rows; i++) {
         if (col == 1)
-            NAME(spread)(ELEMENT(to, cols, i, 0), cols, at);
+            NAME(spread)(to + i * across, step, cols, at);
         for (int64_t j = 0; col != 1 && j < cols; j++)
-            LANE ELEMENT(to, cols, i, j)[l] = at[l][j * col];
+            LANE to[i * across + j * step + l] = at[l][j * col];
         LANE at[l] += row;
     }
 }
 
-/* Into row-major matrices with rows `row` apart, from column first_col on. */
-static void NAME(store)(const T *restrict from, int64_t rows, int64_t cols, int count,
-                        void *const *to, int64_t row, int64_t first_col)
+/* Into row-major matrices `apart` elements apart, with rows `row` apart, from column first_col on. */
+static void NAME(store)(const T *restrict from, int64_t rows, int64_t cols, int count, void *to,
+                        int64_t apart, int64_t row, int64_t first_col)
 {
     T *at[LANES];
-    LANE at[l] = (T *)to[l < count ? l : 0] + first_col;
+    LANE at[l] = (T *)to + (l < count ? l : 0) * apart + first_col;
     if (row == cols) {
         cols *= rows;
         rows = 1;
+    }
+    if (apart == 1 && cols == 1 && count == LANES) {
+        LANE at[0][l] = from[l];
+        return;
     }
     for (int64_t i = 0; i < rows; i++) {
         NAME(collect)(ELEMENT(from, cols, i, 0), cols, count, at);
         LANE at[l] += row;
     }
+}
+
+/* Output k of matrix l, which has `per` elements there. */
+static inline T *NAME(output)(const lucid__lanes *w, int k, int l, int64_t per)
+{
+    return (T *)w->out[k] + l * per;
 }
 
 /* One matrix into row-major order, its rows in the order of perm unless that is NULL. */
@@ -191,8 +290,9 @@ static void NAME(cholesky)(const lucid__lanes *w)
     const int64_t n = w->n;
     if (w->count <= NAME(FEW)) {
         for (int l = 0; l < w->count; l++) {
-            NAME(copy)(w->out[0][l], n, n, w->a[l], w->a_row, w->a_col, NULL);
-            NAME(cholesky_alone)(n, w->out[0][l]);
+            T *to = NAME(output)(w, 0, l, n * n);
+            NAME(copy)(to, n, n, w->a[l], w->a_row, w->a_col, NULL);
+            NAME(cholesky_alone)(n, to);
         }
         return;
     }
@@ -219,7 +319,7 @@ static void NAME(cholesky)(const lucid__lanes *w)
             else
                 LANE x[l] *= one[l];
         }
-    NAME(store)(a, n, n, w->count, w->out[0], n, 0);
+    NAME(store)(a, n, n, w->count, w->out[0], n * n, n, 0);
 }
 
 /* ---- lu ------------------------------------------------------------------------------------ */
@@ -269,44 +369,55 @@ static int NAME(factor_alone)(int64_t n, T *a, int64_t *perm)
     return sign;
 }
 
-/* Exchanges row j with row p[l] in each lane. */
-static void NAME(exchange)(T *restrict a, INDEX *restrict perm, int64_t n, int64_t j,
-                           const INDEX *restrict p)
+/* Up to here, looking at every row costs less than leaving the vectors. */
+enum { NAME(SMALL) = 8 };
+
+/* Where `here`, the rows x and y of `cols` elements change places. */
+static inline void NAME(exchange_rows)(const INDEX *restrict here, T *restrict x, T *restrict y,
+                                       int64_t cols)
 {
-    enum { SMALL = 8 }; /* up to here, looking at every row costs less than leaving the vectors */
-    if (n > SMALL) {
+    for (int64_t c = 0; c < cols; c++, x += LANES, y += LANES) {
+        T t[LANES];
+        LANE t[l] = x[l];
+        LANE x[l] = here[l] ? y[l] : x[l];
+        LANE y[l] = here[l] ? t[l] : y[l];
+    }
+}
+
+/* Exchanges row j with row p[l] in each lane; so too of x (n, k), whose rows go along. */
+static void NAME(exchange)(T *restrict a, INDEX *restrict perm, int64_t n, int64_t j,
+                           const INDEX *restrict p, T *restrict x, int64_t k)
+{
+    if (n > NAME(SMALL)) {
         for (int l = 0; l < LANES; l++) {
             if (p[l] == (INDEX)j)
                 continue;
             for (int64_t c = 0; c < n; c++) {
-                T *x = ELEMENT(a, n, j, c) + l, *y = ELEMENT(a, n, (int64_t)p[l], c) + l, t = *x;
-                *x = *y;
-                *y = t;
+                T *u = ELEMENT(a, n, j, c) + l, *v = ELEMENT(a, n, (int64_t)p[l], c) + l, t = *u;
+                *u = *v;
+                *v = t;
             }
-            INDEX *x = perm + j * LANES + l, *y = perm + (int64_t)p[l] * LANES + l, t = *x;
-            *x = *y;
-            *y = t;
+            INDEX *u = perm + j * LANES + l, *v = perm + (int64_t)p[l] * LANES + l, t = *u;
+            *u = *v;
+            *v = t;
         }
         return;
     }
     for (int64_t i = j + 1; i < n; i++) {
-        INDEX here[LANES], *pi = perm + i * LANES, *pj = perm + j * LANES;
+        INDEX here[LANES], t[LANES], *pi = perm + i * LANES, *pj = perm + j * LANES;
         LANE here[l] = p[l] == (INDEX)i;
-        for (int64_t c = 0; c < n; c++) {
-            T *x = ELEMENT(a, n, j, c), *y = ELEMENT(a, n, i, c), t[LANES];
-            LANE t[l] = x[l];
-            LANE x[l] = here[l] ? y[l] : x[l];
-            LANE y[l] = here[l] ? t[l] : y[l];
-        }
-        INDEX t[LANES];
+        NAME(exchange_rows)(here, ELEMENT(a, n, j, 0), ELEMENT(a, n, i, 0), n);
+        NAME(exchange_rows)(here, ELEMENT(x, k, j, 0), ELEMENT(x, k, i, 0), k);
         LANE t[l] = pj[l];
         LANE pj[l] = here[l] ? pi[l] : pj[l];
         LANE pi[l] = here[l] ? t[l] : pi[l];
     }
 }
 
-/* Crout's order: column j from row j on, the exchange, then row j of U. */
-static void NAME(factor)(T *restrict a, INDEX *restrict perm, T *restrict sign, int64_t n)
+/* Crout's order: column j from row j on, the exchange, then row j of U. Up to SMALL the rows of x are
+ * exchanged too. */
+static void NAME(factor)(T *restrict a, INDEX *restrict perm, T *restrict sign, int64_t n,
+                         T *restrict x, int64_t k)
 {
     LANE sign[l] = 1;
     for (int64_t i = 0; i < n; i++)
@@ -320,12 +431,12 @@ static void NAME(factor)(T *restrict a, INDEX *restrict perm, T *restrict sign, 
         LANE best[l] = ABS(d[l]);
         LANE p[l] = (INDEX)j;
         for (int64_t i = j + 1; i < n; i++) {
-            const T *x = ELEMENT(a, n, i, j);
-            LANE p[l] = ABS(x[l]) > best[l] ? (INDEX)i : p[l];
-            LANE best[l] = ABS(x[l]) > best[l] ? ABS(x[l]) : best[l];
+            const T *y = ELEMENT(a, n, i, j);
+            LANE p[l] = ABS(y[l]) > best[l] ? (INDEX)i : p[l];
+            LANE best[l] = ABS(y[l]) > best[l] ? ABS(y[l]) : best[l];
         }
         LANE sign[l] = p[l] == (INDEX)j ? sign[l] : -sign[l];
-        NAME(exchange)(a, perm, n, j, p);
+        NAME(exchange)(a, perm, n, j, p, x, k);
         for (int64_t i = j + 1; i < n; i++) {
             T *f = ELEMENT(a, n, i, j);
             LANE f[l] = d[l] == 0 ? f[l] : f[l] / d[l];
@@ -336,31 +447,39 @@ static void NAME(factor)(T *restrict a, INDEX *restrict perm, T *restrict sign, 
     }
 }
 
-static void NAME(store_perm)(const INDEX *perm, int64_t n, int count, void *const *to)
+static void NAME(store_perm)(const INDEX *perm, int64_t n, int count, int64_t *to)
 {
     for (int l = 0; l < count; l++)
         for (int64_t i = 0; i < n; i++)
-            ((int64_t *)to[l])[i] = (int64_t)perm[i * LANES + l];
+            to[l * n + i] = (int64_t)perm[i * LANES + l];
 }
 
+/* The outputs of lu; what is NULL among the last two is not wanted. */
 static void NAME(lu)(const lucid__lanes *w)
 {
     const int64_t n = w->n;
+    T *signs = w->out[2];
     if (w->count <= NAME(FEW)) {
         for (int l = 0; l < w->count; l++) {
-            NAME(copy)(w->out[0][l], n, n, w->a[l], w->a_row, w->a_col, NULL);
-            *(T *)w->out[2][l] = (T)NAME(factor_alone)(n, w->out[0][l], w->out[1][l]);
+            int64_t unwanted[MAX_N];
+            T *lu = NAME(output)(w, 0, l, n * n);
+            NAME(copy)(lu, n, n, w->a[l], w->a_row, w->a_col, NULL);
+            int sign =
+                NAME(factor_alone)(n, lu, w->out[1] ? (int64_t *)w->out[1] + l * n : unwanted);
+            if (signs)
+                signs[l] = (T)sign;
         }
         return;
     }
-    T *a = w->scratch, sign[LANES];
+    T *a = w->scratch, sign[LANES], no_columns[1];
     INDEX *perm = (INDEX *)(a + n * n * LANES);
     NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
-    NAME(factor)(a, perm, sign, n);
-    NAME(store)(a, n, n, w->count, w->out[0], n, 0);
-    NAME(store_perm)(perm, n, w->count, w->out[1]);
-    for (int l = 0; l < w->count; l++)
-        *(T *)w->out[2][l] = sign[l];
+    NAME(factor)(a, perm, sign, n, no_columns, 0);
+    NAME(store)(a, n, n, w->count, w->out[0], n * n, n, 0);
+    if (w->out[1])
+        NAME(store_perm)(perm, n, w->count, w->out[1]);
+    for (int l = 0; signs && l < w->count; l++)
+        signs[l] = sign[l];
 }
 
 /* ---- substitution --------------------------------------------------------------------------- */
@@ -409,9 +528,9 @@ static void NAME(triangular_solve)(const lucid__lanes *w)
     const int64_t n = w->n;
     if (w->count <= NAME(FEW)) {
         for (int l = 0; l < w->count; l++) {
-            NAME(copy)(w->out[0][l], n, w->k, w->b[l], w->b_row, w->b_col, NULL);
-            NAME(substitute)
-            (n, w->k, w->a[l], w->a_row, w->a_col, w->upper, w->unit, w->out[0][l], w->k);
+            T *x = NAME(output)(w, 0, l, n * w->k);
+            NAME(copy)(x, n, w->k, w->b[l], w->b_row, w->b_col, NULL);
+            NAME(substitute)(n, w->k, w->a[l], w->a_row, w->a_col, w->upper, w->unit, x, w->k);
         }
         return;
     }
@@ -421,42 +540,72 @@ static void NAME(triangular_solve)(const lucid__lanes *w)
         int64_t k = w->k - first < NAME(COLUMNS) ? w->k - first : NAME(COLUMNS);
         NAME(load)(x, n, k, w->count, w->b, w->b_row, w->b_col, first);
         NAME(substitute_lanes)(a, n, k, w->upper, w->unit, x);
-        NAME(store)(x, n, k, w->count, w->out[0], w->k, first);
+        NAME(store)(x, n, k, w->count, w->out[0], n * w->k, w->k, first);
     }
 }
 
+/* Columns first .. first + k - 1 of the right-hand sides, rows in the order of perm. */
+static void NAME(load_permuted)(const lucid__lanes *w, const INDEX *perm, int64_t first, int64_t k,
+                                T *x)
+{
+    const int64_t n = w->n;
+    for (int l = 0; w->b_is_one == false && l < LANES; l++) {
+        const T *b = (const T *)w->b[l < w->count ? l : 0] + first * w->b_col;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t c = 0; c < k; c++)
+                x[(i * k + c) * LANES + l] =
+                    b[(int64_t)perm[i * LANES + l] * w->b_row + c * w->b_col];
+    }
+    for (int64_t i = 0; w->b_is_one && i < n; i++)
+        for (int64_t c = 0; c < k; c++)
+            LANE ELEMENT(x, k, i, c)[l] = perm[i * LANES + l] == (INDEX)(first + c) ? 1 : 0;
+}
+
+static void NAME(solve_alone)(const lucid__lanes *w, int l)
+{
+    const int64_t n = w->n, k = w->k;
+    int64_t own_perm[MAX_N], *perm = w->out[2] ? (int64_t *)w->out[2] + l * n : own_perm;
+    T *x = NAME(output)(w, 0, l, n * k);
+    T *lu = w->out[1] ? NAME(output)(w, 1, l, n * n) : w->scratch;
+    NAME(copy)(lu, n, n, w->a[l], w->a_row, w->a_col, NULL);
+    (void)NAME(factor_alone)(n, lu, perm);
+    if (w->b_is_one)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t c = 0; c < k; c++)
+                x[i * k + c] = perm[i] == c ? 1 : 0;
+    else
+        NAME(copy)(x, n, k, w->b[l], w->b_row, w->b_col, perm);
+    NAME(substitute)(n, k, lu, n, 1, false, true, x, k);
+    NAME(substitute)(n, k, lu, n, 1, true, false, x, k);
+}
+
+/* The outputs of solve; what is NULL among the last two is not wanted. */
 static void NAME(solve)(const lucid__lanes *w)
 {
     const int64_t n = w->n;
     if (w->count <= NAME(FEW)) {
-        for (int l = 0; l < w->count; l++) {
-            T *x = w->out[0][l], *lu = w->out[1][l];
-            NAME(copy)(lu, n, n, w->a[l], w->a_row, w->a_col, NULL);
-            (void)NAME(factor_alone)(n, lu, w->out[2][l]);
-            NAME(copy)(x, n, w->k, w->b[l], w->b_row, w->b_col, w->out[2][l]);
-            NAME(substitute)(n, w->k, lu, n, 1, false, true, x, w->k);
-            NAME(substitute)(n, w->k, lu, n, 1, true, false, x, w->k);
-        }
+        for (int l = 0; l < w->count; l++)
+            NAME(solve_alone)(w, l);
         return;
     }
     T *a = w->scratch, sign[LANES], *x = a + n * n * LANES;
     INDEX *perm = (INDEX *)(x + n * NAME(COLUMNS) * LANES);
+    const bool along = n <= NAME(SMALL) && w->k <= NAME(COLUMNS) && !w->b_is_one;
     NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
-    NAME(factor)(a, perm, sign, n);
-    NAME(store)(a, n, n, w->count, w->out[1], n, 0);
-    NAME(store_perm)(perm, n, w->count, w->out[2]);
+    if (along)
+        NAME(load)(x, n, w->k, w->count, w->b, w->b_row, w->b_col, 0);
+    NAME(factor)(a, perm, sign, n, x, along ? w->k : 0);
+    if (w->out[1])
+        NAME(store)(a, n, n, w->count, w->out[1], n * n, n, 0);
+    if (w->out[2])
+        NAME(store_perm)(perm, n, w->count, w->out[2]);
     for (int64_t first = 0; first < w->k; first += NAME(COLUMNS)) {
         int64_t k = w->k - first < NAME(COLUMNS) ? w->k - first : NAME(COLUMNS);
-        for (int l = 0; l < LANES; l++) {
-            const T *b = (const T *)w->b[l < w->count ? l : 0] + first * w->b_col;
-            for (int64_t i = 0; i < n; i++)
-                for (int64_t c = 0; c < k; c++)
-                    ELEMENT(x, k, i, c)
-            [l] = b[(int64_t)perm[i * LANES + l] * w->b_row + c * w->b_col];
-        }
+        if (!along)
+            NAME(load_permuted)(w, perm, first, k, x);
         NAME(substitute_lanes)(a, n, k, false, true, x);
         NAME(substitute_lanes)(a, n, k, true, false, x);
-        NAME(store)(x, n, k, w->count, w->out[0], w->k, first);
+        NAME(store)(x, n, k, w->count, w->out[0], n * w->k, w->k, first);
     }
 }
 

@@ -19,7 +19,8 @@ typedef struct lucid__kernel_args {
     const int64_t *params;
     int nparams, nin;
     const lucid__view *in;  /* strided in any way, negative and zero strides included */
-    const lucid__view *out; /* row-major, uninitialised, not overlapping any input */
+    const lucid__view *out; /* row-major, uninitialised, not overlapping any input; data NULL: an
+                             * optional output that nobody reads */
     char *error;            /* where to say what went wrong, on anything but LUCID_OK */
     size_t error_size;
 } lucid__kernel_args;
@@ -29,6 +30,7 @@ typedef lucid_status lucid__kernel_fn(const lucid__kernel_args *args);
 typedef struct lucid__kernel {
     lucid__kernel_fn *run; /* NULL: the backend has none */
     uint32_t contiguous;   /* bit i: input i (31: all later ones) must come row-major */
+    uint32_t optional;     /* bit k: output k need not be computed when nobody reads it */
 } lucid__kernel;
 
 typedef struct lucid__backend {

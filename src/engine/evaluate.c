@@ -40,7 +40,8 @@ typedef struct run {
 static lucid__view view_of(const run *r, const lucid__location *l)
 {
     lucid__view v = {.dtype = l->aval.dtype, .shape = l->aval.shape};
-    v.data = (char *)r->slots[l->slot] + l->offset * (int64_t)lucid_dtype_size(l->aval.dtype);
+    if (!r->plan->slots[l->slot].left_out)
+        v.data = (char *)r->slots[l->slot] + l->offset * (int64_t)lucid_dtype_size(l->aval.dtype);
     memcpy(v.stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *v.stride);
     return v;
 }
@@ -123,6 +124,8 @@ static bool run_begin(lucid_scope *s, run *r, const lucid__structure *st)
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++, slot++) {
             const lucid__output *out = &st->leaves[i]->out[k];
+            if (!out->storage)
+                continue;
             char *data = out->storage->buffer->data;
             r->buffers[slot] = out->storage->buffer;
             if (data)
@@ -177,7 +180,7 @@ static void run_end(run *r)
     lucid__free(r->slots);
 }
 
-/* A node keeps all its storage or none. */
+/* A node keeps all its results or none. */
 static void forget_partial_results(const lucid__structure *st)
 {
     for (size_t i = 0; i < st->nnodes; i++)

@@ -33,7 +33,7 @@ static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places 
             if (!lucid__lower_alloc(l, &out->aval, at))
                 return false;
             for (int d = 0; d < out->aval.shape.ndim; d++)
-                at->stride[d] = out->storage->stride[d];
+                at->stride[d] = out->storage ? out->storage->stride[d] : 0;
         }
     return true;
 }
@@ -64,12 +64,14 @@ static bool list_results(lucid__plan *plan, const lucid__structure *st, const pl
 {
     int n = 0;
     for (size_t i = 0; i < st->nnodes; i++)
-        n += st->wanted[i] ? st->nodes[i]->nout : 0;
+        n += st->nodes[i]->nout;
     plan->results = lucid__arena_alloc(plan->arena, (size_t)n * sizeof *plan->results);
     if (!plan->results)
         return false;
     for (size_t i = 0; i < st->nnodes; i++)
-        for (int k = 0; st->wanted[i] && k < st->nodes[i]->nout; k++) {
+        for (int k = 0; k < st->nodes[i]->nout; k++) {
+            if (!(st->wanted[i] >> k & 1))
+                continue;
             lucid__plan_result *r = &plan->results[plan->nresults++];
             r->node = (int)i;
             r->out = k;
@@ -82,11 +84,25 @@ static void use_slot(lucid__plan *plan, int slot, int step, bool write)
 {
     if (write && plan->slots[slot].made_by < 0)
         plan->slots[slot].made_by = step;
+    plan->slots[slot].read |= !write;
     plan->slots[slot].last_used = step;
 }
 
+/* What a kernel need not compute, because nobody reads it, has no memory. */
+static void leave_out_unread(lucid__plan *plan, const lucid__backend *backend)
+{
+    for (int i = 0; i < plan->nsteps; i++) {
+        const lucid__step *step = &plan->steps[i];
+        for (int j = 0; j < step->nout; j++) {
+            lucid__slot *slot = &plan->slots[step->out[j].slot];
+            bool optional = backend->kernels[step->prim].optional >> j & 1;
+            slot->left_out = optional && !slot->read;
+        }
+    }
+}
+
 /* Which slots begin and end with each step. */
-static void link_slots(lucid__plan *plan)
+static void link_slots(lucid__plan *plan, const lucid__backend *backend)
 {
     for (int i = 0; i < plan->nsteps; i++) {
         lucid__step *step = &plan->steps[i];
@@ -102,10 +118,11 @@ static void link_slots(lucid__plan *plan)
             use_slot(plan, step->out[j].slot, i, true);
     }
     for (int i = 0; i < plan->nresults; i++)
-        plan->slots[plan->results[i].location.slot].last_used = plan->nsteps;
+        use_slot(plan, plan->results[i].location.slot, plan->nsteps, false);
+    leave_out_unread(plan, backend);
     for (int k = 0; k < plan->nslots; k++) {
         lucid__slot *slot = &plan->slots[k];
-        if (slot->made_by < 0) /* a leaf, or never in memory */
+        if (slot->made_by < 0 || slot->left_out) /* a leaf, or never in memory */
             continue;
         lucid__step *made_by = &plan->steps[slot->made_by];
         slot->next_made = made_by->first_made;
@@ -133,7 +150,7 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     }
     lucid__arena_free(scratch);
     if (ok) {
-        link_slots(plan);
+        link_slots(plan, backend);
         return plan;
     }
     lucid__out_of_memory(s); /* unless something else was recorded */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "prim/prim.h"
 
 /* A walk marks what it has met: base for "entered", base + 1 + k for leaf or node k when it has its
  * place. Leaves and nodes count separately. Every walk starts from a base above all earlier marks, so
@@ -81,20 +82,28 @@ size_t lucid__structure_index(const lucid__structure *st, const lucid__node *nod
     return lucid__node_is_ready(node) ? k : st->nleaves + k;
 }
 
-/* A node is wanted when it has more references than users in this structure. */
+/* An output is wanted when it has more readers than users in this structure. */
 static bool find_wanted(lucid__structure *st)
 {
-    int *users = lucid__calloc(st->nnodes, sizeof *users);
-    st->wanted = lucid__malloc(st->nnodes * sizeof *st->wanted);
+    typedef int per_output[LUCID__MAX_OUTPUTS];
+    per_output *users = lucid__calloc(st->nnodes, sizeof *users);
+    st->wanted = lucid__calloc(st->nnodes, sizeof *st->wanted);
     if (users && st->wanted) {
         for (size_t i = 0; i < st->nnodes; i++)
             for (int j = 0; j < st->nodes[i]->nin; j++) {
-                size_t k = lucid__structure_index(st, st->nodes[i]->in[j].node);
+                const lucid__edge *in = &st->nodes[i]->in[j];
+                size_t k = lucid__structure_index(st, in->node);
                 if (k >= st->nleaves)
-                    users[k - st->nleaves]++;
+                    users[k - st->nleaves][in->out]++;
             }
-        for (size_t i = 0; i < st->nnodes; i++)
-            st->wanted[i] = atomic_load(&st->nodes[i]->refs) > users[i];
+        for (size_t i = 0; i < st->nnodes; i++) {
+            lucid__node *node = st->nodes[i];
+            for (int k = 0; k < node->nout; k++) {
+                int readers = atomic_load(node->nout > 1 ? &node->out[k].readers : &node->refs);
+                if (readers > users[i][k])
+                    st->wanted[i] |= (uint8_t)(1 << k);
+            }
+        }
     }
     bool ok = users && st->wanted;
     lucid__free(users);
@@ -134,7 +143,10 @@ static bool write_words(lucid__structure *st)
         for (int k = 0; k < st->leaves[i]->nout; k++) {
             const lucid__output *out = &st->leaves[i]->out[k];
             w = write_aval(w, &out->aval);
-            memcpy(w, out->storage->stride, (size_t)out->aval.shape.ndim * sizeof *w);
+            if (out->storage)
+                memcpy(w, out->storage->stride, (size_t)out->aval.shape.ndim * sizeof *w);
+            else
+                memset(w, 0, (size_t)out->aval.shape.ndim * sizeof *w);
             w += out->aval.shape.ndim;
         }
     for (size_t i = 0; i < st->nnodes; i++) {

@@ -10,7 +10,7 @@
 typedef struct lucid__structure {
     lucid__node **leaves; /* ready */
     lucid__node **nodes;  /* pending, inputs before users */
-    bool *wanted;         /* per node: somebody else refers to it */
+    uint8_t *wanted;      /* per node, bit k: somebody else refers to output k */
     size_t nleaves, nnodes;
     int64_t base; /* of the marks of this walk */
     int64_t *words;

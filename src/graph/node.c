@@ -30,6 +30,7 @@ lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int
     for (int i = 0; i < nin; i++) {
         n->in[i] = in[i];
         lucid__ref(&in[i].node->refs);
+        lucid__node_add_reader(in[i].node, in[i].out);
         if (!lucid__node_is_ready(in[i].node) && in[i].node->depth >= n->depth)
             n->depth = in[i].node->depth + 1;
     }
@@ -72,7 +73,8 @@ static lucid__node *drop_inputs(lucid__node *n, lucid__node *dead)
 {
     for (int i = 0; i < n->nin; i++) {
         lucid__node *input = n->in[i].node;
-        if (input && lucid__unref(&input->refs)) {
+        lucid__node_drop_reader(input, n->in[i].out);
+        if (lucid__unref(&input->refs)) {
             input->mark = (int64_t)(intptr_t)dead;
             dead = input;
         }

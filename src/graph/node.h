@@ -27,7 +27,10 @@ typedef struct lucid__edge {
 
 typedef struct lucid__output {
     lucid__aval aval;
-    lucid__storage *storage; /* NULL while pending */
+    lucid__refs
+        readers; /* of nodes with several outputs: values and pending consumers of this one */
+    lucid__storage
+        *storage; /* NULL while pending; of a ready node: nobody can ask for this output */
 } lucid__output;
 
 struct lucid__node {
@@ -51,9 +54,22 @@ lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int
 lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
                                       const int64_t *stride);
 lucid__node *lucid__node_retain(lucid__node *n);
+/* Counts a value or a pending consumer of one output among several. */
+static inline void lucid__node_add_reader(lucid__node *n, int out)
+{
+    if (n->nout > 1)
+        lucid__ref(&n->out[out].readers);
+}
+
+static inline void lucid__node_drop_reader(lucid__node *n, int out)
+{
+    if (n->nout > 1)
+        (void)lucid__unref(&n->out[out].readers);
+}
+
 /* Iterative: a chain of any length is released in constant stack. */
 void lucid__node_release(lucid__node *n);
-/* Marks a node whose outputs all have storage as ready; nobody looks at its inputs from then on, and
+/* Marks a node as ready whose outputs have storage, all that somebody can ask for; nobody looks at its inputs from then on, and
  * whoever made it ready lets go of them. */
 void lucid__node_set_ready(lucid__node *n);
 void lucid__node_drop_inputs(lucid__node *n);

@@ -32,6 +32,7 @@ void lucid__value_release(lucid__value *v)
         return;
     switch ((lucid__value_kind)v->kind) {
     case LUCID__GRAPH:
+        lucid__node_drop_reader(v->node, v->out);
         lucid__node_release(v->node);
         break;
     case LUCID__DUAL:
@@ -55,6 +56,7 @@ lucid__value *lucid__value_new_graph(lucid__node *node, int out)
         lucid__node_release(node);
         return NULL;
     }
+    lucid__node_add_reader(node, out);
     v->aval = node->out[out].aval;
     v->node = node;
     v->out = out;

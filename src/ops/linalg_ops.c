@@ -129,15 +129,8 @@ lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b)
 
 lucid_tensor lucid_inv(lucid_scope *s, lucid_tensor a)
 {
-    lucid_scope t;
-    if (!lucid__enter(&t, s, "inv", a))
-        return EMPTY;
-    a = square(&t, "inv", a);
-    int64_t n = lucid_size(a, -1);
-    if (!lucid__ok(&t))
-        return lucid__leave(&t, EMPTY);
-    lucid_tensor one = lucid_cast(&t, lucid_eye(&t, n, n), lucid_dtype_of(a));
-    return lucid__leave(&t, apply(&t, "inv", LUCID__solve, a, one, NULL, 0));
+    a = square(s, "inv", a);
+    return lucid__ok(s) ? lucid__bind1(s, LUCID__inv, &a, 1, NULL, 0) : EMPTY;
 }
 
 /* Up to 3 x 3 as a polynomial of the elements, whose derivatives of any order are right at singular

@@ -1,4 +1,4 @@
-/* lu and solve: factorisation with partial pivoting, P A = L U. The factors come packed in one matrix,
+/* lu, solve and inv: factorisation with partial pivoting, P A = L U. The factors come packed in one matrix,
  * L below the diagonal (its own diagonal is ones), U on and above it; (P A)[i] = A[perm[i]]. */
 #include "prim/linalg_prims.h"
 
@@ -118,4 +118,41 @@ const lucid__rules lucid__rules_solve = {
     .samples = solve_samples,
     .doc = "Solves a x = b by LU with partial pivoting; also gives the factors. A singular matrix "
            "gives inf or NaN.",
+};
+
+/* ---- inv -------------------------------------------------------------------------------------- */
+
+static bool inv_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in, lucid__aval *out)
+{
+    (void)s, (void)c;
+    *out = *in;
+    return true;
+}
+
+/* d(a^-1) = -a^-1 da a^-1. */
+static void inv_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,
+                    const lucid_tensor *dx, lucid_tensor *dy)
+{
+    (void)c;
+    dy[0] = lucid_neg(s, lucid_matmul(s, lucid_matmul(s, y[0], dx[0]), y[0]));
+}
+
+static const lucid__sample inv_samples[] = {
+    {1, 0, {{LUCID_FLOAT64, "wellcond", {2, {4, 4}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT64, "wellcond", {3, {2, 3, 3}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT64, "wellcond", {2, {1, 1}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT64, "normal", {2, {0, 0}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT64, "normal", {3, {0, 2, 2}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT32, "wellcond", {2, {5, 5}}}}, {0}},
+    LUCID__END_OF_SAMPLES,
+};
+
+const lucid__rules lucid__rules_inv = {
+    .infer = inv_infer,
+    .jvp = inv_jvp,
+    .why_not = "it is not linear",
+    .samples = inv_samples,
+    .doc =
+        "The inverse of a square matrix, by LU with partial pivoting. A singular matrix gives inf "
+        "or NaN.",
 };

@@ -476,6 +476,12 @@ static void systems_of_nothing(void **state)
     has_shape(lucid_det(s, lucid_zeros(s, LUCID_SHAPE(0, 5, 5))), LUCID_SHAPE(0));
     has_shape(lucid_solve(s, lucid_eye(s, 3, 3), lucid_zeros(s, LUCID_SHAPE(3, 0))),
               LUCID_SHAPE(3, 0));
+    /* more of them than could be counted */
+    const lucid_shape many = LUCID_SHAPE(INT64_C(1) << 50, 0, 0);
+    lucid_tensor x = lucid_inv(s, lucid_cholesky(s, lucid_zeros(s, many)));
+    x = lucid_solve_triangular(s, x, lucid_solve(s, x, x), true, false);
+    has_shape(x, many);
+    assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
 }
 
 static void singular_and_nan(void **state)
@@ -495,6 +501,24 @@ static void singular_and_nan(void **state)
     assert_true(got[3] == sqrt(2) && isnan(got[4]) && isnan(got[7]) && got[8] == 2);
     got = elements(s, lucid_det(s, m));
     assert_true(got[0] == 4 && isnan(got[1]) && got[2] == 16);
+}
+
+/* The factors are outputs of solve; memory is taken for those that somebody can ask for. */
+static void factors_are_kept_only_for_derivatives(void **state)
+{
+    (void)state;
+    enum { N = 8, BATCH = 512 };
+    lucid_tensor a = matrices(1, BATCH, N), b = NUMBERS(2, BATCH, N);
+    assert_int_equal(lucid_eval(s, (const lucid_tensor[]){a, b}, 2), LUCID_OK);
+    uint64_t before = lucid_get_stats().bytes_live;
+    lucid_scope *child = lucid_scope_new(s);
+    lucid_tensor x = lucid_solve(child, a, b);
+    assert_int_equal(lucid_eval(child, &x, 1), LUCID_OK);
+    uint64_t grown = lucid_get_stats().bytes_live - before;
+    assert_true(grown >= BATCH * N * sizeof(double) && grown < BATCH * N * N * sizeof(double) / 2);
+    same_tensors(s, "solution", lucid_matmul(s, a, lucid_unsqueeze(s, x, -1)),
+                 lucid_unsqueeze(s, b, -1), 1e-10);
+    assert_int_equal(lucid_close(child), LUCID_OK);
 }
 
 static void systems_obey_the_laws(void **state)
@@ -604,6 +628,7 @@ int main(void)
         TEST(cholesky_and_det),
         TEST(systems_of_nothing),
         TEST(singular_and_nan),
+        TEST(factors_are_kept_only_for_derivatives),
         TEST(systems_obey_the_laws),
         TEST(det_at_singular_matrices),
         TEST(gradient_of_cholesky_is_symmetric),

@@ -503,6 +503,68 @@ static void solve_solves(void **unused)
             }
 }
 
+/* Well conditioned, and rows are exchanged. */
+static void check_inv(lucid_dtype dtype, int64_t batch, int64_t n)
+{
+    lucid__view a = matrices(dtype, batch, n, n), x = plain3(dtype, batch, n, n);
+    for (int64_t e = 0; e < batch; e++)
+        for (int64_t i = 0; i < n; i++)
+            put2(&a, e, i, (i + 1) % n, 2 + (double)n / 4);
+    run(lucid__inv_kernel, &a, 1, &x, NULL, 0);
+    for (int64_t e = 0; e < batch; e++)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < n; j += 1 + n / 20) {
+                double sum = 0;
+                for (int64_t c = 0; c < n; c++)
+                    sum += at2(&a, e, i, c) * at2(&x, e, c, j);
+                close_to(sum, i == j, dtype, n);
+            }
+    release();
+}
+
+static void inv_inverts(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < SYSTEM_SIZES; i++)
+        for (int64_t batch = 0; batch < 40; batch += 1 + system_sizes[i] / 4 + batch / 3) {
+            check_inv(LUCID_FLOAT32, batch, system_sizes[i]);
+            check_inv(LUCID_FLOAT64, batch, system_sizes[i]);
+        }
+}
+
+/* Outputs that nobody reads have no memory; the others are the same without them. */
+static void outputs_may_be_left_out(void **unused)
+{
+    (void)unused;
+    const int64_t sizes[] = {1, 3, 8, 9, 30, 40}, columns[] = {1, 20, 100};
+    for (int round = 0; round < 36; round++) {
+        int64_t n = sizes[round % 6], k = columns[round / 6 % 3], batch = round < 18 ? 21 : 2;
+        lucid_dtype dtype = round % 2 ? LUCID_FLOAT64 : LUCID_FLOAT32;
+        lucid__view in[2] = {plain3(dtype, batch, n, n), plain3(dtype, batch, n, k)}, out[2][3];
+        for (int t = 0; t < 2; t++) {
+            out[t][0] = plain3(dtype, batch, n, k);
+            out[t][1] = plain3(dtype, batch, n, n);
+            out[t][2] = tensor(LUCID_INT64, LUCID_SHAPE(batch, n), true);
+        }
+        size_t bytes = (size_t)(batch * n * k) * lucid_dtype_size(dtype);
+        run(lucid__solve_kernel, in, 2, out[0], NULL, 0);
+        out[1][1].data = out[1][2].data = NULL;
+        run(lucid__solve_kernel, in, 2, out[1], NULL, 0);
+        assert_memory_equal(out[0][0].data, out[1][0].data, bytes);
+        for (int t = 0; t < 2; t++) {
+            out[t][0] = plain3(dtype, batch, n, n);
+            out[t][1] = tensor(LUCID_INT64, LUCID_SHAPE(batch, n), true);
+            out[t][2] = tensor(dtype, LUCID_SHAPE(batch), true);
+        }
+        bytes = (size_t)(batch * n * n) * lucid_dtype_size(dtype);
+        run(lucid__lu_kernel, in, 1, out[0], NULL, 0);
+        out[1][1].data = out[1][2].data = NULL;
+        run(lucid__lu_kernel, in, 1, out[1], NULL, 0);
+        assert_memory_equal(out[0][0].data, out[1][0].data, bytes);
+        release();
+    }
+}
+
 static void check_triangular(lucid_dtype dtype, int64_t batch, int64_t n, int64_t k, int how)
 {
     bool upper = how & 1, transpose = how & 2, unit = how & 4;
@@ -636,6 +698,8 @@ int main(void)
         cmocka_unit_test(cholesky_of_others_is_nan_alone),
         cmocka_unit_test(lu_gives_the_factors),
         cmocka_unit_test(solve_solves),
+        cmocka_unit_test(inv_inverts),
+        cmocka_unit_test(outputs_may_be_left_out),
         cmocka_unit_test(triangular_solve_solves),
         cmocka_unit_test(company_changes_nothing),
         cmocka_unit_test(the_number_of_threads_changes_no_solution),
