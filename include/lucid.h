@@ -496,8 +496,28 @@ typedef struct lucid_vmap_options {
     lucid_randomness randomness;
     int64_t chunk_size; /* at most so many lanes at once; 0: all */
     lucid_strategy strategy;
+    const char *axis_name; /* for the collectives below; NULL: none */
 } lucid_vmap_options;
 LUCID_API lucid_fn lucid_vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options);
+
+/* Collectives: inside a function under lucid_vmap with axis_name "b", these join what its lanes hold.
+ *
+ *     y[0] = lucid_sub(s, x[0], lucid_pmean(s, x[0], "b"));         // one example, less the mean of all
+ *     lucid_fn centred = lucid_vmap(s, f, &(lucid_vmap_options){.axis_name = "b"});
+ *
+ * Of two vmaps with one name the inner one is meant. A derivative is that of the function of the whole
+ * batch: under lucid_vmap(lucid_grad(f)) lane b gets d (sum of all lanes' results) / d x_b. All lanes
+ * must run together: LUCID_RUNTIME_ERROR when chunk_size or the isolated strategy keeps them apart, or
+ * after they have parted; LUCID_VALUE_ERROR when no such axis is in scope. */
+LUCID_API lucid_tensor lucid_psum(lucid_scope *s, lucid_tensor x, const char *axis);
+LUCID_API lucid_tensor lucid_pmean(lucid_scope *s, lucid_tensor x, const char *axis);
+LUCID_API lucid_tensor lucid_pmax(lucid_scope *s, lucid_tensor x, const char *axis);
+LUCID_API lucid_tensor lucid_pmin(lucid_scope *s, lucid_tensor x, const char *axis);
+/* The x of all lanes, along a new dim. */
+LUCID_API lucid_tensor lucid_all_gather(lucid_scope *s, lucid_tensor x, const char *axis, int dim);
+/* Which lane this is, 0-d int64, and how many there are (-1 on error): whichever way the lanes run. */
+LUCID_API lucid_tensor lucid_axis_index(lucid_scope *s, const char *axis);
+LUCID_API int64_t lucid_axis_size(lucid_scope *s, const char *axis);
 
 typedef struct lucid_grad_options {
     lucid_ints argnums; /* which arguments; none given: the first */

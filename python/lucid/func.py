@@ -9,6 +9,9 @@ tensor([[2., 4.],
 """
 
 from lucid._lucid.func import (
+    all_gather,
+    axis_index,
+    axis_size,
     grad,
     grad_and_value,
     hessian,
@@ -16,11 +19,18 @@ from lucid._lucid.func import (
     jacrev,
     jvp,
     linearize,
+    pmax,
+    pmean,
+    pmin,
+    psum,
     vjp,
     vmap,
 )
 
 __all__ = [
+    "all_gather",
+    "axis_index",
+    "axis_size",
     "grad",
     "grad_and_value",
     "hessian",
@@ -28,6 +38,10 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "pmax",
+    "pmean",
+    "pmin",
+    "psum",
     "vjp",
     "vmap",
 ]

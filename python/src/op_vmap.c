@@ -5,11 +5,13 @@
 #include "run.h"
 
 #include <limits.h>
+#include <string.h>
 
 typedef struct vmap_options {
     lucid_randomness randomness;
     lucid_strategy strategy;
     int64_t chunk_size; /* 0: all at once; -1: "auto" */
+    char axis_name[];   /* empty: none */
 } vmap_options;
 
 enum { IN_DIMS, OUT_DIMS, PARAMETERS };
@@ -81,7 +83,32 @@ static PyObject *parameters_of(PyObject *func)
 
 static PyObject *call_vmap(const lucidpy_wrapper *w, PyObject *args, PyObject *keywords);
 
-/* (func, in_dims, out_dims, randomness, chunk_size, strategy). */
+/* The options with room for the name, which is a str that is not empty, or None. */
+static vmap_options *new_options(PyObject *axis_name)
+{
+    Py_ssize_t size = 0;
+    const char *text = "";
+    if (axis_name != Py_None) {
+        text = PyUnicode_Check(axis_name) ? PyUnicode_AsUTF8AndSize(axis_name, &size) : NULL;
+        if (text && (size == 0 || strlen(text) != (size_t)size))
+            text = NULL;
+        if (!text) {
+            if (!PyErr_Occurred())
+                PyErr_Format(PyUnicode_Check(axis_name) ? PyExc_ValueError : PyExc_TypeError,
+                             "vmap: axis_name must be a str that names the axis, or None, not %R",
+                             axis_name);
+            return NULL;
+        }
+    }
+    vmap_options *options = PyMem_Malloc(sizeof *options + (size_t)size + 1);
+    if (!options)
+        PyErr_NoMemory();
+    else
+        memcpy(options->axis_name, text, (size_t)size + 1);
+    return options;
+}
+
+/* (func, in_dims, out_dims, randomness, chunk_size, strategy, axis_name). */
 PyObject *lucidpy_op_vmap(lucidpy_call *c)
 {
     static const char *const randomness[] = {"error", "different", "same", NULL};
@@ -92,14 +119,12 @@ PyObject *lucidpy_op_vmap(lucidpy_call *c)
     if (strategy < 0 || !read_chunk_size(c->arg[4], &chunk_size) ||
         !check_dims("in_dims", c->arg[1]) || !check_dims("out_dims", c->arg[2]))
         return NULL;
-    vmap_options *options = PyMem_Malloc(sizeof *options);
+    vmap_options *options = new_options(c->arg[6]);
     if (!options)
-        return PyErr_NoMemory();
-    *options = (vmap_options){
-        .randomness = (lucid_randomness)(LUCID_RANDOMNESS_ERROR + chosen_randomness),
-        .strategy = (lucid_strategy)(LUCID_STRATEGY_AUTO + strategy),
-        .chunk_size = chunk_size,
-    };
+        return NULL;
+    options->randomness = (lucid_randomness)(LUCID_RANDOMNESS_ERROR + chosen_randomness);
+    options->strategy = (lucid_strategy)(LUCID_STRATEGY_AUTO + strategy);
+    options->chunk_size = chunk_size;
     lucidpy_wrapper *w = lucidpy_wrapper_new("vmap", c->arg[0], call_vmap, options);
     if (!w)
         return NULL;
@@ -265,13 +290,14 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
     }
     run->accept = accept;
     run->options = w;
-    lucid_fn f = lucid_vmap(s, lucidpy_run_fn(s, run),
-                            &(lucid_vmap_options){.in_dims = {dims, n},
-                                                  .randomness = options->randomness,
-                                                  .chunk_size = options->chunk_size < 0
-                                                                    ? choose_chunk_size(run)
+    lucid_fn f = lucid_vmap(
+        s, lucidpy_run_fn(s, run),
+        &(lucid_vmap_options){.in_dims = {dims, n},
+                              .randomness = options->randomness,
+                              .chunk_size = options->chunk_size < 0 ? choose_chunk_size(run)
                                                                     : options->chunk_size,
-                                                  .strategy = options->strategy});
+                              .strategy = options->strategy,
+                              .axis_name = options->axis_name[0] ? options->axis_name : NULL});
     size_t count;
     const lucid_tensor *ys = lucidpy_run_call(s, run, f, &count);
     return ys ? lucidpy_unflatten_tensors(s, &run->out, 0, ys) : NULL;

@@ -19,6 +19,7 @@ typedef enum lucid__family {
     LUCID__CONTRACTION,
     LUCID__INDEXING,
     LUCID__LINALG,
+    LUCID__COLLECTIVE,
     LUCID__FAMILY_COUNT,
 } lucid__family;
 

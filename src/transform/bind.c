@@ -66,6 +66,10 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         if (c->in[i].v->level > top)
             top = c->in[i].v->level;
     }
+    /* A collective is carried through what is inside the vmap whose lanes it joins. */
+    bool joins = prim->family == LUCID__COLLECTIVE && top <= (uint64_t)c->params[0];
+    if (joins)
+        top = (uint64_t)c->params[0];
     if (top == 0) {
         lucid__graph_apply(s, c, out);
         return;
@@ -77,7 +81,9 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     }
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    if (level->kind == LUCID__LEVEL_BATCH)
+    if (joins)
+        lucid__collective_apply(&child, level, c, out);
+    else if (level->kind == LUCID__LEVEL_BATCH)
         lucid__batch_apply(&child, level, c, out);
     else if (level->kind == LUCID__LEVEL_DUAL)
         lucid__dual_apply(&child, level, c, out);

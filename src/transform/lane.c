@@ -1,7 +1,5 @@
 #include "transform/lane.h"
 
-#include "transform/level.h"
-
 /* A vmap of the user's, whichever way it runs. */
 static bool is_visible(const lucid__level *l)
 {
@@ -15,9 +13,8 @@ static const lucid__level *visible_from(const lucid__level *l)
     return l;
 }
 
-/* The index of each lane at this level, among all its lanes: with chunks, those here start at
- * first. */
-static lucid_tensor index_at(lucid_scope *s, const lucid__level *l)
+/* With chunks, the lanes here start at first. */
+lucid_tensor lucid__lane_index(lucid_scope *s, const lucid__level *l)
 {
     if (l->kind == LUCID__LEVEL_LANE)
         return lucid_scalar_int(s, l->first);
@@ -38,7 +35,7 @@ static lucid_tensor fold(lucid_scope *s, const lucid__level *l)
     lucid_tensor outer = fold(s, l->below);
     if (l->randomness == LUCID_RANDOMNESS_SAME)
         return outer;
-    lucid_tensor index = index_at(s, l);
+    lucid_tensor index = lucid__lane_index(s, l);
     if (!outer.v)
         return index;
     return lucid_add(s, lucid_mul(s, outer, lucid_scalar_int(s, l->lanes)), index);

@@ -2,12 +2,15 @@
 #ifndef LUCID__LANE_H
 #define LUCID__LANE_H
 
-#include "lucid.h"
+#include "transform/level.h"
 
 /* A 0-d int64: the lane indices of the vmaps around us, folded outermost first (lane * lanes +
  * index) and leaving out those whose mode is "same"; 0 when there are none. Batched where they are.
  * The innermost vmap decides whether there may be random operations at all: `op` names this one in
  * the error. */
 lucid_tensor lucid__lane(lucid_scope *s, const char *op);
+
+/* The index of each lane at a BATCH or LANE level, among all its lanes: 0-d int64. */
+lucid_tensor lucid__lane_index(lucid_scope *s, const lucid__level *level);
 
 #endif

@@ -23,6 +23,7 @@ struct lucid__level {
     /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
     int64_t first, size, lanes;
     lucid_randomness randomness;
+    const char *name;           /* of the axis, for collectives; NULL: it has none */
     struct lucid__split *split; /* BATCH: the lanes may part (split.h); NULL: they may not */
     const int64_t *lane_ids;    /* which lanes are left; NULL: all, first and on */
 };
@@ -52,6 +53,9 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                        lucid_tensor *out);
 void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                        lucid_tensor *out);
+/* A collective over this level, applied to an input at most at it. */
+void lucid__collective_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                             lucid_tensor *out);
 
 /* A result x of a function that ran under `level`, checked not to come from a deeper, ended one. */
 bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid_tensor x);

@@ -29,7 +29,7 @@ bool lucid__split_next(lucid__split *split)
 
 /* One more answer for the run going on. The array may be shared with groups that wait, so it is copied,
  * never extended. */
-static bool record(lucid__split *split, lucid_tensor answer)
+bool lucid__split_record(lucid__split *split, lucid_tensor answer)
 {
     lucid__group *g = &split->now;
     lucid_tensor *answers = lucid_alloc(split->scope, (g->nanswers + 1) * sizeof *answers);
@@ -42,6 +42,14 @@ static bool record(lucid__split *split, lucid_tensor answer)
     g->answers = answers;
     g->nanswers++;
     split->asked = g->nanswers;
+    return true;
+}
+
+bool lucid__split_recall(lucid__split *split, lucid_tensor *x)
+{
+    if (split->asked == split->now.nanswers)
+        return false;
+    *x = split->now.answers[split->asked++];
     return true;
 }
 
@@ -208,8 +216,8 @@ static bool part(lucid_scope *s, lucid__level *level, const char *rows, const lu
         lucid__group *group = lucid_alloc(split->scope, sizeof *group);
         int64_t *lanes = lucid_alloc(split->scope, (size_t)size[g] * sizeof *lanes);
         if (!group || !lanes ||
-            !record(split,
-                    lucid_from_data(s, rows + (size_t)first[g] * bytes, aval->dtype, aval->shape)))
+            !lucid__split_record(split, lucid_from_data(s, rows + (size_t)first[g] * bytes,
+                                                        aval->dtype, aval->shape)))
             return false;
         for (int64_t i = 0; i < size[g]; i++)
             lanes[i] = lane_at(&before, at[g][i]);
@@ -220,8 +228,8 @@ static bool part(lucid_scope *s, lucid__level *level, const char *rows, const lu
         split->waiting = group;
     }
     split->now = before;
-    return record(split, lucid_from_data(s, rows + (size_t)first[largest] * bytes, aval->dtype,
-                                         aval->shape)) &&
+    return lucid__split_record(split, lucid_from_data(s, rows + (size_t)first[largest] * bytes,
+                                                      aval->dtype, aval->shape)) &&
            (distinct == 1 || narrow(level, at[largest], size[largest]));
 }
 
@@ -229,8 +237,9 @@ lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid__value 
                               const char *what)
 {
     lucid__split *split = level->split;
-    if (split->asked < split->now.nanswers)
-        return split->now.answers[split->asked++];
+    lucid_tensor answer;
+    if (lucid__split_recall(split, &answer))
+        return answer;
     if (level->size == 0)
         return lucid__error(s, LUCID_VALUE_ERROR, "%s: the batch is empty, so there is no answer",
                             what);

@@ -47,6 +47,11 @@ bool lucid__split_next(lucid__split *split);
 lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid__value *batch,
                               const char *what);
 
+/* What all lanes make together (a collective) is made once, while they are together, and stands on record
+ * among the answers: a later run that is still on the common way recalls it. */
+bool lucid__split_recall(lucid__split *split, lucid_tensor *x);
+bool lucid__split_record(lucid__split *split, lucid_tensor x); /* false: out of memory */
+
 /* Brings a batch value of this level to the lanes that are left, in place: nobody can need the others
  * again in this run. */
 void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__value *batch);

@@ -15,7 +15,7 @@ typedef struct vmap_self {
     lucid__fn *f;
     int *in_dims, *out_dims; /* NULL: 0 for all */
     size_t n_in, n_out;
-    lucid_vmap_options options;
+    lucid_vmap_options options; /* axis_name: a copy of its own */
     bool hidden;
 } vmap_self;
 
@@ -25,6 +25,7 @@ static void destroy(void *self)
     lucid__fn_release(v->f);
     lucid__free(v->in_dims);
     lucid__free(v->out_dims);
+    lucid__free((char *)(uintptr_t)v->options.axis_name);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -303,6 +304,7 @@ static lucid__level new_level(const vmap_call *call, lucid__level_kind kind, int
                           .size = size,
                           .lanes = call->lanes,
                           .randomness = call->self->options.randomness,
+                          .name = call->self->options.axis_name,
                           .hidden = call->self->hidden};
 }
 
@@ -395,6 +397,18 @@ static bool copy_dims(int **to, size_t *n, lucid_ints from)
     return true;
 }
 
+static bool copy_name(const char **name)
+{
+    if (!*name)
+        return true;
+    size_t bytes = strlen(*name) + 1;
+    char *copy = lucid__malloc(bytes);
+    if (copy)
+        memcpy(copy, *name, bytes);
+    *name = copy;
+    return copy != NULL;
+}
+
 lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options, bool hidden)
 {
     static const lucid_vmap_options defaults;
@@ -419,7 +433,8 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
         v->f = lucid__fn_retain(f.f);
         v->options = *options;
         v->hidden = hidden;
-        if (!copy_dims(&v->in_dims, &v->n_in, options->in_dims) ||
+        if (!copy_name(&v->options.axis_name) ||
+            !copy_dims(&v->in_dims, &v->n_in, options->in_dims) ||
             !copy_dims(&v->out_dims, &v->n_out, options->out_dims)) {
             lucid__fn_release(object);
             object = NULL;

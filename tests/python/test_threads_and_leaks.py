@@ -12,7 +12,7 @@ import pytest
 from support import close, numbers
 
 import lucid
-from lucid.func import grad, hessian, jacrev, jvp, linearize, vjp, vmap
+from lucid.func import axis_index, grad, hessian, jacrev, jvp, linearize, psum, vjp, vmap
 
 X = lucid.tensor(numbers(8, 3))
 RAW = numbers(100)
@@ -53,6 +53,9 @@ CALLS: dict[str, Callable[[], Any]] = {
     "isolated": lambda: vmap(square_sum, strategy="isolated")(X).tolist(),
     "diverging": lambda: vmap(lambda x: x.sum() if x[0] > 1 else x[1])(X).tolist(),
     "chunks": lambda: vmap(square_sum, chunk_size=3)(X).tolist(),
+    "collectives": lambda: vmap(
+        lambda x: psum({"x": x}, "b")["x"] + axis_index("b"), axis_name="b"
+    )(X),
     "structures": lambda: vmap(lambda d: {"a": (d["x"], [1.0, None])})({"x": X}),
     "jacrev": lambda: vmap(jacrev(lambda x: x**2))(X).tolist(),
     "hessian": lambda: hessian(square_sum)(X[0]).tolist(),

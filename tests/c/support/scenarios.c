@@ -57,6 +57,29 @@ static void mapping(lucid_scope *s, double *sum)
         take_sum(s, lucid_add(s, lucid_transpose(s, y[0], 0, 1), y[1]), sum);
 }
 
+static lucid_status joining_lane(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *parts)
+{
+    (void)nx, (void)ny;
+    lucid_tensor centred = lucid_sub(s, x[0], lucid_pmean(s, x[0], "b"));
+    lucid_tensor all = lucid_all_gather(s, lucid_square(s, centred), "b", 0);
+    y[0] = lucid_div(s, lucid_sum(s, lucid_mul(s, centred, lucid_pmax(s, x[0], "b")), LUCID_ALL),
+                     lucid_sum(s, all, LUCID_ALL));
+    if (parts && lucid_bool(s, lucid_gt(s, y[0], lucid_scalar(s, 0))))
+        y[0] = lucid_exp(s, y[0]);
+    return lucid_error(s);
+}
+
+static void joining(lucid_scope *s, double *sum)
+{
+    const lucid_vmap_options over_b = {.axis_name = "b"};
+    lucid_fn f = lucid_fn_new(s, joining_lane, 1, NULL),
+             parts = lucid_fn_new(s, joining_lane, 1, s);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3, 2));
+    take_sum(s, lucid_call1(s, lucid_vmap(s, lucid_grad(s, f, NULL), &over_b), x), sum);
+    take_sum(s, lucid_call1(s, lucid_vmap(s, parts, &over_b), x), sum);
+}
+
 static void mapping_in_chunks(lucid_scope *s, double *sum)
 {
     lucid_fn f = lucid_fn_new(s, rows, 1, NULL);
@@ -177,6 +200,7 @@ const scenario scenarios[] = {
     {"building", building},
     {"mapping", mapping},
     {"mapping in chunks", mapping_in_chunks},
+    {"joining lanes", joining},
     {"gradients", gradients},
     {"pullbacks", pullbacks},
     {"jacobians", jacobians},

@@ -50,6 +50,7 @@ void print_support_matrix(FILE *to)
                 "|---|---|---|---|---|---|\n",
                 to);
     for (int id = 0; id < LUCID__PRIM_COUNT; id++)
-        if (id != LUCID__constant)
+        if (id != LUCID__constant &&
+            lucid__prim_get((lucid__prim_id)id)->family != LUCID__COLLECTIVE)
             print_row(to, (lucid__prim_id)id);
 }
