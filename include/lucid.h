@@ -466,6 +466,12 @@ typedef lucid_status lucid_listing_function(lucid_scope *s, const lucid_tensor *
 LUCID_API lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function,
                                         void *user, void (*release)(void *user));
 
+/* What messages call the arguments and results of f: writes number i as text ("params.w"), cut to
+ * `size`. It runs only when there is something to say. Without one they are "argument 1", "result 0". A
+ * transform of f calls its arguments as f does. `user` must live as long as f. */
+typedef void lucid_naming(void *user, bool result, size_t i, char *to, size_t size);
+LUCID_API void lucid_fn_set_naming(lucid_fn f, lucid_naming *naming, void *user);
+
 #define LUCID_ARGS(...) (const lucid_tensor[]){__VA_ARGS__}, LUCID_COUNT_(lucid_tensor, __VA_ARGS__)
 LUCID_API lucid_status lucid_call(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                   lucid_tensor *y, size_t ny);

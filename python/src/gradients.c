@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "ops.h"
 #include "run.h"
+#include "tree_path.h"
 
 enum { MAX_ARGNUMS = 64 };
 
@@ -73,6 +74,7 @@ static bool take_arguments(call_state *c, PyObject *args)
     static const lucidpy_leaves leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
     lucidpy_tree *in = &c->run.in;
     Py_ssize_t n = PyTuple_Size(args);
+    const lucidpy_part whole = {.root = in->root};
     if (!check_argnums(c, n) || !lucidpy_tree_add_node(in, LUCIDPY_TUPLE, n, NULL))
         return false;
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -81,12 +83,16 @@ static bool take_arguments(call_state *c, PyObject *args)
         if (is_selected(c->options, n, i, &which)) {
             c->node[which] = in->node_count;
             c->leaf[which] = in->leaf_count;
-            if (!lucidpy_flatten(c->s, in, o, &leaves))
+            const lucidpy_part at = {.up = &whole, .index = i};
+            if (!lucidpy_flatten(c->s, in, &at, o, &leaves))
                 return false;
             if (in->leaf_count == c->leaf[which]) {
-                PyErr_Format(PyExc_TypeError,
-                             "%s: argument %zd holds no tensor to differentiate by", c->run.name,
-                             i);
+                PyObject *what = lucidpy_describe(o);
+                if (what)
+                    PyErr_Format(PyExc_TypeError,
+                                 "%s: args[%zd] holds no tensor to differentiate by; it is %U",
+                                 c->run.name, i, what);
+                Py_XDECREF(what);
                 return false;
             }
         } else {

@@ -5,6 +5,7 @@
 #include "number_protocol.h"
 #include "ops.h"
 #include "run.h"
+#include "tree_path.h"
 
 /* -- linear functions ------------------------------------------------------------------------- */
 
@@ -42,6 +43,53 @@ static bool copy_structure(lucidpy_tree *to, const lucidpy_tree *from)
     return ok;
 }
 
+static const lucidpy_leaves tangent_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
+
+/* Matches an object with a structure; xs receives its leaves. 1, 0: it does not match, -1. */
+static int match(lucid_scope *s, const lucidpy_tree *expected, const char *what, PyObject *o,
+                 lucid_tensor *xs)
+{
+    lucidpy_tree given;
+    lucidpy_tree_init(&given, what);
+    int matched = !lucidpy_flatten(s, &given, NULL, o, &tangent_leaves)
+                      ? -1
+                      : lucidpy_tree_match(expected, &given, xs);
+    lucidpy_tree_clear(&given);
+    return matched;
+}
+
+/* `given`: what has another structure than `expected`. */
+static bool no_match(lucid_scope *s, const char *name, const char *what, PyObject *given,
+                     const lucidpy_tree *expected)
+{
+    lucidpy_tree tree;
+    lucidpy_tree_init(&tree, what);
+    if (lucidpy_flatten(s, &tree, NULL, given, &tangent_leaves)) {
+        PyObject *is = lucidpy_structure_text(&tree), *wanted = lucidpy_structure_text(expected);
+        if (is && wanted)
+            PyErr_Format(PyExc_ValueError,
+                         "%s: the %s have the structure %U, expected that of the %s, %U (None "
+                         "stands for zeros)",
+                         name, what, is, expected->root, wanted);
+        Py_XDECREF(is);
+        Py_XDECREF(wanted);
+    }
+    lucidpy_tree_clear(&tree);
+    return false;
+}
+
+/* Cotangents are called by the results that they belong to, tangents by the primals. */
+static void name_leaf(void *user, bool result, size_t i, char *to, size_t size)
+{
+    const linear_object *l = user;
+    const lucidpy_tree *tree = l->backwards != result ? &l->output : &l->primals;
+    char path[160] = "";
+    lucidpy_write_leaf_path(tree, i, path, sizeof path);
+    if (*path)
+        PyOS_snprintf(to, size, "%s: the %s of %s", l->name,
+                      l->backwards != result ? "cotangent" : "tangent", path);
+}
+
 static PyObject *new_linear(const char *name, lucid_fn fn, bool backwards, const lucidpy_run *run,
                             const lucid_tensor *ys)
 {
@@ -53,8 +101,8 @@ static PyObject *new_linear(const char *name, lucid_fn fn, bool backwards, const
     self->name = name;
     self->fn = lucid_retain_fn(fn);
     self->backwards = backwards;
-    lucidpy_tree_init(&self->primals);
-    lucidpy_tree_init(&self->output);
+    lucidpy_tree_init(&self->primals, "primals");
+    lucidpy_tree_init(&self->output, "result");
     self->forms = PyMem_Calloc(n + 1, sizeof *self->forms);
     for (size_t i = 0; self->forms && i < n; i++)
         self->forms[i] = (form){lucid_shape_of(in[i]), lucid_dtype_of(in[i])};
@@ -64,28 +112,9 @@ static PyObject *new_linear(const char *name, lucid_fn fn, bool backwards, const
             PyErr_NoMemory();
         Py_CLEAR(self);
     }
+    if (self)
+        lucid_fn_set_naming(fn, name_leaf, self);
     return (PyObject *)self;
-}
-
-static const lucidpy_leaves tangent_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
-
-/* Matches an object with a structure; xs receives its leaves. 1, 0: it does not match, -1. */
-static int match(lucid_scope *s, const lucidpy_tree *expected, PyObject *o, lucid_tensor *xs)
-{
-    lucidpy_tree given;
-    lucidpy_tree_init(&given);
-    int matched = !lucidpy_flatten(s, &given, o, &tangent_leaves)
-                      ? -1
-                      : lucidpy_tree_match(expected, &given, xs);
-    lucidpy_tree_clear(&given);
-    return matched;
-}
-
-static bool no_match(const char *name, const char *what, const char *of)
-{
-    PyErr_Format(PyExc_ValueError, "%s: the %s do not have the structure of the %s", name, what,
-                 of);
-    return false;
 }
 
 /* Cotangents: one object in the structure of the output, or one for each item of a tuple. */
@@ -99,12 +128,12 @@ static bool take_cotangents(lucid_scope *s, const linear_object *l, PyObject *ar
             xs[i] = lucid_cast(s, lucid_ones(s, l->forms[i].shape), l->forms[i].dtype);
         return lucidpy_ok(s);
     }
-    int matched = n == 1 ? match(s, &l->output, PyTuple_GetItem(args, 0), xs) : 0;
+    int matched = n == 1 ? match(s, &l->output, "cotangents", PyTuple_GetItem(args, 0), xs) : 0;
     bool tuple = l->output.node_count && l->output.nodes[0].kind != LUCIDPY_TENSOR;
     if (matched == 0 && tuple)
-        matched = match(s, &l->output, args, xs);
+        matched = match(s, &l->output, "cotangents", args, xs);
     if (matched == 0)
-        no_match(l->name, "cotangents", "output");
+        no_match(s, l->name, "cotangents", n == 1 ? PyTuple_GetItem(args, 0) : args, &l->output);
     return matched == 1;
 }
 
@@ -129,9 +158,9 @@ static PyObject *apply(lucid_scope *s, const linear_object *l, PyObject *args)
         if (!take_cotangents(s, l, args, xs))
             return NULL;
     } else {
-        int matched = match(s, in, args, xs);
+        int matched = match(s, in, "tangents", args, xs);
         if (matched == 0)
-            no_match(l->name, "tangents", "primals");
+            no_match(s, l->name, "tangents", args, in);
         if (matched != 1)
             return NULL;
     }
@@ -225,9 +254,11 @@ static bool check_callable(lucidpy_call *c)
 /* The primals as the tuple of arguments. */
 static bool take_primals(lucid_scope *s, lucidpy_run *run, PyObject *const *primals, Py_ssize_t n)
 {
+    const lucidpy_part whole = {.root = run->in.root = "primals"};
     bool ok = lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
     for (Py_ssize_t i = 0; ok && i < n; i++)
-        ok = lucidpy_flatten(s, &run->in, primals[i], &tangent_leaves);
+        ok = lucidpy_flatten(s, &run->in, &(lucidpy_part){.up = &whole, .index = i}, primals[i],
+                             &tangent_leaves);
     if (ok && run->in.leaf_count == 0) {
         PyErr_Format(PyExc_TypeError, "%s: the primals hold no tensor to differentiate by",
                      run->name);
@@ -303,8 +334,11 @@ static bool accept_dependent(lucidpy_run *run, lucid_scope *s, PyObject *result,
         return false;
     for (size_t i = 0; i < to->leaf_count; i++)
         if (lucid_detach(s, to->leaves[i]).v == to->leaves[i].v) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "jvp: output %zu does not depend on the primals (strict=True)", i);
+            PyObject *path = lucidpy_leaf_path(to, i);
+            if (path)
+                PyErr_Format(PyExc_RuntimeError,
+                             "jvp: %U does not depend on the primals (strict=True)", path);
+            Py_XDECREF(path);
             return false;
         }
     return true;
@@ -313,9 +347,9 @@ static bool accept_dependent(lucidpy_run *run, lucid_scope *s, PyObject *result,
 static bool take_tangents(lucid_scope *s, const lucidpy_run *run, PyObject *tangents,
                           lucid_tensor *dxs)
 {
-    int matched = match(s, &run->in, tangents, dxs);
+    int matched = match(s, &run->in, "tangents", tangents, dxs);
     if (matched == 0)
-        no_match("jvp", "tangents", "primals");
+        no_match(s, "jvp", "tangents", tangents, &run->in);
     return matched == 1;
 }
 

@@ -311,8 +311,9 @@ static bool flatten_arguments(lucidpy_call *c, lucidpy_tree *tree)
     for (Py_ssize_t i = 0; all && i < c->rest_count; i++)
         if (PyTuple_SetItem(all, i, Py_NewRef(c->rest[i])))
             Py_CLEAR(all);
-    lucidpy_tree_init(tree);
-    bool ok = all && lucidpy_flatten(c->s, tree, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP});
+    lucidpy_tree_init(tree, "args");
+    bool ok =
+        all && lucidpy_flatten(c->s, tree, NULL, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP});
     Py_XDECREF(all);
     return ok;
 }

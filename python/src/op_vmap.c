@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "ops.h"
 #include "run.h"
+#include "tree_path.h"
 
 #include <limits.h>
 #include <string.h>
@@ -147,9 +148,13 @@ static const lucidpy_leaves mappable = {
     .refusal = "vmap: an argument without in_dim None holds",
 };
 
-static bool map(lucid_scope *s, lucidpy_tree *tree, PyObject *o, PyObject *in_dim)
+/* Argument number index, or the keyword argument of that key. */
+static bool map(lucid_scope *s, lucidpy_tree *tree, Py_ssize_t index, PyObject *key, PyObject *o,
+                PyObject *in_dim)
 {
-    return lucidpy_flatten_prefix(s, tree, o, in_dim, true, "vmap: in_dims", &mappable);
+    const lucidpy_part whole = {.root = tree->root};
+    const lucidpy_part at = {.up = &whole, .key = key, .index = index};
+    return lucidpy_flatten_prefix(s, tree, &at, o, in_dim, true, "vmap: in_dims", &mappable);
 }
 
 static bool wrong_count(Py_ssize_t entries, Py_ssize_t given)
@@ -172,7 +177,7 @@ static bool map_by_position(lucid_scope *s, lucidpy_run *run, PyObject *args, Py
         PyObject *in_dim = !each                    ? in_dims
                            : PyTuple_Check(in_dims) ? PyTuple_GetItem(in_dims, i)
                                                     : PyList_GetItem(in_dims, i);
-        ok = in_dim && map(s, &run->in, PyTuple_GetItem(args, i), in_dim);
+        ok = in_dim && map(s, &run->in, i, NULL, PyTuple_GetItem(args, i), in_dim);
     }
     return ok;
 }
@@ -195,7 +200,7 @@ static bool map_keywords(lucid_scope *s, lucidpy_run *run, PyObject *in_dims)
     for (Py_ssize_t i = 0; ok && i < n; i++) {
         PyObject *key = PyTuple_GetItem(keys, i), *entry = entry_of(in_dims, key);
         PyObject *value = PyDict_GetItemWithError(run->keywords, key);
-        ok = entry && value && map(s, &run->in_keywords, value, entry);
+        ok = entry && value && map(s, &run->in_keywords, i, key, value, entry);
     }
     Py_DECREF(keys);
     run->keywords_mapped = ok;
@@ -232,7 +237,7 @@ static bool map_by_name(lucid_scope *s, lucidpy_run *run, PyObject *args, PyObje
     bool ok = lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
     for (Py_ssize_t i = 0; ok && i < n; i++) {
         PyObject *entry = i < named ? entry_of(in_dims, PyTuple_GetItem(parameters, i)) : Py_None;
-        ok = entry && map(s, &run->in, PyTuple_GetItem(args, i), entry);
+        ok = entry && map(s, &run->in, i, NULL, PyTuple_GetItem(args, i), entry);
     }
     return ok && (!run->keywords || map_keywords(s, run, in_dims));
 }
@@ -250,7 +255,7 @@ static bool accept(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_t
     if (PyTuple_Check(out_dims) && PyTuple_Size(out_dims) == 1 && !PyTuple_Check(result) &&
         !PyList_Check(result))
         out_dims = PyTuple_GetItem(out_dims, 0);
-    return lucidpy_flatten_prefix(s, to, result, out_dims, false, "vmap: out_dims", &leaves);
+    return lucidpy_flatten_prefix(s, to, NULL, result, out_dims, false, "vmap: out_dims", &leaves);
 }
 
 /* -- calling ---------------------------------------------------------------------------------- */

@@ -1,16 +1,17 @@
 #include "run.h"
 
 #include "call_scope.h"
+#include "tree_path.h"
 
 void lucidpy_run_init(lucidpy_run *run, const char *name, PyObject *func)
 {
     run->name = name;
     run->func = func;
     run->keywords = NULL;
-    lucidpy_tree_init(&run->in);
-    lucidpy_tree_init(&run->in_keywords);
-    lucidpy_tree_init(&run->out);
-    lucidpy_tree_init(&run->aux);
+    lucidpy_tree_init(&run->in, "args");
+    lucidpy_tree_init(&run->in_keywords, "kwargs");
+    lucidpy_tree_init(&run->out, "result");
+    lucidpy_tree_init(&run->aux, "aux");
     run->keywords_mapped = run->ran = run->has_aux = false;
     run->accept = lucidpy_accept_any;
     run->options = NULL;
@@ -69,6 +70,21 @@ static bool push(lucid_scope *s, const lucidpy_tree *out, const lucidpy_tree *au
     return lucidpy_ok(s);
 }
 
+/* Every run of the function must return the same structure. */
+static bool check_same(const lucidpy_run *run, const lucidpy_tree *first, const lucidpy_tree *now)
+{
+    if (lucidpy_tree_same(first, now))
+        return true;
+    PyObject *a = lucidpy_structure_text(first), *b = lucidpy_structure_text(now);
+    if (a && b)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: func returned different structures for different examples: %U and %U",
+                     run->name, a, b);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return false;
+}
+
 static bool take_results(lucidpy_run *run, lucid_scope *s, PyObject *result, lucid_results *y)
 {
     if (!run->ran) {
@@ -77,14 +93,10 @@ static bool take_results(lucidpy_run *run, lucid_scope *s, PyObject *result, luc
                push(s, &run->out, &run->aux, y);
     }
     lucidpy_tree out, aux;
-    lucidpy_tree_init(&out);
-    lucidpy_tree_init(&aux);
+    lucidpy_tree_init(&out, run->out.root);
+    lucidpy_tree_init(&aux, run->aux.root);
     bool ok = run->accept(run, s, result, &out, &aux);
-    if (ok && !(lucidpy_tree_same(&out, &run->out) && lucidpy_tree_same(&aux, &run->aux))) {
-        PyErr_Format(PyExc_ValueError,
-                     "%s: func returned different structures for different examples", run->name);
-        ok = false;
-    }
+    ok = ok && check_same(run, &run->out, &out) && check_same(run, &run->aux, &aux);
     ok = ok && push(s, &out, &aux, y);
     lucidpy_tree_clear(&out);
     lucidpy_tree_clear(&aux);
@@ -108,9 +120,22 @@ static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t n
 
 /* -- outside ---------------------------------------------------------------------------------- */
 
+static void name_leaf(void *user, bool result, size_t i, char *to, size_t size)
+{
+    const lucidpy_run *run = user;
+    const lucidpy_tree *tree = result ? &run->out : &run->in;
+    const lucidpy_tree *rest = result ? &run->aux : &run->in_keywords;
+    if (i < tree->leaf_count)
+        lucidpy_write_leaf_path(tree, i, to, size);
+    else
+        lucidpy_write_leaf_path(rest, i - tree->leaf_count, to, size);
+}
+
 lucid_fn lucidpy_run_fn(lucid_scope *s, lucidpy_run *run)
 {
-    return lucid_fn_new_listing(s, run_function, run, NULL);
+    lucid_fn f = lucid_fn_new_listing(s, run_function, run, NULL);
+    lucid_fn_set_naming(f, name_leaf, run);
+    return f;
 }
 
 const lucid_tensor *lucidpy_run_results(lucid_scope *s, const lucid_results *results, size_t *n)
@@ -165,7 +190,7 @@ bool lucidpy_split_aux(const lucidpy_run *run, PyObject *result, PyObject **valu
 bool lucidpy_flatten_aux(lucid_scope *s, lucidpy_tree *aux, PyObject *object)
 {
     static const lucidpy_leaves anything = {.numbers = LUCIDPY_KEEP, .keep_others = true};
-    return lucidpy_flatten(s, aux, object, &anything);
+    return lucidpy_flatten(s, aux, NULL, object, &anything);
 }
 
 bool lucidpy_accept_any(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_tree *to,
@@ -177,6 +202,6 @@ bool lucidpy_accept_any(lucidpy_run *run, lucid_scope *s, PyObject *result, luci
     PyObject *value, *aux_object;
     if (!lucidpy_split_aux(run, result, &value, &aux_object))
         return false;
-    return lucidpy_flatten(s, to, value, &leaves) &&
+    return lucidpy_flatten(s, to, NULL, value, &leaves) &&
            (!aux_object || lucidpy_flatten_aux(s, aux, aux_object));
 }

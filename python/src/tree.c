@@ -2,14 +2,16 @@
 
 #include "call_scope.h"
 #include "convert.h"
+#include "tree_path.h"
 
 #include <limits.h>
 #include <string.h>
 
 /* -- the arrays ------------------------------------------------------------------------------- */
 
-void lucidpy_tree_init(lucidpy_tree *tree)
+void lucidpy_tree_init(lucidpy_tree *tree, const char *root)
 {
+    tree->root = root;
     tree->node_count = tree->leaf_count = 0;
     tree->node_capacity = tree->leaf_capacity = LUCIDPY_TREE_INLINE;
     tree->nodes = tree->first_nodes;
@@ -27,7 +29,7 @@ void lucidpy_tree_clear(lucidpy_tree *tree)
         PyMem_Free(tree->leaves);
     if (tree->dims != tree->first_dims)
         PyMem_Free(tree->dims);
-    lucidpy_tree_init(tree);
+    lucidpy_tree_init(tree, tree->root);
 }
 
 /* A block twice as large with the same content; the first block stands inside the tree. */
@@ -86,21 +88,22 @@ typedef struct walk {
     const char *what;
 } walk;
 
-static bool take(const walk *w, PyObject *o, PyObject *prefix, int dim);
+static bool take(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *prefix, int dim);
 
-static bool refuse(const walk *w, PyObject *o)
+static bool refuse(const walk *w, const lucidpy_part *at, PyObject *o)
 {
-    PyObject *type = PyType_GetName(Py_TYPE(o));
-    if (type)
+    PyObject *what = lucidpy_describe(o), *where = lucidpy_part_text(at);
+    if (what && where)
         PyErr_Format(PyExc_TypeError,
-                     "%s '%U'; expected tensors, numbers, arrays, None, or tuples, lists and dicts "
-                     "of them",
-                     w->leaves->refusal ? w->leaves->refusal : "a structure holds", type);
-    Py_XDECREF(type);
+                     "%s %U at %U; expected tensors, numbers, arrays, None, or tuples, lists and "
+                     "dicts of them",
+                     w->leaves->refusal ? w->leaves->refusal : "a structure holds", what, where);
+    Py_XDECREF(what);
+    Py_XDECREF(where);
     return false;
 }
 
-static bool take_leaf(const walk *w, PyObject *o, int dim)
+static bool take_leaf(const walk *w, const lucidpy_part *at, PyObject *o, int dim)
 {
     if (lucidpy_is_tensor(o)) /* in the scope, for the object may come to mean another value */
         return lucidpy_tree_add_leaf(w->tree, lucid_own(w->s, lucidpy_handle(o)), dim);
@@ -116,30 +119,25 @@ static bool take_leaf(const walk *w, PyObject *o, int dim)
             return converted == 1 && lucidpy_tree_add_leaf(w->tree, x, dim);
     }
     return w->leaves->keep_others ? lucidpy_tree_add_node(w->tree, LUCIDPY_STATIC, 0, o)
-                                  : refuse(w, o);
+                                  : refuse(w, at, o);
 }
 
-static bool mismatch(const walk *w, PyObject *prefix, PyObject *o)
+static bool mismatch(const walk *w, const lucidpy_part *at, PyObject *prefix, PyObject *o)
 {
-    PyErr_Format(PyExc_ValueError, "%s %R does not match the structure %R", w->what, prefix, o);
+    PyObject *what = lucidpy_describe(o), *where = lucidpy_part_text(at);
+    if (what && where)
+        PyErr_Format(
+            PyExc_ValueError,
+            "%s: %R does not match the structure of %U, which is %U; give an int or None for "
+            "all of it, or an entry for each of its parts",
+            w->what, prefix, where, what);
+    Py_XDECREF(what);
+    Py_XDECREF(where);
     return false;
 }
 
-/* The prefix of child i; NULL: the dim holds for all. */
-static bool child_prefix(const walk *w, PyObject *o, PyObject *prefix, Py_ssize_t i,
-                         PyObject **child)
-{
-    *child = !prefix                 ? NULL
-             : PyTuple_Check(prefix) ? PyTuple_GetItem(prefix, i)
-                                     : PyList_GetItem(prefix, i);
-    if (prefix && !*child) {
-        PyErr_Clear();
-        return mismatch(w, prefix, o);
-    }
-    return true;
-}
-
-static bool take_sequence(const walk *w, PyObject *o, PyObject *prefix, int dim)
+static bool take_sequence(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *prefix,
+                          int dim)
 {
     bool list = PyList_Check(o), plain = list || PyTuple_CheckExact(o);
     Py_ssize_t n = PySequence_Size(o);
@@ -147,22 +145,26 @@ static bool take_sequence(const walk *w, PyObject *o, PyObject *prefix, int dim)
         return false;
     if (prefix &&
         ((!PyTuple_Check(prefix) && !PyList_Check(prefix)) || PySequence_Size(prefix) != n))
-        return mismatch(w, prefix, o);
+        return mismatch(w, at, prefix, o);
     lucidpy_node_kind kind = list ? LUCIDPY_LIST : plain ? LUCIDPY_TUPLE : LUCIDPY_NAMED_TUPLE;
-    if (!lucidpy_tree_add_node(w->tree, kind, n, plain ? NULL : (PyObject *)Py_TYPE(o)))
+    lucidpy_part part = {.up = at, .type = plain ? NULL : (PyObject *)Py_TYPE(o)};
+    if (!lucidpy_tree_add_node(w->tree, kind, n, part.type))
         return false;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *item = list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i), *child;
-        if (!item || !child_prefix(w, o, prefix, i, &child) || !take(w, item, child, dim))
+    for (part.index = 0; part.index < n; part.index++) {
+        PyObject *item = list ? PyList_GetItem(o, part.index) : PyTuple_GetItem(o, part.index);
+        PyObject *child = !prefix                 ? NULL
+                          : PyTuple_Check(prefix) ? PyTuple_GetItem(prefix, part.index)
+                                                  : PyList_GetItem(prefix, part.index);
+        if (!item || (prefix && !child) || !take(w, &part, item, child, dim))
             return false;
     }
     return true;
 }
 
-static bool take_dict(const walk *w, PyObject *o, PyObject *prefix, int dim)
+static bool take_dict(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *prefix, int dim)
 {
     if (prefix && (!PyDict_Check(prefix) || PyDict_Size(prefix) != PyDict_Size(o)))
-        return mismatch(w, prefix, o);
+        return mismatch(w, at, prefix, o);
     PyObject *list = PyDict_Keys(o);
     PyObject *keys = list ? PyList_AsTuple(list) : NULL;
     Py_XDECREF(list);
@@ -171,12 +173,12 @@ static bool take_dict(const walk *w, PyObject *o, PyObject *prefix, int dim)
     Py_ssize_t n = PyTuple_Size(keys);
     bool ok = lucidpy_tree_add_node(w->tree, LUCIDPY_DICT, n, keys);
     for (Py_ssize_t i = 0; ok && i < n; i++) {
-        PyObject *key = PyTuple_GetItem(keys, i);
-        PyObject *item = PyDict_GetItemWithError(o, key);
-        PyObject *child = prefix ? PyDict_GetItemWithError(prefix, key) : NULL;
+        const lucidpy_part part = {.up = at, .key = PyTuple_GetItem(keys, i)};
+        PyObject *item = PyDict_GetItemWithError(o, part.key);
+        PyObject *child = prefix ? PyDict_GetItemWithError(prefix, part.key) : NULL;
         if (prefix && !child && !PyErr_Occurred())
-            mismatch(w, prefix, o);
-        ok = item && (!prefix || child) && take(w, item, child, dim);
+            mismatch(w, at, prefix, o);
+        ok = item && (!prefix || child) && take(w, &part, item, child, dim);
     }
     Py_DECREF(keys);
     return ok;
@@ -197,7 +199,7 @@ static bool is_dim(PyObject *prefix, int *dim)
     return true;
 }
 
-static bool take_part(const walk *w, PyObject *o, PyObject *prefix, int dim)
+static bool take_part(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *prefix, int dim)
 {
     if (prefix && is_dim(prefix, &dim))
         prefix = NULL;
@@ -208,40 +210,42 @@ static bool take_part(const walk *w, PyObject *o, PyObject *prefix, int dim)
         return ok;
     }
     if (PyTuple_Check(o) || PyList_Check(o))
-        return take_sequence(w, o, prefix, dim);
+        return take_sequence(w, at, o, prefix, dim);
     if (PyDict_Check(o))
-        return take_dict(w, o, prefix, dim);
+        return take_dict(w, at, o, prefix, dim);
     if (!prefix)
-        return take_leaf(w, o, dim);
+        return take_leaf(w, at, o, dim);
     if (PyTuple_Check(prefix) || PyList_Check(prefix) || PyDict_Check(prefix))
-        return mismatch(w, prefix, o);
+        return mismatch(w, at, prefix, o);
     PyErr_Format(PyExc_TypeError, "%s must be an int, None, or a structure of them, not %R",
                  w->what, prefix);
     return false;
 }
 
-static bool take(const walk *w, PyObject *o, PyObject *prefix, int dim)
+static bool take(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *prefix, int dim)
 {
     if (!prefix && lucidpy_is_tensor(o) && (dim != LUCID_NONE || !w->keep_none))
-        return take_leaf(w, o, dim);
+        return take_leaf(w, at, o, dim);
     if (Py_EnterRecursiveCall(" in a nested structure"))
         return false;
-    bool ok = take_part(w, o, prefix, dim);
+    bool ok = take_part(w, at, o, prefix, dim);
     Py_LeaveRecursiveCall();
     return ok;
 }
 
-bool lucidpy_flatten(lucid_scope *s, lucidpy_tree *tree, PyObject *o, const lucidpy_leaves *leaves)
+bool lucidpy_flatten(lucid_scope *s, lucidpy_tree *tree, const lucidpy_part *at, PyObject *o,
+                     const lucidpy_leaves *leaves)
 {
-    walk w = {.s = s, .tree = tree, .leaves = leaves};
-    return take(&w, o, NULL, 0);
+    return lucidpy_flatten_prefix(s, tree, at, o, NULL, false, NULL, leaves);
 }
 
-bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, PyObject *o, PyObject *prefix,
-                            bool keep_none, const char *what, const lucidpy_leaves *leaves)
+bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, const lucidpy_part *at, PyObject *o,
+                            PyObject *prefix, bool keep_none, const char *what,
+                            const lucidpy_leaves *leaves)
 {
     walk w = {s, tree, leaves, keep_none, what};
-    return take(&w, o, prefix, 0);
+    const lucidpy_part whole = {.root = tree->root};
+    return take(&w, at ? at : &whole, o, prefix, 0);
 }
 
 PyObject *lucidpy_tensor_if_array(lucid_scope *s, PyObject *o)

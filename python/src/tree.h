@@ -27,6 +27,7 @@ typedef struct lucidpy_node {
 enum { LUCIDPY_TREE_INLINE = 8 };
 
 typedef struct lucidpy_tree {
+    const char *root; /* what messages call the whole: "args" */
     size_t node_count, node_capacity;
     size_t leaf_count, leaf_capacity;
     lucidpy_node *nodes;
@@ -50,17 +51,22 @@ typedef struct lucidpy_leaves {
     const char *refusal; /* the start of the message: "vmap: func returned" */
 } lucidpy_leaves;
 
-void lucidpy_tree_init(lucidpy_tree *tree);
+struct lucidpy_part; /* tree_path.h */
+
+void lucidpy_tree_init(lucidpy_tree *tree, const char *root);
 void lucidpy_tree_clear(lucidpy_tree *tree);
 
-/* Adds an object, taken apart, to the tree. False with an exception. */
-bool lucidpy_flatten(lucid_scope *s, lucidpy_tree *tree, PyObject *o, const lucidpy_leaves *leaves);
+/* Adds an object, taken apart, to the tree: as the whole, or as the part `at` of it (tree_path.h). False
+ * with an exception. */
+bool lucidpy_flatten(lucid_scope *s, lucidpy_tree *tree, const struct lucidpy_part *at, PyObject *o,
+                     const lucidpy_leaves *leaves);
 
 /* As lucidpy_flatten; `prefix` says of each part where its batch is: an int, None, or a structure of
  * these that the structure of the object begins with. Parts under None are kept as they are when
  * `keep_none`, else they are leaves with dim LUCID_NONE. `what` names the prefix in messages. */
-bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, PyObject *o, PyObject *prefix,
-                            bool keep_none, const char *what, const lucidpy_leaves *leaves);
+bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, const struct lucidpy_part *at,
+                            PyObject *o, PyObject *prefix, bool keep_none, const char *what,
+                            const lucidpy_leaves *leaves);
 
 /* Single nodes, for callers that take a structure apart themselves. */
 bool lucidpy_tree_add_node(lucidpy_tree *tree, lucidpy_node_kind kind, Py_ssize_t count,

@@ -1,5 +1,6 @@
 #include "graph/fn.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -32,6 +33,44 @@ void lucid__fn_release(lucid__fn *f)
     if (f->destroy)
         f->destroy(f->self);
     lucid__free(f);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+void lucid_fn_set_naming(lucid_fn f, lucid_naming *naming, void *user)
+{
+    if (!f.f)
+        return;
+    f.f->naming = naming;
+    f.f->naming_user = user;
+    f.f->names_results = naming != NULL;
+}
+
+void lucid__fn_take_argument_names(lucid__fn *transform, const lucid__fn *f)
+{
+    transform->naming = f->naming;
+    transform->naming_user = f->naming_user;
+}
+
+const lucid__fn *lucid__fn_of_self(const void *self)
+{
+    return (const void *)((const char *)self - offsetof(lucid__fn, self));
+}
+
+char *lucid__argument_name(const lucid__fn *f, const char *word, size_t i, char *to)
+{
+    (void)snprintf(to, LUCID__PLACE_TEXT, "%s %zu", word, i);
+    if (f && f->naming)
+        f->naming(f->naming_user, false, i, to, LUCID__PLACE_TEXT);
+    return to;
+}
+
+char *lucid__result_name(const lucid__fn *f, size_t k, char *to)
+{
+    (void)snprintf(to, LUCID__PLACE_TEXT, "result %zu", k);
+    if (f && f->naming && f->names_results)
+        f->naming(f->naming_user, true, k, to, LUCID__PLACE_TEXT);
+    return to;
 }
 
 /* ---- results ------------------------------------------------------------------------------ */

@@ -16,7 +16,10 @@ struct lucid__fn {
     lucid__refs refs;
     const char *name; /* of the transform, for messages */
     lucid__fn_call *call;
-    void (*destroy)(void *self);       /* releases what self holds; may be NULL */
+    void (*destroy)(void *self); /* releases what self holds; may be NULL */
+    lucid_naming *naming;        /* NULL: arguments and results have numbers alone */
+    void *naming_user;
+    bool names_results;
     _Alignas(max_align_t) char self[]; /* `self_size` bytes, set up by the maker */
 };
 
@@ -25,6 +28,17 @@ lucid__fn *lucid__fn_alloc(const char *name, size_t self_size, lucid__fn_call *c
                            void (*destroy)(void *self));
 lucid__fn *lucid__fn_retain(lucid__fn *f); /* NULL is fine */
 void lucid__fn_release(lucid__fn *f);      /* NULL is fine */
+
+/* The function object that `self` is the end of. */
+const lucid__fn *lucid__fn_of_self(const void *self);
+
+/* What messages call argument i ("args[1]['w']", or word and number) and result k. Each returns `to`, which
+ * has room for LUCID__PLACE_TEXT characters. */
+enum { LUCID__PLACE_TEXT = 192 };
+char *lucid__argument_name(const lucid__fn *f, const char *word, size_t i, char *to);
+char *lucid__result_name(const lucid__fn *f, size_t k, char *to);
+/* For a transform of f, whose arguments are those of f. */
+void lucid__fn_take_argument_names(lucid__fn *transform, const lucid__fn *f);
 
 typedef struct lucid__result {
     lucid_tensor x;

@@ -2,6 +2,7 @@
 
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "graph/fn.h"
 #include "graph/scope.h"
 
 bool lucid__argnums_copy(lucid__argnums *to, lucid_ints from)
@@ -29,8 +30,8 @@ int lucid__argnum(const lucid__argnums *a, size_t k, size_t nx)
     return a->at[k] < 0 ? a->at[k] + (int)nx : a->at[k];
 }
 
-bool lucid__argnums_select(lucid_scope *s, const char *name, const lucid__argnums *a,
-                           const lucid_tensor *x, size_t nx, bool *active)
+bool lucid__argnums_select(lucid_scope *s, const char *name, const lucid__fn *f,
+                           const lucid__argnums *a, const lucid_tensor *x, size_t nx, bool *active)
 {
     for (size_t k = 0; k < a->n; k++) {
         int i = lucid__argnum(a, k, nx);
@@ -43,9 +44,13 @@ bool lucid__argnums_select(lucid_scope *s, const char *name, const lucid__argnum
         }
         lucid_dtype dtype = x[i].v->aval.dtype;
         if (!lucid__is_float(dtype)) {
-            (void)lucid_fail(s, LUCID_TYPE_ERROR,
-                             "%s: argument %d is %s; only floats can be differentiated", name, i,
-                             lucid_dtype_name(dtype));
+            char place[LUCID__PLACE_TEXT];
+            (void)lucid_fail(
+                s, LUCID_TYPE_ERROR,
+                "%s: %s is %s; only floats can be differentiated: cast it to a float, or "
+                "leave it out of argnums",
+                name, lucid__argument_name(f, "argument", (size_t)i, place),
+                lucid_dtype_name(dtype));
             return false;
         }
         active[i] = true;

@@ -47,7 +47,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_tensor *dx = lucid_alloc(s, (nx + 1) * sizeof *dx);
     lucid_results *y = lucid_results_new(s);
-    if (!active || !dx || !y || !lucid__argnums_select(s, "grad", &g->argnums, x, nx, active))
+    if (!active || !dx || !y || !lucid__argnums_select(s, "grad", g->f, &g->argnums, x, nx, active))
         return lucid_error(s);
     lucid__linear linear;
     if (!lucid__linearize(s, g->f, x, active, nx, g->has_aux, y, &linear))
@@ -78,6 +78,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
     if (object) {
         grad_self *g = (grad_self *)(void *)object->self;
         g->f = lucid__fn_retain(f.f);
+        lucid__fn_take_argument_names(object, f.f);
         g->has_aux = options && options->has_aux;
         g->with_value = with_value;
         if (!lucid__argnums_copy(&g->argnums, options ? options->argnums : (lucid_ints){0})) {

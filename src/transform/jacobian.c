@@ -119,7 +119,7 @@ static lucid_status call_reverse(lucid_scope *s, const void *self, const lucid_t
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_results *y = lucid_results_new(s);
-    if (!active || !y || !lucid__argnums_select(s, "jacrev", &j->argnums, x, nx, active))
+    if (!active || !y || !lucid__argnums_select(s, "jacrev", j->f, &j->argnums, x, nx, active))
         return lucid_error(s);
     lucid__linear linear;
     if (!lucid__linearize(s, j->f, x, active, nx, false, y, &linear))
@@ -168,7 +168,8 @@ static lucid_status call_forward(lucid_scope *s, const void *self, const lucid_t
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_results **columns = lucid_alloc(s, j->argnums.n * sizeof(*columns));
-    if (!active || !columns || !lucid__argnums_select(s, "jacfwd", &j->argnums, x, nx, active))
+    if (!active || !columns ||
+        !lucid__argnums_select(s, "jacfwd", j->f, &j->argnums, x, nx, active))
         return lucid_error(s);
     for (size_t a = 0; a < j->argnums.n; a++) {
         push_self p = {j->f, x, nx, lucid__argnum(&j->argnums, a, nx)};
@@ -213,6 +214,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
     if (object) {
         jacobian_self *j = (jacobian_self *)(void *)object->self;
         j->f = lucid__fn_retain(f.f);
+        lucid__fn_take_argument_names(object, f.f);
         j->chunk_size = options ? options->chunk_size : 0;
         if (!lucid__argnums_copy(&j->argnums, options ? options->argnums : (lucid_ints){0})) {
             lucid__fn_release(object);

@@ -21,14 +21,15 @@ static bool check_count(lucid_scope *s, const char *what, size_t expected, size_
 
 /* A tangent or cotangent must be like what it belongs to; a bare number or another float dtype of the
  * right shape is cast. */
-static lucid_tensor conform(lucid_scope *s, const char *what, size_t i, lucid_tensor x,
-                            const lucid__aval *aval)
+static lucid_tensor conform(lucid_scope *s, const char *prefix, const lucid__fn *f,
+                            const char *word, size_t i, lucid_tensor x, const lucid__aval *aval)
 {
     if (!x.v || !lucid__ok(s))
         return (lucid_tensor){NULL};
     if (!lucid__shape_equal(&x.v->aval.shape, &aval->shape)) {
-        char want[LUCID__SHAPE_TEXT], have[LUCID__SHAPE_TEXT];
-        return lucid__error(s, LUCID_VALUE_ERROR, "%s %zu has shape %s, expected %s", what, i,
+        char want[LUCID__SHAPE_TEXT], have[LUCID__SHAPE_TEXT], name[LUCID__PLACE_TEXT];
+        return lucid__error(s, LUCID_VALUE_ERROR, "%s%s has shape %s, expected %s", prefix,
+                            lucid__argument_name(f, word, i, name),
                             lucid__shape_text(&x.v->aval.shape, have, sizeof have),
                             lucid__shape_text(&aval->shape, want, sizeof want));
     }
@@ -54,7 +55,8 @@ static lucid_status call_pull(lucid_scope *s, const void *self, const lucid_tens
         return lucid_error(s);
     lucid_tensor *dx = dy + linear->ny;
     for (size_t k = 0; k < nx; k++)
-        dy[k] = linear->y[k] ? conform(s, "cotangent", k, x[k], &linear->y_avals[k])
+        dy[k] = linear->y[k] ? conform(s, "", lucid__fn_of_self(self), "cotangent", k, x[k],
+                                       &linear->y_avals[k])
                              : (lucid_tensor){NULL};
     lucid__linear_pull(s, linear, dy, dx);
     return push_all(s, out, dx, linear->x_avals, linear->nx);
@@ -71,7 +73,8 @@ static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tens
         return lucid_error(s);
     lucid_tensor *dy = dx + linear->nx;
     for (size_t i = 0; i < nx; i++)
-        dx[i] = linear->x[i] ? conform(s, "tangent", i, x[i], &linear->x_avals[i])
+        dx[i] = linear->x[i] ? conform(s, "", lucid__fn_of_self(self), "tangent", i, x[i],
+                                       &linear->x_avals[i])
                              : (lucid_tensor){NULL};
     lucid__linear_push(s, linear, dx, dy);
     return push_all(s, out, dy, linear->y_avals, linear->ny);
@@ -155,7 +158,7 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
         in[i] = x[i];
         lucid_tensor t = {NULL};
         if (lucid__is_float(x[i].v->aval.dtype))
-            t = conform(&child, "jvp: tangent", i, dx[i], &x[i].v->aval);
+            t = conform(&child, "jvp: the tangent of ", f.f, "argument", i, dx[i], &x[i].v->aval);
         if (t.v)
             in[i] = t;
         else

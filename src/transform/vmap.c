@@ -41,6 +41,41 @@ typedef struct vmap_call {
     lucid__replay *replay; /* of the runs of f */
 } vmap_call;
 
+static void fail_in_dim(lucid_scope *s, const vmap_call *call, size_t i, int dim)
+{
+    const lucid_shape *shape = &call->x[i].v->aval.shape;
+    char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
+    lucid__argument_name(call->self->f, "argument", i, name);
+    if (shape->ndim == 0)
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: in_dim %d is out of range for a 0-D tensor: %s has no dim to map; its "
+            "in_dim must be None, which passes it on unmapped",
+            dim, name);
+    else
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "vmap: in_dim %d is out of range for a %d-D tensor: %s has shape %s; its "
+                         "in_dim must be from %d to %d, or None to pass it on unmapped",
+                         dim, shape->ndim, name, lucid__shape_text(shape, text, sizeof text),
+                         -shape->ndim, shape->ndim - 1);
+}
+
+static void fail_batch_sizes(lucid_scope *s, const vmap_call *call, size_t i, size_t j)
+{
+    char name[2][LUCID__PLACE_TEXT], text[2][LUCID__SHAPE_TEXT];
+    const lucid_shape *a = &call->x[i].v->aval.shape, *b = &call->x[j].v->aval.shape;
+    (void)lucid_fail(
+        s, LUCID_VALUE_ERROR,
+        "vmap: inconsistent batch sizes %lld vs %lld: %s has shape %s and in_dim %d, %s "
+        "has shape %s and in_dim %d; the mapped dims must be of one size (an in_dim of "
+        "None passes an argument on unmapped)",
+        (long long)a->dim[call->axis[i]], (long long)b->dim[call->axis[j]],
+        lucid__argument_name(call->self->f, "argument", i, name[0]),
+        lucid__shape_text(a, text[0], sizeof text[0]), call->axis[i],
+        lucid__argument_name(call->self->f, "argument", j, name[1]),
+        lucid__shape_text(b, text[1], sizeof text[1]), call->axis[j]);
+}
+
 static bool resolve_arguments(lucid_scope *s, vmap_call *call)
 {
     const vmap_self *self = call->self;
@@ -53,6 +88,7 @@ static bool resolve_arguments(lucid_scope *s, vmap_call *call)
     call->axis = lucid_alloc(s, (call->nx + 1) * sizeof *call->axis);
     if (!call->axis)
         return false;
+    size_t first = 0; /* the first mapped argument */
     for (size_t i = 0; i < call->nx; i++) {
         int dim = self->n_in > 0 ? self->in_dims[i] : 0;
         call->axis[i] = -1;
@@ -61,21 +97,18 @@ static bool resolve_arguments(lucid_scope *s, vmap_call *call)
         const lucid_shape *shape = &call->x[i].v->aval.shape;
         int axis = lucid__wrap_dim(dim, shape->ndim);
         if (axis < 0) {
-            (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                             "vmap: in_dim %d is out of range for a %d-D tensor (argument %zu)",
-                             dim, shape->ndim, i);
+            fail_in_dim(s, call, i, dim);
             return false;
         }
-        int64_t size = shape->dim[axis];
-        if (call->mapped && size != call->lanes) {
-            (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                             "vmap: inconsistent batch sizes %lld vs %lld (argument %zu)",
-                             (long long)call->lanes, (long long)size, i);
-            return false;
-        }
-        call->lanes = size;
-        call->mapped = true;
         call->axis[i] = axis;
+        if (call->mapped && shape->dim[axis] != call->lanes) {
+            fail_batch_sizes(s, call, first, i);
+            return false;
+        }
+        if (!call->mapped)
+            first = i;
+        call->lanes = shape->dim[axis];
+        call->mapped = true;
     }
     return true;
 }
@@ -97,19 +130,35 @@ static bool out_dim_of(lucid_scope *s, const vmap_self *self, const lucid_result
     return true;
 }
 
-static int wrap_out_dim(lucid_scope *s, int dim, int ndim)
+static int wrap_out_dim(lucid_scope *s, const vmap_self *self, size_t k, int dim,
+                        const lucid_shape *shape)
 {
-    int at = lucid__wrap_dim(dim, ndim + 1);
+    char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
+    int at = lucid__wrap_dim(dim, shape->ndim + 1);
     if (at < 0)
-        (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: out_dim %d is out of range for a %d-D result with its batch", dim,
-                         ndim + 1);
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: out_dim %d is out of range for a %d-D tensor: %s has shape %s per "
+            "example and one dim more with its batch; its out_dim must be from %d to %d",
+            dim, shape->ndim + 1, lucid__result_name(self->f, k, name),
+            lucid__shape_text(shape, text, sizeof text), -shape->ndim - 1, shape->ndim);
     return at;
 }
 
+static lucid_tensor fail_depends(lucid_scope *s, const vmap_self *self, size_t k,
+                                 const lucid_shape *shape)
+{
+    char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
+    return lucid__error(s, LUCID_VALUE_ERROR,
+                        "vmap: %s (shape %s per example) depends on the batch, but its out_dim is "
+                        "None; give it an int out_dim, or compute it from what is not mapped alone",
+                        lucid__result_name(self->f, k, name),
+                        lucid__shape_text(shape, text, sizeof text));
+}
+
 /* Result k of a run, without its level, its lanes at the out_dim. */
-static lucid_tensor unwrap(lucid_scope *s, const lucid__level *level, lucid_tensor y, size_t k,
-                           int dim)
+static lucid_tensor unwrap(lucid_scope *s, const vmap_self *self, const lucid__level *level,
+                           lucid_tensor y, size_t k, int dim)
 {
     if (!lucid__level_owns_or_outer(s, level, y))
         return (lucid_tensor){NULL};
@@ -119,12 +168,10 @@ static lucid_tensor unwrap(lucid_scope *s, const lucid__level *level, lucid_tens
     bool depends = batched || (level->split && level->split->version > 0);
     if (dim == LUCID_NONE) {
         if (depends)
-            return lucid__error(s, LUCID_VALUE_ERROR,
-                                "vmap: result %zu depends on the batch, but its out_dim is None",
-                                k);
+            return fail_depends(s, self, k, &y.v->aval.shape);
         return y;
     }
-    int at = wrap_out_dim(s, dim, y.v->aval.shape.ndim);
+    int at = wrap_out_dim(s, self, k, dim, &y.v->aval.shape);
     if (at < 0)
         return (lucid_tensor){NULL};
     return batched ? lucid__batch_at(s, (lucid_tensor){y.v->inner}, y.v->axis, at, level->size)
@@ -184,7 +231,7 @@ static void pieces_add(lucid_scope *s, const vmap_call *call, pieces *p, const l
     if (!new)
         return;
     for (size_t k = 0; k < r->count && lucid__ok(s); k++)
-        new->y[k] = lucid_own(p->scope, unwrap(s, level, r->at[k].x, k, p->dim[k]));
+        new->y[k] = lucid_own(p->scope, unwrap(s, call->self, level, r->at[k].x, k, p->dim[k]));
     new->first = level->first;
     new->size = level->size;
     if (level->lane_ids) { /* which may end before the pieces do */
@@ -211,12 +258,13 @@ static lucid_tensor places_of_lanes(lucid_scope *s, const pieces *p)
 }
 
 /* The shapes of one result must agree on all lanes. */
-static bool check_shapes(lucid_scope *s, const lucid_tensor *parts, size_t n, size_t k, int dim)
+static bool check_shapes(lucid_scope *s, const vmap_self *self, const lucid_tensor *parts, size_t n,
+                         size_t k, int dim)
 {
     for (size_t i = 1; i < n; i++) {
         lucid_shape a = parts[0].v->aval.shape, b = parts[i].v->aval.shape;
         int at = lucid__wrap_dim(dim, a.ndim);
-        char ta[LUCID__SHAPE_TEXT], tb[LUCID__SHAPE_TEXT];
+        char ta[LUCID__SHAPE_TEXT], tb[LUCID__SHAPE_TEXT], name[LUCID__PLACE_TEXT];
         if (a.ndim == b.ndim)
             b.dim[at] = a.dim[at];
         if (lucid__shape_equal(&a, &b))
@@ -224,16 +272,18 @@ static bool check_shapes(lucid_scope *s, const lucid_tensor *parts, size_t n, si
         a = lucid__shape_remove(&a, at);
         b = lucid__shape_remove(&parts[i].v->aval.shape,
                                 lucid__wrap_dim(dim, parts[i].v->aval.shape.ndim));
-        (void)lucid_fail(
-            s, LUCID_VALUE_ERROR, "vmap: result %zu has shape %s on some lanes and %s on others", k,
-            lucid__shape_text(&a, ta, sizeof ta), lucid__shape_text(&b, tb, sizeof tb));
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "vmap: %s has shape %s on some lanes and %s on others; every example must "
+                         "give the same shape (pad it, or return what has a fixed size)",
+                         lucid__result_name(self->f, k, name), lucid__shape_text(&a, ta, sizeof ta),
+                         lucid__shape_text(&b, tb, sizeof tb));
         return false;
     }
     return true;
 }
 
 /* The pieces in lane order. */
-static void pieces_end(lucid_scope *s, const pieces *p, lucid_results *out)
+static void pieces_end(lucid_scope *s, const vmap_self *self, const pieces *p, lucid_results *out)
 {
     lucid_tensor *parts = lucid_alloc(s, (p->count + 1) * sizeof *parts);
     lucid_tensor places = p->in_order ? (lucid_tensor){NULL} : places_of_lanes(s, p);
@@ -242,7 +292,7 @@ static void pieces_end(lucid_scope *s, const pieces *p, lucid_results *out)
         for (const piece *at = p->first; at; at = at->next)
             parts[n++] = at->y[k];
         lucid_tensor y = parts[0];
-        if (p->dim[k] != LUCID_NONE && check_shapes(s, parts, n, k, p->dim[k])) {
+        if (p->dim[k] != LUCID_NONE && check_shapes(s, self, parts, n, k, p->dim[k])) {
             if (n > 1)
                 y = lucid_concatenate(s, parts, n, p->dim[k]);
             if (places.v)
@@ -380,7 +430,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     }
     lucid__replay_end(s, &replay);
     if (ok)
-        pieces_end(s, &p, out);
+        pieces_end(s, c.self, &p, out);
     return lucid_error(s);
 }
 
@@ -431,6 +481,7 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
     if (object) {
         vmap_self *v = (vmap_self *)(void *)object->self;
         v->f = lucid__fn_retain(f.f);
+        lucid__fn_take_argument_names(object, f.f);
         v->options = *options;
         v->hidden = hidden;
         if (!copy_name(&v->options.axis_name) ||

@@ -548,7 +548,7 @@ static const bad_call bad_calls[] = {
     ROW(vjp_shape, V, "cotangent 0 has shape (3,), expected (2,)"),
     ROW(vjp_arguments, T, "1 arguments expected, 2 given"),
     ROW(linearize_shape, V, "tangent 0 has shape (2, 2), expected (2,)"),
-    ROW(jvp_shape, V, "tangent 0 has shape (3,), expected (2,)"),
+    ROW(jvp_shape, V, "the tangent of argument 0 has shape (3,), expected (2,)"),
     ROW(jvp_empty_x, T, "jvp: argument 0 is an empty handle"),
     ROW(jvp_empty_fn, T, "empty handle"),
     ROW(escaped_vmap, R, "escaped"),
