@@ -500,10 +500,14 @@ typedef struct lucid_vmap_options {
     lucid_ints
         out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 for all */
     lucid_randomness randomness;
-    int64_t chunk_size; /* at most so many lanes at once; 0: all */
+    int64_t chunk_size; /* at most so many lanes at once; 0: all; LUCID_AUTO_CHUNK */
     lucid_strategy strategy;
     const char *axis_name; /* for the collectives below; NULL: none */
 } lucid_vmap_options;
+/* As many lanes at once as lucid_set_memory_budget allows. To see the bytes that they need, the function runs
+ * once more for one lane, and where not all lanes fit, for a few guesses: what it asks values for is computed
+ * then, and lucid_bytes_to_eval tells of its results. What a kernel takes for a moment is not counted. */
+#define LUCID_AUTO_CHUNK INT64_MIN
 LUCID_API lucid_fn lucid_vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options);
 
 /* Collectives: inside a function under lucid_vmap with axis_name "b", these join what its lanes hold.
@@ -528,7 +532,7 @@ LUCID_API int64_t lucid_axis_size(lucid_scope *s, const char *axis);
 typedef struct lucid_grad_options {
     lucid_ints argnums; /* which arguments; none given: the first */
     bool has_aux;       /* results after the first are auxiliary */
-    int64_t chunk_size; /* jacrev, jacfwd, hessian: at most so many rows at once; 0: all */
+    int64_t chunk_size; /* jacrev, jacfwd, hessian: rows at once, as in lucid_vmap_options */
 } lucid_grad_options;
 /* f returns one 0-d float (and aux). Results: one gradient per argnum, then aux. */
 LUCID_API lucid_fn lucid_grad(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
@@ -590,6 +594,14 @@ LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t
  * length of the whole text is returned. */
 LUCID_API size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to,
                                size_t size);
+
+/* The most tensor memory, in bytes, that computing the tensors would have in use at one time beside what
+ * there is already. Nothing is computed. -1 on error. */
+LUCID_API int64_t lucid_bytes_to_eval(lucid_scope *s, const lucid_tensor *xs, size_t n);
+/* What chunks of LUCID_AUTO_CHUNK are fitted into. 0 (the default): a quarter of the memory of the machine,
+ * or of its control group. LUCID_VALUE_ERROR when negative. */
+LUCID_API lucid_status lucid_set_memory_budget(int64_t bytes);
+LUCID_API int64_t lucid_get_memory_budget(void);
 
 typedef struct lucid_stats {
     uint64_t plans_built, plans_reused; /* plan cache misses and hits */

@@ -169,6 +169,7 @@ BY_OPERATION = {
     "scatter_.src": "TensorLike | None",
     "scatter_.value": "TensorLike | None",
     "select.index": "int",
+    "set_memory_budget.bytes": "int | None",
     "set_num_threads.n": "int",
     "size.dim": "int | None",
     "softplus.beta": "float",
@@ -205,6 +206,7 @@ RETURNS = {
     "element_size": "int",
     "equal": "bool",
     "eval": "None",
+    "get_memory_budget": "int",
     "get_num_threads": "int",
     "get_rng_state": "tuple[int, int]",
     "initial_seed": "int",
@@ -219,6 +221,7 @@ RETURNS = {
     "numpy": "NumPyArray",
     "result_type": "_dtype",
     "seed": "int",
+    "set_memory_budget": "None",
     "set_num_threads": "None",
     "set_rng_state": "None",
     "slogdet": "return_types.slogdet",
@@ -491,15 +494,20 @@ def jacrev(
     func: Callable[..., Any],
     argnums: _Argnums = 0,
     has_aux: bool = False,
-    chunk_size: int | None = None,
+    chunk_size: int | Literal["auto"] | None = None,
 ) -> Callable[..., Any]: ...
 def jacfwd(
     func: Callable[..., Any],
     argnums: _Argnums = 0,
     has_aux: bool = False,
-    chunk_size: int | None = None,
+    chunk_size: int | Literal["auto"] | None = None,
 ) -> Callable[..., Any]: ...
-def hessian(func: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]: ...
+def hessian(
+    func: Callable[..., Any],
+    argnums: _Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | Literal["auto"] | None = None,
+) -> Callable[..., Any]: ...
 @overload
 def vjp(
     func: Callable[..., _R], *primals: Any, has_aux: Literal[False] = False

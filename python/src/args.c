@@ -77,6 +77,26 @@ int64_t lucidpy_int(lucidpy_call *c, int i)
     return value;
 }
 
+bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size)
+{
+    PyObject *o = c->arg[i];
+    *chunk_size = 0;
+    if (o == Py_None)
+        return true;
+    if (PyUnicode_Check(o) && !PyUnicode_CompareWithASCIIString(o, "auto")) {
+        *chunk_size = LUCID_AUTO_CHUNK;
+        return true;
+    }
+    bool integer = lucidpy_is_integer(o) && !PyBool_Check(o);
+    if (integer && !lucidpy_read_int(o, chunk_size))
+        return false;
+    if (integer && *chunk_size >= 1)
+        return true;
+    PyErr_Format(integer || PyUnicode_Check(o) ? PyExc_ValueError : PyExc_TypeError,
+                 "%s: chunk_size must be an int >= 1, None or 'auto', not %R", c->name, o);
+    return false;
+}
+
 /* Dims are far below the limits of int; what is not stays out of range. */
 static int as_dim(int64_t value)
 {

@@ -71,6 +71,8 @@ void lucidpy_fail_call(lucidpy_call *c);
 /* Integers of Python and what counts as one (0-d integer tensors, NumPy integers). */
 bool lucidpy_is_integer(PyObject *o);
 /* False with an exception. */
+/* chunk_size: an int >= 1, None (0) or 'auto'. False with an exception. */
+bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size);
 bool lucidpy_read_int(PyObject *o, int64_t *value);
 /* A list or tuple of ints, at most LUCID_MAX_NDIM; false with no exception when it is none. */
 bool lucidpy_read_ints(PyObject *o, lucid_shape *out);

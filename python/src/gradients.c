@@ -245,7 +245,9 @@ static PyObject *arrange_hessian(call_state *c, const lucid_tensor *ys)
         }
     }
     free_objects(objects, count);
-    return hessian;
+    if (!c->run.has_aux)
+        return hessian;
+    return pair(hessian, hessian ? aux_of(c, ys + count * count) : NULL);
 }
 
 /* -- calling ---------------------------------------------------------------------------------- */
@@ -326,12 +328,8 @@ static PyObject *make(lucidpy_call *c, build_fn *build, arrangement *arrange, bo
     bool ok = read_argnums(c->name, c->arg[1], o);
     if (ok && c->signature->count > 2)
         o->has_aux = lucidpy_flag(c, 2);
-    if (ok && c->signature->count > 3 && !lucidpy_is_none(c, 3)) {
-        o->chunk_size = lucidpy_int(c, 3);
-        if (lucid_error(c->s) == LUCID_OK && o->chunk_size < 1)
-            lucid_fail(c->s, LUCID_VALUE_ERROR, "%s: chunk_size must be >= 1 or None, not %lld",
-                       c->name, (long long)o->chunk_size);
-    }
+    if (ok && c->signature->count > 3)
+        ok = lucidpy_chunk_size(c, 3, &o->chunk_size);
     if (!ok || !lucidpy_ok(c->s)) {
         PyMem_Free(o);
         return NULL;

@@ -1,4 +1,5 @@
 /* psum and its like, on structures of tensors. */
+#include "call_scope.h"
 #include "convert.h"
 #include "ops.h"
 #include "tree.h"
@@ -35,8 +36,8 @@ static bool flatten(lucidpy_call *c, lucidpy_tree *tree)
 {
     static const lucidpy_leaves leaves = {.numbers = LUCIDPY_CONVERT,
                                           .refusal = "a collective was given"};
-    lucidpy_tree_init(tree);
-    return lucidpy_flatten(c->s, tree, c->arg[0], &leaves);
+    lucidpy_tree_init(tree, "x");
+    return lucidpy_flatten(c->s, tree, NULL, c->arg[0], &leaves);
 }
 
 /* (x, axis_name). */

@@ -381,3 +381,22 @@ PyObject *lucidpy_op_instruction_set(lucidpy_call *c)
     (void)c;
     return PyUnicode_FromString(lucid_instruction_set());
 }
+
+PyObject *lucidpy_op_set_memory_budget(lucidpy_call *c)
+{
+    int64_t bytes = lucidpy_is_none(c, 0) ? 0 : lucidpy_int(c, 0);
+    if (lucid_error(c->s) == LUCID_OK && bytes < 1 && !lucidpy_is_none(c, 0))
+        lucid_fail(c->s, LUCID_VALUE_ERROR,
+                   "set_memory_budget: bytes must be an int >= 1 or None, not %lld",
+                   (long long)bytes);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    lucid_set_memory_budget(bytes);
+    return Py_NewRef(Py_None);
+}
+
+PyObject *lucidpy_op_get_memory_budget(lucidpy_call *c)
+{
+    (void)c;
+    return PyLong_FromLongLong(lucid_get_memory_budget());
+}

@@ -11,7 +11,7 @@
 typedef struct vmap_options {
     lucid_randomness randomness;
     lucid_strategy strategy;
-    int64_t chunk_size; /* 0: all at once; -1: "auto" */
+    int64_t chunk_size; /* as lucid_vmap_options */
     char axis_name[];   /* empty: none */
 } vmap_options;
 
@@ -22,7 +22,7 @@ enum { IN_DIMS, OUT_DIMS, PARAMETERS };
 /* in_dims and out_dims: ints, None, and structures of them. */
 static bool check_dims(const char *what, PyObject *dims)
 {
-    if (dims == Py_None || (PyLong_Check(dims) && !PyBool_Check(dims)))
+    if (dims == Py_None || lucidpy_is_dim(dims))
         return true;
     PyObject *items = PyTuple_Check(dims) || PyList_Check(dims) ? PySequence_Tuple(dims)
                       : PyDict_Check(dims)                      ? PyDict_Values(dims)
@@ -50,36 +50,50 @@ static bool check_dims(const char *what, PyObject *dims)
     return ok;
 }
 
-static bool read_chunk_size(PyObject *o, int64_t *chunk_size)
-{
-    *chunk_size = 0;
-    if (o == Py_None)
-        return true;
-    if (PyUnicode_Check(o) && !PyUnicode_CompareWithASCIIString(o, "auto")) {
-        *chunk_size = -1;
-        return true;
-    }
-    bool integer = lucidpy_is_integer(o) && !PyBool_Check(o);
-    if (integer && !lucidpy_read_int(o, chunk_size))
-        return false;
-    if (integer && *chunk_size >= 1)
-        return true;
-    PyErr_Format(integer || PyUnicode_Check(o) ? PyExc_ValueError : PyExc_TypeError,
-                 "vmap: chunk_size must be an int >= 1, None or 'auto', not %R", o);
-    return false;
-}
-
-/* The names of a function's parameters, for in_dims by name. */
+/* (names of the parameters that take one positional argument each, name of *args or None, name of **kwargs
+ * or None), for in_dims by name. */
 static PyObject *parameters_of(PyObject *func)
 {
     PyObject *inspect = PyImport_ImportModule("inspect");
     PyObject *signature = inspect ? PyObject_CallMethod(inspect, "signature", "O", func) : NULL;
     PyObject *parameters = signature ? PyObject_GetAttrString(signature, "parameters") : NULL;
-    PyObject *names = parameters ? PySequence_Tuple(parameters) : NULL;
+    PyObject *values = parameters ? PyObject_CallMethod(parameters, "values", NULL) : NULL;
+    PyObject *list = values ? PySequence_Tuple(values) : NULL, *names = list ? PyList_New(0) : NULL;
+    PyObject *rest = Py_NewRef(Py_None), *others = Py_NewRef(Py_None), *found = NULL;
+    bool ok = names != NULL;
+    for (Py_ssize_t i = 0; ok && i < PyTuple_Size(list); i++) {
+        PyObject *parameter = PyTuple_GetItem(list, i);
+        PyObject *name = PyObject_GetAttrString(parameter, "name");
+        PyObject *kind = PyObject_GetAttrString(parameter, "kind");
+        long k = name && kind ? PyLong_AsLong(kind) : -1; /* in the order that signatures have */
+        ok = k >= 0 && (k > 1 || !PyList_Append(names, name));
+        PyObject **slot = !ok ? NULL : k == 2 ? &rest : k == 4 ? &others : NULL;
+        if (slot) {
+            Py_DECREF(*slot);
+            *slot = Py_NewRef(name);
+        }
+        Py_XDECREF(name);
+        Py_XDECREF(kind);
+    }
+    if (ok)
+        found = Py_BuildValue("(NOO)", PyList_AsTuple(names), rest, others);
+    if (!signature && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear();
+        PyErr_Format(
+            PyExc_ValueError,
+            "vmap: in_dims is a dict, but %R does not tell the names of its parameters; use "
+            "a tuple with an entry per argument",
+            func);
+    }
     Py_XDECREF(inspect);
     Py_XDECREF(signature);
     Py_XDECREF(parameters);
-    return names;
+    Py_XDECREF(values);
+    Py_XDECREF(list);
+    Py_XDECREF(names);
+    Py_DECREF(rest);
+    Py_DECREF(others);
+    return found;
 }
 
 static PyObject *call_vmap(const lucidpy_wrapper *w, PyObject *args, PyObject *keywords);
@@ -117,7 +131,7 @@ PyObject *lucidpy_op_vmap(lucidpy_call *c)
     int chosen_randomness = lucidpy_word(c, 3, randomness);
     int strategy = chosen_randomness < 0 ? -1 : lucidpy_word(c, 5, strategies);
     int64_t chunk_size;
-    if (strategy < 0 || !read_chunk_size(c->arg[4], &chunk_size) ||
+    if (strategy < 0 || !lucidpy_chunk_size(c, 4, &chunk_size) ||
         !check_dims("in_dims", c->arg[1]) || !check_dims("out_dims", c->arg[2]))
         return NULL;
     vmap_options *options = new_options(c->arg[6]);
@@ -182,14 +196,55 @@ static bool map_by_position(lucid_scope *s, lucidpy_run *run, PyObject *args, Py
     return ok;
 }
 
+/* in_dims by name, and the parameters that names may mean (parameters_of). */
+typedef struct by_name {
+    PyObject *in_dims, *names, *rest, *others;
+} by_name;
+
 /* The entry of a name; None when there is none. */
-static PyObject *entry_of(PyObject *in_dims, PyObject *name)
+static PyObject *entry_of(const by_name *b, PyObject *name)
 {
-    PyObject *entry = PyDict_GetItemWithError(in_dims, name);
+    PyObject *entry = PyDict_GetItemWithError(b->in_dims, name);
     return entry || PyErr_Occurred() ? entry : Py_None;
 }
 
-static bool map_keywords(lucid_scope *s, lucidpy_run *run, PyObject *in_dims)
+/* What an entry for *args or **kwargs says of one of them: itself, or its own entry for the part. */
+static PyObject *part_of_entry(PyObject *entry, Py_ssize_t i, PyObject *key)
+{
+    if (key && entry && PyDict_Check(entry)) {
+        PyObject *part = PyDict_GetItemWithError(entry, key);
+        return part || PyErr_Occurred() ? part : Py_None;
+    }
+    if (key || !entry || !(PyTuple_Check(entry) || PyList_Check(entry)))
+        return entry;
+    PyObject *part = PyTuple_Check(entry) ? PyTuple_GetItem(entry, i) : PyList_GetItem(entry, i);
+    if (!part) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError,
+                     "vmap: in_dims: %R has no entry for the rest of the arguments, number %zd",
+                     entry, i);
+    }
+    return part;
+}
+
+static PyObject *positional_entry(const by_name *b, Py_ssize_t i)
+{
+    Py_ssize_t named = PyTuple_Size(b->names);
+    if (i < named)
+        return entry_of(b, PyTuple_GetItem(b->names, i));
+    return b->rest == Py_None ? Py_None : part_of_entry(entry_of(b, b->rest), i - named, NULL);
+}
+
+static PyObject *keyword_entry(const by_name *b, PyObject *key)
+{
+    PyObject *entry = PyDict_GetItemWithError(b->in_dims, key);
+    if (entry || PyErr_Occurred())
+        return entry;
+    int own = PySequence_Contains(b->names, key);
+    return b->others == Py_None || own ? Py_None : part_of_entry(entry_of(b, b->others), 0, key);
+}
+
+static bool map_keywords(lucid_scope *s, lucidpy_run *run, const by_name *b)
 {
     PyObject *list = PyDict_Keys(run->keywords), *keys = list ? PyList_AsTuple(list) : NULL;
     Py_XDECREF(list);
@@ -198,7 +253,7 @@ static bool map_keywords(lucid_scope *s, lucidpy_run *run, PyObject *in_dims)
     Py_ssize_t n = PyTuple_Size(keys);
     bool ok = lucidpy_tree_add_node(&run->in_keywords, LUCIDPY_DICT, n, keys);
     for (Py_ssize_t i = 0; ok && i < n; i++) {
-        PyObject *key = PyTuple_GetItem(keys, i), *entry = entry_of(in_dims, key);
+        PyObject *key = PyTuple_GetItem(keys, i), *entry = keyword_entry(b, key);
         PyObject *value = PyDict_GetItemWithError(run->keywords, key);
         ok = entry && value && map(s, &run->in_keywords, i, key, value, entry);
     }
@@ -207,23 +262,27 @@ static bool map_keywords(lucid_scope *s, lucidpy_run *run, PyObject *in_dims)
     return ok;
 }
 
-/* Every name in in_dims must be one that this call gives. */
-static bool check_names(PyObject *in_dims, PyObject *parameters, Py_ssize_t positional,
-                        PyObject *keywords)
+/* Every name in in_dims must be one that this call gives, unless its entry is None. */
+static bool check_names(const by_name *b, Py_ssize_t positional, PyObject *keywords)
 {
-    PyObject *names = PyDict_Keys(in_dims);
+    PyObject *given = PyTuple_GetSlice(b->names, 0, positional);
+    PyObject *names = given ? PyDict_Keys(b->in_dims) : NULL;
     bool ok = names != NULL;
     for (Py_ssize_t i = 0; ok && i < PyList_Size(names); i++) {
         PyObject *name = PyList_GetItem(names, i);
-        bool given = keywords && PyDict_Contains(keywords, name) == 1;
-        for (Py_ssize_t p = 0; !given && p < positional && p < PyTuple_Size(parameters); p++)
-            given = PyObject_RichCompareBool(PyTuple_GetItem(parameters, p), name, Py_EQ) == 1;
-        if (!given && PyDict_GetItemWithError(in_dims, name) != Py_None) {
-            PyErr_Format(PyExc_ValueError, "vmap: in_dims names %R, which the call does not give",
-                         name);
-            ok = false;
-        }
+        int known = PyObject_RichCompareBool(name, b->rest, Py_EQ) == 1 ||
+                    PyObject_RichCompareBool(name, b->others, Py_EQ) == 1 ||
+                    (keywords && PyDict_Contains(keywords, name) == 1);
+        known = known || PySequence_Contains(given, name) == 1 ||
+                PyDict_GetItemWithError(b->in_dims, name) == Py_None;
+        ok = known && !PyErr_Occurred();
+        if (!known && !PyErr_Occurred())
+            PyErr_Format(PyExc_ValueError,
+                         "vmap: in_dims names %R, which the call does not give; the function's "
+                         "positional parameters are %R",
+                         name, b->names);
     }
+    Py_XDECREF(given);
     Py_XDECREF(names);
     return ok;
 }
@@ -231,15 +290,16 @@ static bool check_names(PyObject *in_dims, PyObject *parameters, Py_ssize_t posi
 static bool map_by_name(lucid_scope *s, lucidpy_run *run, PyObject *args, PyObject *in_dims,
                         PyObject *parameters)
 {
-    Py_ssize_t n = PyTuple_Size(args), named = PyTuple_Size(parameters);
-    if (!check_names(in_dims, parameters, n, run->keywords))
-        return false;
-    bool ok = lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
+    const by_name b = {in_dims, PyTuple_GetItem(parameters, 0), PyTuple_GetItem(parameters, 1),
+                       PyTuple_GetItem(parameters, 2)};
+    Py_ssize_t n = PyTuple_Size(args);
+    bool ok = check_names(&b, n, run->keywords) &&
+              lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
     for (Py_ssize_t i = 0; ok && i < n; i++) {
-        PyObject *entry = i < named ? entry_of(in_dims, PyTuple_GetItem(parameters, i)) : Py_None;
+        PyObject *entry = positional_entry(&b, i);
         ok = entry && map(s, &run->in, i, NULL, PyTuple_GetItem(args, i), entry);
     }
-    return ok && (!run->keywords || map_keywords(s, run, in_dims));
+    return ok && (!run->keywords || map_keywords(s, run, &b));
 }
 
 /* -- results ---------------------------------------------------------------------------------- */
@@ -260,27 +320,6 @@ static bool accept(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_t
 
 /* -- calling ---------------------------------------------------------------------------------- */
 
-enum { AUTO_BYTES = 256 << 20, AUTO_COPIES = 16 };
-
-/* chunk_size "auto": as many examples as fit AUTO_BYTES when each needs AUTO_COPIES times the bytes of
- * its arguments. */
-static int64_t choose_chunk_size(const lucidpy_run *run)
-{
-    double bytes = 0;
-    int64_t lanes = 1;
-    const lucidpy_tree *const trees[] = {&run->in, &run->in_keywords};
-    for (size_t t = 0; t < 2; t++)
-        for (size_t i = 0; i < trees[t]->leaf_count; i++) {
-            lucid_tensor x = trees[t]->leaves[i];
-            int64_t size = lucid_size(x, trees[t]->dims[i]);
-            lanes = size > 1 ? size : 1;
-            bytes += (double)lucid_numel(x) * (double)lucid_dtype_size(lucid_dtype_of(x));
-        }
-    double each = AUTO_COPIES * bytes / (double)lanes;
-    double fit = each > 0 ? AUTO_BYTES / each : (double)lanes;
-    return fit < 1 ? 1 : fit < (double)lanes ? (int64_t)fit : lanes;
-}
-
 static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_run *run)
 {
     const vmap_options *options = w->options;
@@ -299,8 +338,7 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
         s, lucidpy_run_fn(s, run),
         &(lucid_vmap_options){.in_dims = {dims, n},
                               .randomness = options->randomness,
-                              .chunk_size = options->chunk_size < 0 ? choose_chunk_size(run)
-                                                                    : options->chunk_size,
+                              .chunk_size = options->chunk_size,
                               .strategy = options->strategy,
                               .axis_name = options->axis_name[0] ? options->axis_name : NULL});
     size_t count;

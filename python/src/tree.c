@@ -184,6 +184,11 @@ static bool take_dict(const walk *w, const lucidpy_part *at, PyObject *o, PyObje
     return ok;
 }
 
+bool lucidpy_is_dim(PyObject *o)
+{
+    return PyIndex_Check(o) && !PyBool_Check(o) && !lucidpy_is_tensor(o);
+}
+
 /* True with *dim when the prefix is a leaf of its own: an int or None. */
 static bool is_dim(PyObject *prefix, int *dim)
 {
@@ -191,10 +196,9 @@ static bool is_dim(PyObject *prefix, int *dim)
         *dim = LUCID_NONE;
         return true;
     }
-    if (!PyLong_Check(prefix) || PyBool_Check(prefix))
+    if (!lucidpy_is_dim(prefix))
         return false;
-    long value = PyLong_AsLong(prefix);
-    PyErr_Clear();
+    Py_ssize_t value = PyNumber_AsSsize_t(prefix, NULL); /* clipped */
     *dim = value > INT_MAX ? INT_MAX : value <= INT_MIN ? INT_MIN + 1 : (int)value;
     return true;
 }

@@ -68,6 +68,9 @@ bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, const struct luc
                             PyObject *o, PyObject *prefix, bool keep_none, const char *what,
                             const lucidpy_leaves *leaves);
 
+/* An int, or one of NumPy's: what says where a batch is. */
+bool lucidpy_is_dim(PyObject *o);
+
 /* Single nodes, for callers that take a structure apart themselves. */
 bool lucidpy_tree_add_node(lucidpy_tree *tree, lucidpy_node_kind kind, Py_ssize_t count,
                            PyObject *content);

@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "number_protocol.h"
 
+#include <string.h>
 #include <structmember.h>
 
 static PyTypeObject *wrapper_type;
@@ -11,6 +12,21 @@ static PyObject *method_type;
 static lucidpy_wrapper *wrapper_of(PyObject *self)
 {
     return (lucidpy_wrapper *)self;
+}
+
+/* What functools.wraps copies: attributes that somebody gave to the function. */
+static bool take_attributes(lucidpy_wrapper *self)
+{
+    PyObject *theirs = PyObject_GetAttrString(self->func, "__dict__");
+    if (!theirs || !PyDict_Check(theirs)) { /* a builtin, a class */
+        PyErr_Clear();
+        Py_XDECREF(theirs);
+        return true;
+    }
+    if (PyDict_Size(theirs) > 0)
+        self->dict = PyDict_Copy(theirs);
+    Py_DECREF(theirs);
+    return !PyErr_Occurred();
 }
 
 lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_wrapper_call *call,
@@ -32,6 +48,11 @@ lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_w
     }
     self->name = name;
     self->func = Py_NewRef(func);
+    if (!take_attributes(self)) {
+        PyMem_Free(options);
+        Py_DECREF(self);
+        return NULL;
+    }
     self->call = call;
     self->options = options;
     return self;
@@ -76,7 +97,8 @@ static PyObject *get_dict(PyObject *self, void *unused)
     return Py_XNewRef(w->dict);
 }
 
-/* __name__ and its like: what was assigned, or what the function has. */
+/* __name__ and its like: what was assigned, or what the function has; what has no name is called by the
+ * transform, what has no annotations has none. */
 static PyObject *get_of_func(PyObject *self, void *name)
 {
     lucidpy_wrapper *w = wrapper_of(self);
@@ -87,7 +109,7 @@ static PyObject *get_of_func(PyObject *self, void *name)
     if (value || !PyErr_ExceptionMatches(PyExc_AttributeError))
         return value;
     PyErr_Clear();
-    return PyUnicode_FromString(w->name);
+    return !strcmp(name, "__annotations__") ? PyDict_New() : PyUnicode_FromString(w->name);
 }
 
 static int set_own(PyObject *self, PyObject *value, void *name)
@@ -105,6 +127,7 @@ static PyGetSetDef getset[] = {
     {"__qualname__", get_of_func, set_own, NULL, "__qualname__"},
     {"__doc__", get_of_func, set_own, NULL, "__doc__"},
     {"__module__", get_of_func, set_own, NULL, "__module__"},
+    {"__annotations__", get_of_func, set_own, NULL, "__annotations__"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

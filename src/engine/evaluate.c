@@ -221,6 +221,11 @@ static lucid__node **take_finished(const lucid__structure *st, size_t *count)
     return finished;
 }
 
+static void watch_bytes(int64_t *most, int64_t bytes)
+{
+    *most = bytes > *most ? bytes : *most;
+}
+
 static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
 {
     lucid__structure st;
@@ -232,6 +237,8 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
     bool ok = lucid__structure_find(s, roots, n, &st);
     if (ok && st.nnodes > 0) {
         const lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
+        if (plan && s->session->watched_bytes)
+            watch_bytes(s->session->watched_bytes, lucid__plan_bytes(plan));
         finished = plan ? take_finished(&st, &nfinished) : NULL;
         if (plan && !finished)
             lucid__out_of_memory(s);
@@ -288,17 +295,18 @@ lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
     return lucid_error(s);
 }
 
-size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to, size_t size)
+/* Looks at the plan for some tensors, under the engine's lock. */
+typedef void look(const lucid__plan *plan, void *to);
+
+static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *xs, size_t n,
+                         look *visit, void *to)
 {
-    lucid__text text = {to, size, 0};
     lucid_scope child;
     size_t count;
-    if (size > 0)
-        to[0] = '\0';
     if (!lucid__ok(s))
-        return 0;
+        return;
     lucid__scope_enter(&child, s);
-    lucid__node **roots = pending_nodes(&child, "explain", xs, n, &count);
+    lucid__node **roots = pending_nodes(&child, name, xs, n, &count);
     if (roots) {
         lucid__structure st;
         lucid__lock(&engine);
@@ -306,12 +314,37 @@ size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to,
         if (lucid__structure_find(&child, roots, count, &st))
             plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);
         if (plan)
-            lucid__explain_plan(&text, plan);
+            visit(plan, to);
         lucid__structure_free(&st);
         lucid__unlock(&engine);
     }
     lucid__scope_leave(&child);
+}
+
+static void write_plan(const lucid__plan *plan, void *to)
+{
+    lucid__explain_plan(to, plan);
+}
+
+size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to, size_t size)
+{
+    lucid__text text = {to, size, 0};
+    if (size > 0)
+        to[0] = '\0';
+    look_at_plan(s, "explain", xs, n, write_plan, &text);
     return text.length;
+}
+
+static void read_bytes(const lucid__plan *plan, void *to)
+{
+    *(int64_t *)to = lucid__plan_bytes(plan);
+}
+
+int64_t lucid_bytes_to_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
+{
+    int64_t bytes = 0;
+    look_at_plan(s, "bytes_to_eval", xs, n, read_bytes, &bytes);
+    return lucid__ok(s) ? bytes : -1;
 }
 
 lucid_stats lucid_get_stats(void)

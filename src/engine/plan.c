@@ -158,6 +158,20 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     return NULL;
 }
 
+int64_t lucid__plan_bytes(const lucid__plan *plan)
+{
+    int64_t now = 0, most = 0;
+    for (int i = 0; i < plan->nsteps; i++) {
+        const lucid__step *step = &plan->steps[i];
+        for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made)
+            now += (int64_t)plan->slots[k].bytes;
+        most = now > most ? now : most;
+        for (int k = step->first_dead; k >= 0; k = plan->slots[k].next_dead)
+            now -= (int64_t)plan->slots[k].bytes;
+    }
+    return most;
+}
+
 void lucid__plan_free(lucid__plan *plan)
 {
     if (!plan)

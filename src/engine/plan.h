@@ -57,5 +57,7 @@ typedef struct lucid__plan {
 lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *structure,
                              const lucid__backend *backend);
 void lucid__plan_free(lucid__plan *plan);
+/* The most bytes in its slots at one time, those of leaves not counted. */
+int64_t lucid__plan_bytes(const lucid__plan *plan);
 
 #endif

@@ -27,6 +27,7 @@ typedef struct lucid__session {
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
     struct lucid__replay *replay;   /* innermost function that runs several times */
     int no_grad;                    /* how many lucid_no_grad_begin are open */
+    int64_t *watched_bytes; /* receives the most bytes of any evaluation; NULL: nobody asks */
 } lucid__session;
 
 enum { LUCID__SCOPE_INLINE = 16 };

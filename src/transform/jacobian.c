@@ -205,8 +205,9 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
 {
     if (!lucid__check_fn(s, name, f))
         return (lucid_fn){NULL};
-    if (options && options->chunk_size < 0) {
-        (void)lucid_fail(s, LUCID_VALUE_ERROR, "%s: chunk_size must be >= 1 (0: none), not %lld",
+    if (options && options->chunk_size < 0 && options->chunk_size != LUCID_AUTO_CHUNK) {
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "%s: chunk_size must be >= 1, 0 (all rows) or LUCID_AUTO_CHUNK, not %lld",
                          name, (long long)options->chunk_size);
         return (lucid_fn){NULL};
     }

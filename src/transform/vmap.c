@@ -1,5 +1,5 @@
 /* vmap: pushes a batch level (vectorized; auto: lanes may part, see split.h), or runs the function once per
- * lane (isolated). However it is run, the results come in pieces that are put together in lane order. */
+ * lane (isolated). However it is run, the results come in pieces (pieces.h) that are put together in lane order. */
 #include "transform/vmap.h"
 
 #include <string.h>
@@ -9,19 +9,12 @@
 #include "graph/generator.h"
 #include "prim/family.h"
 #include "transform/argnums.h"
+#include "transform/pieces.h"
 #include "transform/split.h"
-
-typedef struct vmap_self {
-    lucid__fn *f;
-    int *in_dims, *out_dims; /* NULL: 0 for all */
-    size_t n_in, n_out;
-    lucid_vmap_options options; /* axis_name: a copy of its own */
-    bool hidden;
-} vmap_self;
 
 static void destroy(void *self)
 {
-    vmap_self *v = self;
+    lucid__vmap_self *v = self;
     lucid__fn_release(v->f);
     lucid__free(v->in_dims);
     lucid__free(v->out_dims);
@@ -30,18 +23,7 @@ static void destroy(void *self)
 
 /* ---- arguments ------------------------------------------------------------------------------ */
 
-/* One call: the arguments, where each carries its batch, and how many lanes there are. */
-typedef struct vmap_call {
-    const vmap_self *self;
-    const lucid_tensor *x;
-    size_t nx;
-    int *axis; /* counted from the front; -1: not mapped */
-    int64_t lanes;
-    bool mapped;
-    lucid__replay *replay; /* of the runs of f */
-} vmap_call;
-
-static void fail_in_dim(lucid_scope *s, const vmap_call *call, size_t i, int dim)
+static void fail_in_dim(lucid_scope *s, const lucid__vmap_call *call, size_t i, int dim)
 {
     const lucid_shape *shape = &call->x[i].v->aval.shape;
     char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
@@ -60,7 +42,7 @@ static void fail_in_dim(lucid_scope *s, const vmap_call *call, size_t i, int dim
                          -shape->ndim, shape->ndim - 1);
 }
 
-static void fail_batch_sizes(lucid_scope *s, const vmap_call *call, size_t i, size_t j)
+static void fail_batch_sizes(lucid_scope *s, const lucid__vmap_call *call, size_t i, size_t j)
 {
     char name[2][LUCID__PLACE_TEXT], text[2][LUCID__SHAPE_TEXT];
     const lucid_shape *a = &call->x[i].v->aval.shape, *b = &call->x[j].v->aval.shape;
@@ -76,9 +58,9 @@ static void fail_batch_sizes(lucid_scope *s, const vmap_call *call, size_t i, si
         lucid__shape_text(b, text[1], sizeof text[1]), call->axis[j]);
 }
 
-static bool resolve_arguments(lucid_scope *s, vmap_call *call)
+static bool resolve_arguments(lucid_scope *s, lucid__vmap_call *call)
 {
-    const vmap_self *self = call->self;
+    const lucid__vmap_self *self = call->self;
     if (self->n_in > 0 && self->n_in != call->nx) {
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
                          "vmap: in_dims has %zu entries for a function called with %zu arguments",
@@ -113,201 +95,11 @@ static bool resolve_arguments(lucid_scope *s, vmap_call *call)
     return true;
 }
 
-/* ---- results -------------------------------------------------------------------------------- */
-
-static bool out_dim_of(lucid_scope *s, const vmap_self *self, const lucid_results *r, size_t k,
-                       int *dim)
-{
-    *dim = r->at[k].out_dim;
-    if (*dim != LUCID__OUT_DIM_DEFAULT)
-        return true;
-    if (self->n_out > 1 && self->n_out != r->count) {
-        (void)lucid_fail(s, LUCID_VALUE_ERROR, "vmap: out_dims has %zu entries for %zu results",
-                         self->n_out, r->count);
-        return false;
-    }
-    *dim = self->n_out == 0 ? 0 : self->n_out == 1 ? self->out_dims[0] : self->out_dims[k];
-    return true;
-}
-
-static int wrap_out_dim(lucid_scope *s, const vmap_self *self, size_t k, int dim,
-                        const lucid_shape *shape)
-{
-    char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
-    int at = lucid__wrap_dim(dim, shape->ndim + 1);
-    if (at < 0)
-        (void)lucid_fail(
-            s, LUCID_VALUE_ERROR,
-            "vmap: out_dim %d is out of range for a %d-D tensor: %s has shape %s per "
-            "example and one dim more with its batch; its out_dim must be from %d to %d",
-            dim, shape->ndim + 1, lucid__result_name(self->f, k, name),
-            lucid__shape_text(shape, text, sizeof text), -shape->ndim - 1, shape->ndim);
-    return at;
-}
-
-static lucid_tensor fail_depends(lucid_scope *s, const vmap_self *self, size_t k,
-                                 const lucid_shape *shape)
-{
-    char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
-    return lucid__error(s, LUCID_VALUE_ERROR,
-                        "vmap: %s (shape %s per example) depends on the batch, but its out_dim is "
-                        "None; give it an int out_dim, or compute it from what is not mapped alone",
-                        lucid__result_name(self->f, k, name),
-                        lucid__shape_text(shape, text, sizeof text));
-}
-
-/* Result k of a run, without its level, its lanes at the out_dim. */
-static lucid_tensor unwrap(lucid_scope *s, const vmap_self *self, const lucid__level *level,
-                           lucid_tensor y, size_t k, int dim)
-{
-    if (!lucid__level_owns_or_outer(s, level, y))
-        return (lucid_tensor){NULL};
-    bool batched = y.v->level == level->id;
-    if (batched)
-        lucid__split_catch_up(s, level, y.v);
-    bool depends = batched || (level->split && level->split->version > 0);
-    if (dim == LUCID_NONE) {
-        if (depends)
-            return fail_depends(s, self, k, &y.v->aval.shape);
-        return y;
-    }
-    int at = wrap_out_dim(s, self, k, dim, &y.v->aval.shape);
-    if (at < 0)
-        return (lucid_tensor){NULL};
-    return batched ? lucid__batch_at(s, (lucid_tensor){y.v->inner}, y.v->axis, at, level->size)
-                   : lucid__batch_at(s, y, -1, at, level->size);
-}
-
-/* Results of runs over parts of the lanes, to be put together along their out_dims. */
-typedef struct piece {
-    struct piece *next;
-    int64_t first, size;
-    int64_t *lanes; /* NULL: first and on */
-    lucid_tensor y[];
-} piece;
-
-typedef struct pieces {
-    lucid_scope *scope; /* owns everything here */
-    piece *first, **last;
-    size_t count, nresults, naux;
-    int *dim;
-    int64_t lanes; /* of all pieces */
-    bool in_order;
-} pieces;
-
-static void pieces_begin(lucid_scope *s, pieces *p)
-{
-    *p = (pieces){.scope = s, .in_order = true};
-    p->last = &p->first;
-}
-
-/* The first piece says how many results there are and where their lanes go. */
-static bool pieces_match(lucid_scope *s, const vmap_call *call, pieces *p, const lucid_results *r)
-{
-    if (p->count > 0) {
-        if (r->count != p->nresults)
-            (void)lucid_fail(
-                s, LUCID_VALUE_ERROR,
-                "vmap: the function returned %zu results for some lanes and %zu for others",
-                p->nresults, r->count);
-        return lucid__ok(s);
-    }
-    p->nresults = r->count;
-    p->naux = r->aux;
-    p->dim = lucid_alloc(p->scope, (r->count + 1) * sizeof *p->dim);
-    for (size_t k = 0; p->dim && k < r->count; k++)
-        if (!out_dim_of(s, call->self, r, k, &p->dim[k]))
-            return false;
-    return p->dim != NULL;
-}
-
-/* The results of one run under `level`. */
-static void pieces_add(lucid_scope *s, const vmap_call *call, pieces *p, const lucid__level *level,
-                       const lucid_results *r)
-{
-    if (!pieces_match(s, call, p, r))
-        return;
-    piece *new = lucid_alloc(p->scope, sizeof *new + r->count * sizeof(lucid_tensor));
-    if (!new)
-        return;
-    for (size_t k = 0; k < r->count && lucid__ok(s); k++)
-        new->y[k] = lucid_own(p->scope, unwrap(s, call->self, level, r->at[k].x, k, p->dim[k]));
-    new->first = level->first;
-    new->size = level->size;
-    if (level->lane_ids) { /* which may end before the pieces do */
-        new->lanes = lucid_alloc(p->scope, ((size_t)level->size + 1) * sizeof *new->lanes);
-        if (!new->lanes)
-            return;
-        memcpy(new->lanes, level->lane_ids, (size_t)level->size * sizeof *new->lanes);
-    }
-    p->in_order &= !new->lanes &&new->first == p->lanes;
-    p->lanes += new->size;
-    *p->last = new;
-    p->last = &new->next;
-    p->count++;
-}
-
-/* Where in the pieces each lane is. */
-static lucid_tensor places_of_lanes(lucid_scope *s, const pieces *p)
-{
-    int64_t *at = lucid_alloc(s, ((size_t)p->lanes + 1) * sizeof *at), next = 0;
-    for (const piece *q = p->first; at && q; q = q->next)
-        for (int64_t i = 0; i < q->size; i++)
-            at[q->lanes ? q->lanes[i] : q->first + i] = next++;
-    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(p->lanes)) : (lucid_tensor){NULL};
-}
-
-/* The shapes of one result must agree on all lanes. */
-static bool check_shapes(lucid_scope *s, const vmap_self *self, const lucid_tensor *parts, size_t n,
-                         size_t k, int dim)
-{
-    for (size_t i = 1; i < n; i++) {
-        lucid_shape a = parts[0].v->aval.shape, b = parts[i].v->aval.shape;
-        int at = lucid__wrap_dim(dim, a.ndim);
-        char ta[LUCID__SHAPE_TEXT], tb[LUCID__SHAPE_TEXT], name[LUCID__PLACE_TEXT];
-        if (a.ndim == b.ndim)
-            b.dim[at] = a.dim[at];
-        if (lucid__shape_equal(&a, &b))
-            continue;
-        a = lucid__shape_remove(&a, at);
-        b = lucid__shape_remove(&parts[i].v->aval.shape,
-                                lucid__wrap_dim(dim, parts[i].v->aval.shape.ndim));
-        (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: %s has shape %s on some lanes and %s on others; every example must "
-                         "give the same shape (pad it, or return what has a fixed size)",
-                         lucid__result_name(self->f, k, name), lucid__shape_text(&a, ta, sizeof ta),
-                         lucid__shape_text(&b, tb, sizeof tb));
-        return false;
-    }
-    return true;
-}
-
-/* The pieces in lane order. */
-static void pieces_end(lucid_scope *s, const vmap_self *self, const pieces *p, lucid_results *out)
-{
-    lucid_tensor *parts = lucid_alloc(s, (p->count + 1) * sizeof *parts);
-    lucid_tensor places = p->in_order ? (lucid_tensor){NULL} : places_of_lanes(s, p);
-    for (size_t k = 0; parts && k < p->nresults && lucid__ok(s); k++) {
-        size_t n = 0;
-        for (const piece *at = p->first; at; at = at->next)
-            parts[n++] = at->y[k];
-        lucid_tensor y = parts[0];
-        if (p->dim[k] != LUCID_NONE && check_shapes(s, self, parts, n, k, p->dim[k])) {
-            if (n > 1)
-                y = lucid_concatenate(s, parts, n, p->dim[k]);
-            if (places.v)
-                y = lucid_take(s, y, places, p->dim[k]);
-        }
-        (void)(k < p->nresults - p->naux ? lucid_results_push(s, out, y)
-                                         : lucid_results_push_aux(s, out, y));
-    }
-}
-
 /* ---- runs ----------------------------------------------------------------------------------- */
 
 /* Argument i for the lanes of a level. */
-static lucid_tensor argument(lucid_scope *s, const vmap_call *call, const lucid__level *level,
-                             size_t i)
+static lucid_tensor argument(lucid_scope *s, const lucid__vmap_call *call,
+                             const lucid__level *level, size_t i)
 {
     lucid_tensor x = call->x[i];
     int axis = call->axis[i];
@@ -325,7 +117,8 @@ static lucid_tensor argument(lucid_scope *s, const vmap_call *call, const lucid_
 }
 
 /* Runs f once, under a level made ready but not pushed, and adds its results to p. */
-static bool run_level(lucid_scope *s, const vmap_call *call, lucid__level *level, pieces *p)
+static bool run_level(lucid_scope *s, const lucid__vmap_call *call, lucid__level *level,
+                      lucid__pieces *p)
 {
     lucid_scope child;
     lucid__scope_enter(&child, s);
@@ -341,12 +134,12 @@ static bool run_level(lucid_scope *s, const vmap_call *call, lucid__level *level
     if (s->session->status == LUCID_DIVERGED && s->session->diverged == level->id)
         s->session->diverged = 0; /* ours, and the caller may know another way */
     if (lucid__ok(s))
-        pieces_add(&child, call, p, level, r);
+        lucid__pieces_add(&child, call, p, level, r);
     lucid__scope_leave(&child);
     return lucid__ok(s);
 }
 
-static lucid__level new_level(const vmap_call *call, lucid__level_kind kind, int64_t first,
+static lucid__level new_level(const lucid__vmap_call *call, lucid__level_kind kind, int64_t first,
                               int64_t size)
 {
     return (lucid__level){.kind = kind,
@@ -359,7 +152,8 @@ static lucid__level new_level(const vmap_call *call, lucid__level_kind kind, int
 }
 
 /* The lanes first .. first + size - 1 together, or path by path if they part. */
-static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int64_t size, pieces *p)
+static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t first, int64_t size,
+                      lucid__pieces *p)
 {
     lucid__level level = new_level(call, LUCID__LEVEL_BATCH, first, size);
     if (call->self->options.strategy != LUCID_STRATEGY_AUTO)
@@ -378,9 +172,92 @@ static bool run_lanes(lucid_scope *s, const vmap_call *call, int64_t first, int6
     return ok;
 }
 
-static bool run_chunks(lucid_scope *s, const vmap_call *call, pieces *p)
+/* The values at level 0 that a value stands for, into `to` (NULL: only counted). Recursion is as deep as
+ * transforms are nested. */
+static size_t values_behind(lucid__value *v, lucid_tensor *to)
+{
+    if (v->kind == LUCID__BATCH)
+        return values_behind(v->inner, to);
+    if (v->kind == LUCID__GRAPH && to)
+        to[0] = (lucid_tensor){v};
+    if (v->kind != LUCID__DUAL)
+        return v->kind == LUCID__GRAPH;
+    size_t n = values_behind(v->inner, to);
+    return n + (v->tangent ? values_behind(v->tangent, to ? to + n : NULL) : 0);
+}
+
+static int64_t bytes_of(lucid_scope *s, const lucid__piece *piece, size_t nresults)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < nresults; k++)
+        n += values_behind(piece->y[k].v, NULL);
+    lucid_tensor *values = lucid_alloc(s, (n + 1) * sizeof *values);
+    n = 0;
+    for (size_t k = 0; values && k < nresults; k++)
+        n += values_behind(piece->y[k].v, values + n);
+    return values ? lucid_bytes_to_eval(s, values, n) : -1;
+}
+
+/* Bytes that the first lanes take: the most of what the function has evaluated meanwhile and of what its
+ * results will. -1 on error. */
+static int64_t measure(lucid_scope *s, const lucid__vmap_call *call, int64_t lanes)
+{
+    lucid_scope child;
+    lucid__pieces p;
+    lucid__session *session = s->session;
+    int64_t *outer = session->watched_bytes, most = 0;
+    lucid__scope_enter(&child, s);
+    lucid__pieces_begin(&child, &p);
+    session->watched_bytes = &most;
+    bool ok = run_lanes(&child, call, 0, lanes, &p);
+    for (const lucid__piece *q = p.first; ok && q; q = q->next) {
+        int64_t bytes = bytes_of(&child, q, p.nresults);
+        ok = bytes >= 0;
+        most = bytes > most ? bytes : most;
+    }
+    session->watched_bytes = outer;
+    if (outer && most > *outer)
+        *outer = most;
+    lucid__scope_leave(&child);
+    return ok ? most : -1;
+}
+
+/* As many lanes as are seen to fit the budget. Bytes are max(a, b + c * lanes) or the like, with a and b what
+ * all lanes share: each guess is a line through what was seen, and is itself looked at before it is taken. */
+static int64_t fit_chunk(lucid_scope *s, const lucid__vmap_call *call)
+{
+    enum { LOOKS = 6, GROWTH = 8 };
+    const double budget = (double)lucid_get_memory_budget();
+    double one = call->lanes > 1 ? (double)measure(s, call, 1) : 0;
+    if (one * (double)call->lanes <= budget) /* an error too */
+        return call->lanes;
+    double fits = 1, too_many = (double)call->lanes + 1, guess = budget / one;
+    for (int look = 0; look < LOOKS && lucid__ok(s); look++) {
+        guess = guess < too_many - 1 ? (double)(int64_t)guess : too_many - 1;
+        if (guess <= fits)
+            break;
+        double bytes = (double)measure(s, call, (int64_t)guess);
+        double each = (bytes - one) / (guess - 1);
+        if (bytes <= budget)
+            fits = guess;
+        else
+            too_many = guess;
+        double most = GROWTH * fits;
+        guess = each > 0 ? 1 + (budget - one) / each : most;
+        guess = guess < most ? guess : most;
+        if (guess < 1.25 * fits)
+            break;
+    }
+    return (int64_t)fits;
+}
+
+static bool run_chunks(lucid_scope *s, const lucid__vmap_call *call, lucid__pieces *p)
 {
     int64_t chunk = call->self->options.chunk_size;
+    if (chunk == LUCID_AUTO_CHUNK)
+        chunk = fit_chunk(s, call);
+    if (!lucid__ok(s))
+        return false;
     if (chunk <= 0 || chunk > call->lanes)
         chunk = call->lanes > 0 ? call->lanes : 1;
     int64_t first = 0;
@@ -393,7 +270,7 @@ static bool run_chunks(lucid_scope *s, const vmap_call *call, pieces *p)
     return true;
 }
 
-static bool run_isolated(lucid_scope *s, const vmap_call *call, pieces *p)
+static bool run_isolated(lucid_scope *s, const lucid__vmap_call *call, lucid__pieces *p)
 {
     for (int64_t lane = 0; lane < call->lanes; lane++) {
         lucid__level level = new_level(call, LUCID__LEVEL_LANE, lane, 1);
@@ -409,14 +286,14 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
                          lucid_results *out)
 {
     lucid__replay replay;
-    vmap_call c = {.self = self, .x = x, .nx = nx, .replay = &replay};
+    lucid__vmap_call c = {.self = self, .x = x, .nx = nx, .replay = &replay};
     if (!resolve_arguments(s, &c))
         return lucid_error(s);
     if (!c.mapped)
         return lucid__fn_run(s, c.self->f, x, nx, out);
-    pieces p;
+    lucid__pieces p;
     lucid_strategy strategy = c.self->options.strategy;
-    pieces_begin(s, &p);
+    lucid__pieces_begin(s, &p);
     lucid__replay_begin(s, &replay);
     /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
     bool isolated = strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
@@ -425,12 +302,12 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     if (!ok && s->session->status == LUCID_DIVERGED && s->session->diverged == 0 &&
         strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
         lucid_clear_error(s);
-        pieces_begin(s, &p);
+        lucid__pieces_begin(s, &p);
         ok = run_isolated(s, &c, &p);
     }
     lucid__replay_end(s, &replay);
     if (ok)
-        pieces_end(s, c.self, &p, out);
+        lucid__pieces_end(s, c.self, &p, out);
     return lucid_error(s);
 }
 
@@ -466,9 +343,11 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
         options = &defaults;
     if (!lucid__check_fn(s, "vmap", f))
         return (lucid_fn){NULL};
-    if (options->chunk_size < 0)
-        (void)lucid_fail(s, LUCID_VALUE_ERROR, "vmap: chunk_size must be >= 1 (0: none), not %lld",
-                         (long long)options->chunk_size);
+    if (options->chunk_size < 0 && options->chunk_size != LUCID_AUTO_CHUNK)
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: chunk_size must be >= 1, 0 (all lanes) or LUCID_AUTO_CHUNK, not %lld",
+            (long long)options->chunk_size);
     if ((unsigned)options->strategy > LUCID_STRATEGY_ISOLATED)
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
                          "vmap: strategy must be \"auto\", \"vectorized\" or \"isolated\"");
@@ -477,9 +356,9 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
                          "vmap: randomness must be \"error\", \"different\" or \"same\"");
     if (!lucid__ok(s))
         return (lucid_fn){NULL};
-    lucid__fn *object = lucid__fn_alloc("vmap", sizeof(vmap_self), call, destroy);
+    lucid__fn *object = lucid__fn_alloc("vmap", sizeof(lucid__vmap_self), call, destroy);
     if (object) {
-        vmap_self *v = (vmap_self *)(void *)object->self;
+        lucid__vmap_self *v = (lucid__vmap_self *)(void *)object->self;
         v->f = lucid__fn_retain(f.f);
         lucid__fn_take_argument_names(object, f.f);
         v->options = *options;

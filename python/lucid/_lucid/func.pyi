@@ -34,15 +34,20 @@ def jacrev(
     func: Callable[..., Any],
     argnums: _Argnums = 0,
     has_aux: bool = False,
-    chunk_size: int | None = None,
+    chunk_size: int | Literal["auto"] | None = None,
 ) -> Callable[..., Any]: ...
 def jacfwd(
     func: Callable[..., Any],
     argnums: _Argnums = 0,
     has_aux: bool = False,
-    chunk_size: int | None = None,
+    chunk_size: int | Literal["auto"] | None = None,
 ) -> Callable[..., Any]: ...
-def hessian(func: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]: ...
+def hessian(
+    func: Callable[..., Any],
+    argnums: _Argnums = 0,
+    has_aux: bool = False,
+    chunk_size: int | Literal["auto"] | None = None,
+) -> Callable[..., Any]: ...
 @overload
 def vjp(
     func: Callable[..., _R], *primals: Any, has_aux: Literal[False] = False
