@@ -2,349 +2,291 @@
 
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/threads.h"
 
-/* Streams and instructions times points that are worth a thread: some 20 microseconds, a few times what it
- * costs to start one and wait for it. */
-enum { WORK_PER_THREAD = 1 << 17 };
-
-int64_t lucid__product(const int64_t *dim, int ndim)
-{
-    int64_t n = 1;
-    for (int i = 0; i < ndim; i++)
-        n = lucid__times(n, dim[i]);
-    return n;
-}
+enum {
+    /* Streams and instructions times points that are worth a thread: some 20 microseconds, a few times what
+     * it costs to start one and wait for it. */
+    WORK_PER_THREAD = 1 << 17,
+    WHOLE_BYTES = 256 << 10, /* of registers, in the second: where rows are long */
+    LEAST_LANES = 128,
+    MOST_LANES = 4096,
+    LINE = 16, /* elements that share a line of the cache, and then some */
+};
 
 int lucid__threads_for(const lucid__program *p, int64_t points)
 {
-    int64_t useful = points / (WORK_PER_THREAD / (p->nloads + p->ninstrs + p->nstores));
+    int64_t useful = points / (WORK_PER_THREAD / (p->nloads + p->ninstrs + p->nstores) + 1);
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }
 
-/* A block of elements in a strided stream; the lanes that stand for it are row after row. */
-typedef struct block {
-    int64_t rows, row_stride, n, stride;
-} block;
-
-#define MOVE(type) \
-    do { \
-        type *x = (type *)(void *)lanes, *y = (type *)(void *)memory; \
-        for (int64_t r = 0; r < b.rows; r++, x += b.n, y += b.row_stride) \
-            if (load && b.stride == 1) \
-                for (int64_t i = 0; i < b.n; i++) \
-                    x[i] = y[i]; \
-            else if (load) \
-                for (int64_t i = 0; i < b.n; i++) \
-                    x[i] = y[i * b.stride]; \
-            else \
-                for (int64_t i = 0; i < b.n; i++) \
-                    y[i * b.stride] = x[i]; \
-    } while (0)
-
-/* Between memory and lanes, by the size of an element. */
-static void move_block(char *memory, char *lanes, block b, size_t size, bool load)
+static int64_t element_bytes(const lucid__program *p)
 {
-    if (b.stride == 1 && b.rows == 1)
-        memcpy(load ? lanes : memory, load ? memory : lanes, (size_t)b.n * size);
-    else if (size == 4)
-        MOVE(uint32_t);
-    else if (size == 8)
-        MOVE(uint64_t);
-    else
-        MOVE(uint8_t);
-}
-#undef MOVE
-
-/* ---- machines ----------------------------------------------------------------------------------- */
-
-/* The register's own lanes; a register can also stand for lanes in a stream's memory. */
-static char *own_lanes(const lucid__machine *m, int reg)
-{
-    return m->memory + (64 - (uintptr_t)m->memory % 64) + (size_t)reg * m->lanes_bytes;
-}
-
-static size_t stream_size(const lucid__stream *t)
-{
-    return lucid_dtype_size((lucid_dtype)t->dtype);
-}
-
-static size_t widest(const lucid__program *p)
-{
-    size_t size = 1;
     for (int i = 0; i < p->nloads; i++)
-        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
-    for (int i = 0; i < p->ninstrs; i++) {
-        const lucid__instr *in = &p->instrs[i];
-        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
-        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
-        size = bytes > size ? bytes : size;
-    }
-    return size;
+        if (lucid_dtype_size((lucid_dtype)p->loads[i].dtype) > 4)
+            return 8;
+    return 4;
 }
 
-static char *stream_base(const lucid__machine *m, const lucid__stream *t)
+/* Bytes of the registers over all dims, per lane. */
+static int64_t lane_bytes(const lucid__program *p)
 {
-    return (char *)m->slots[t->slot] + t->offset * (int64_t)stream_size(t);
-}
-
-static void fill_uniform(lucid__machine *m, const lucid__stream *t, int64_t lanes)
-{
-    for (int d = 0; d < m->program->ndim; d++)
-        if (t->stride[d] != 0)
-            return;
-    m->uniform[t->reg] = true;
-    move_block(stream_base(m, t), m->reg[t->reg], (block){.rows = 1, .n = lanes}, stream_size(t),
-               true);
-}
-
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
-                         int64_t lanes)
-{
-    m->program = p;
-    m->bodies = lucid__bodies_get();
-    m->slots = slots;
-    if (lanes > LUCID__TILE)
-        lanes = LUCID__TILE;
-    /* Registers a power of two apart would fall on the same lines of the cache. */
-    m->lanes_bytes = ((size_t)lanes * widest(p) + 63) / 64 * 64 + 64;
-    m->memory = lucid__malloc((size_t)p->nregs * m->lanes_bytes + 64);
-    if (!m->memory)
-        return false;
+    const unsigned all = (1u << p->ndim) - 1;
+    int64_t n = 0;
     for (int r = 0; r < p->nregs; r++)
-        m->reg[r] = own_lanes(m, r);
-    for (int i = 0; i < p->nloads; i++) {
-        m->uniform[i] = false;
-        fill_uniform(m, &p->loads[i], lanes);
-    }
-    return true;
+        n += p->over[r] == all;
+    return (n > 0 ? n : 1) * element_bytes(p);
 }
 
-void lucid__machine_free(lucid__machine *m)
+int64_t lucid__lanes_for(const lucid__program *p)
 {
-    lucid__free(m->memory);
+    int64_t lanes = LUCID__CACHE_BYTES / lane_bytes(p) / 64 * 64;
+    return lanes < LEAST_LANES ? LEAST_LANES : lanes > MOST_LANES ? MOST_LANES : lanes;
 }
 
-/* ---- moving lanes ----------------------------------------------------------------------------- */
+/* ---- boxes -------------------------------------------------------------------------------------- */
 
-/* Element offset of point `first` and the index of each dim there. */
-static int64_t locate(const int64_t *dim, int ndim, const int64_t *stride, int64_t first,
-                      int64_t *index)
+/* Bytes of all registers for boxes of that size. */
+static double box_bytes(const lucid__program *p, const int64_t *size)
 {
-    int64_t at = 0;
-    for (int i = ndim - 1; i >= 0; i--) {
-        index[i] = first % dim[i];
-        first /= dim[i];
-        at += index[i] * stride[i];
+    double bytes = 0;
+    for (int r = 0; r < p->nregs; r++) {
+        double lanes = 1;
+        for (unsigned rest = p->over[r]; rest; rest &= rest - 1)
+            lanes *= (double)size[__builtin_ctz(rest)];
+        bytes += lanes;
     }
-    return at;
+    return bytes * (double)element_bytes(p);
 }
 
-/* Steps from the end of an inner row to the start of the next; returns the change of offset. */
-static int64_t next_row(const int64_t *dim, int ndim, const int64_t *stride, int64_t *index)
+/* How many points along dim d there is room for. */
+static int64_t room(const lucid__program *p, int64_t *size, int d, int64_t bytes)
 {
-    int64_t change = 0;
-    for (int i = ndim - 2; i >= 0; i--) {
-        change += stride[i];
-        if (++index[i] < dim[i])
-            break;
-        change -= dim[i] * stride[i];
-        index[i] = 0;
-    }
-    return change;
+    size[d] = 1;
+    double one = box_bytes(p, size);
+    size[d] = 2;
+    double more = box_bytes(p, size) - one;
+    double n = more > 0 ? 1 + ((double)bytes - one) / more : (double)p->dim[d];
+    return n < 1 ? 1 : n < (double)p->dim[d] ? (int64_t)n : p->dim[d];
 }
 
-/* Copies the lanes of points first .. first + n - 1 between a strided stream and dense lanes: parts of
- * inner rows, and whole ones many at a time. */
-static void transfer(char *memory, const int64_t *stride, const int64_t *dim, int ndim,
-                     int64_t first, int64_t n, char *lanes, size_t size, bool load)
+/* The dims that most instructions do not lie over come last in the numbering: what these compute then stays
+ * for many boxes. */
+static void order_boxes(const lucid__program *p, lucid__boxes *b)
 {
-    int64_t index[LUCID_MAX_NDIM] = {0};
-    int last = ndim - 1;
-    int64_t at = locate(dim, ndim, stride, first, index);
-    if (ndim == 0) {
-        move_block(memory, lanes, (block){.rows = 1, .n = n}, size, load);
-        return;
-    }
-    for (int64_t done = 0; done < n;) {
-        block b = {.rows = 1, .n = dim[last] - index[last], .stride = stride[last]};
-        if (b.n > n - done)
-            b.n = n - done;
-        if (b.n == dim[last] && last > 0) {
-            int64_t rows = (n - done) / b.n, left = dim[last - 1] - index[last - 1];
-            b.rows = rows < left ? rows : left;
-            b.row_stride = stride[last - 1];
+    int absent[LUCID_MAX_NDIM] = {0};
+    for (int k = 0; k < b->n; k++)
+        for (int i = 0; i < p->ninstrs; i++)
+            absent[b->dim[k]] += !(p->over[p->instrs[i].dst] >> b->dim[k] & 1);
+    for (int k = 1; k < b->n; k++)
+        for (int j = k; j > 0 && absent[b->dim[j - 1]] > absent[b->dim[j]]; j--) {
+            int dim = b->dim[j];
+            int64_t parts = b->parts[j];
+            b->dim[j] = b->dim[j - 1], b->parts[j] = b->parts[j - 1];
+            b->dim[j - 1] = dim, b->parts[j - 1] = parts;
         }
-        move_block(memory + at * (int64_t)size, lanes + done * (int64_t)size, b, size, load);
-        done += b.rows * b.n;
-        if (done == n)
-            break;
-        at -= index[last] * b.stride;
-        index[last] = 0;
-        if (b.rows > 1) { /* next_row steps over the last of them */
-            index[last - 1] += b.rows - 1;
-            at += (b.rows - 1) * b.row_stride;
-        }
-        at += next_row(dim, ndim, stride, index);
-    }
 }
 
-/* Where n points from `first` on stand in memory, if they do so one after the other; or NULL. */
-static char *dense_lanes(const lucid__stream *t, char *base, const int64_t *dim, int ndim,
-                         int64_t first, int64_t n)
+lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims, int64_t bytes,
+                              int64_t inner)
 {
-    int64_t run = 1; /* points that the inner dims put in a row */
-    for (int d = ndim - 1; d >= 0 && t->stride[d] == run; d--)
-        run *= dim[d];
-    if (n > run || first % run + n > run)
-        return NULL;
-    int64_t index[LUCID_MAX_NDIM];
-    return base + locate(dim, ndim, t->stride, first, index) * (int64_t)stream_size(t);
-}
-
-static void load(lucid__machine *m, const lucid__stream *t, const int64_t *dim, int ndim,
-                 const int64_t *shift, int64_t first, int64_t n)
-{
-    size_t size = stream_size(t);
-    char *base = stream_base(m, t);
-    if (m->uniform[t->reg])
-        return;
-    if (shift)
-        for (int i = 0; i < m->program->ndim; i++)
-            base += shift[i] * t->stride[i] * (int64_t)size;
-    m->reg[t->reg] = dense_lanes(t, base, dim, ndim, first, n); /* read in place */
-    if (m->reg[t->reg])
-        return;
-    m->reg[t->reg] = own_lanes(m, t->reg);
-    transfer(base, t->stride, dim, ndim, first, n, m->reg[t->reg], size, true);
-}
-
-void lucid__machine_store(const lucid__machine *m, const lucid__stream *to, const void *lanes,
-                          const int64_t *dim, int ndim, int64_t first, int64_t n)
-{
-    transfer(stream_base(m, to), to->stride, dim, ndim, first, n,
-             (char *)(uintptr_t)lanes, /* only read */
-             stream_size(to), false);
-}
-
-/* ---- instructions ------------------------------------------------------------------------------ */
-
-/* The index along loop dim `axis` of each point, or one value for all, as a dtype. */
-static void iota_lanes(const lucid__instr *in, void *to, const int64_t *dim, int ndim,
-                       const int64_t *shift, int64_t first, int64_t n)
-{
-    int64_t inner = 1;
-    for (int i = (int)in->imm + 1; i < ndim; i++)
-        inner = lucid__times(inner, dim[i]);
-    int64_t size = in->imm < ndim ? dim[in->imm] : 1;
-    int64_t base = shift ? shift[in->imm] : 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t value = base + (first + i) / inner % size;
-        switch ((lucid_dtype)in->dtype) {
-        case LUCID_BOOL:
-            ((bool *)to)[i] = value != 0;
-            break;
-        case LUCID_INT32:
-            ((int32_t *)to)[i] = (int32_t)value;
-            break;
-        case LUCID_INT64:
-            ((int64_t *)to)[i] = value;
-            break;
-        case LUCID_FLOAT32:
-            ((float *)to)[i] = (float)value;
-            break;
-        default:
-            ((double *)to)[i] = (double)value;
-            break;
-        }
-    }
-}
-
-static void execute(lucid__machine *m, const lucid__instr *in, const int64_t *dim, int ndim,
-                    const int64_t *shift, int64_t first, int64_t n)
-{
-    void *d = m->reg[in->dst];
-    if (in->op == LUCID__iota) {
-        iota_lanes(in, d, dim, ndim, shift, first, n);
-    } else if (in->op == LUCID__constant) { /* zeros */
-        memset(d, 0, (size_t)n * lucid_dtype_size((lucid_dtype)in->dtype));
-    } else {
-        lucid__body *body = in->op == LUCID__cast ? m->bodies->cast[in->dtype][in->to]
-                                                  : m->bodies->op[in->op][in->dtype];
-        body(d, m->reg[in->src[0]], m->reg[in->src[1]], m->reg[in->src[2]], n, in->imm);
-    }
-}
-
-void lucid__machine_compute(lucid__machine *m, const int64_t *dim, int ndim, const int64_t *shift,
-                            int64_t first, int64_t n)
-{
-    const lucid__program *p = m->program;
-    for (int i = 0; i < p->nloads; i++)
-        load(m, &p->loads[i], dim, ndim, shift, first, n);
-    for (int i = 0; i < p->ninstrs; i++)
-        execute(m, &p->instrs[i], dim, ndim, shift, first, n);
-}
-
-/* ---- elementwise programs ------------------------------------------------------------------------ */
-
-/* Instructions write straight into memory where a store is dense; what is stored elsewhere too, or
- * comes unchanged from a load, is copied. */
-static void run_tile(lucid__machine *m, int64_t first, int64_t n)
-{
-    const lucid__program *p = m->program;
-    for (int i = 0; i < p->nstores; i++) {
-        const lucid__stream *t = &p->stores[i];
-        if (t->reg < p->nloads)
+    lucid__boxes b = {.count = 1};
+    for (int d = 0; d < p->ndim; d++)
+        if (dims >> d & 1)
+            m->size[d] = 1;
+    for (int i = p->ndim - 1; i >= 0; i--) {
+        int d = m->order[i];
+        if (!(dims >> d & 1))
             continue;
-        m->reg[t->reg] = dense_lanes(t, stream_base(m, t), p->dim, p->ndim, first, n);
-        if (!m->reg[t->reg])
-            m->reg[t->reg] = own_lanes(m, t->reg);
+        int64_t size = p->dim[d], most = room(p, m->size, d, bytes);
+        most = most < inner ? most : inner;
+        inner = MOST_LANES;
+        if (size > most) { /* parts of about the same size, of whole groups of lanes */
+            int64_t count = (size + most - 1) / most;
+            size = (size + count - 1) / count;
+            size = size > LINE ? (size + LINE - 1) / LINE * LINE : size;
+        }
+        m->size[d] = size;
     }
-    lucid__machine_compute(m, p->dim, p->ndim, NULL, first, n);
-    for (int i = 0; i < p->nstores; i++) {
-        const lucid__stream *t = &p->stores[i];
-        const char *at = dense_lanes(t, stream_base(m, t), p->dim, p->ndim, first, n);
-        if (!at || at != m->reg[t->reg])
-            lucid__machine_store(m, t, m->reg[t->reg], p->dim, p->ndim, first, n);
+    for (int d = 0; d < p->ndim; d++) {
+        int64_t parts = dims >> d & 1 ? (p->dim[d] + m->size[d] - 1) / m->size[d] : 1;
+        if (parts == 1)
+            continue;
+        b.dim[b.n] = d;
+        b.parts[b.n++] = parts;
+        b.count *= parts;
+    }
+    order_boxes(p, &b);
+    return b;
+}
+
+void lucid__boxes_seek(const lucid__boxes *b, lucid__machine *m, int64_t number)
+{
+    for (int i = b->n - 1; i >= 0; i--) {
+        int d = b->dim[i];
+        int64_t at = number % b->parts[i], size = m->size[d];
+        number /= b->parts[i];
+        m->start[d] = at * size;
+        int64_t left = m->program->dim[d] - m->start[d];
+        m->len[d] = left < size ? left : size;
     }
 }
 
-/* Tiles first .. end - 1. False: out of memory. */
-static bool run_tiles(const lucid__program *p, void *const *slots, int64_t points, int64_t first,
-                      int64_t end)
+/* ---- whole boxes --------------------------------------------------------------------------------- */
+
+/* The dims along which this box differs from the last one. */
+static unsigned moved(const lucid__machine *m, const int64_t *start, const int64_t *len)
+{
+    unsigned dims = 0;
+    for (int d = 0; d < m->program->ndim; d++)
+        dims |= (unsigned)(m->start[d] != start[d] || m->len[d] != len[d]) << d;
+    return dims;
+}
+
+/* What does not lie over the dims that moved is there already: values per column, for all boxes of rows.
+ * It is written to memory by the first box that has it. */
+static void run_box(lucid__machine *m, unsigned dims, bool first)
+{
+    const lucid__program *p = m->program;
+    const unsigned all = (1u << p->ndim) - 1;
+    for (int i = 0; i < p->nstores; i++)
+        if (p->over[p->stores[i].reg] == all)
+            lucid__machine_aim(m, &p->stores[i]);
+    for (int i = 0; i < p->nloads; i++)
+        if (first || (p->over[i] & dims))
+            lucid__machine_load(m, &p->loads[i]);
+    for (int i = 0; i < p->ninstrs; i++)
+        if (first || (p->over[p->instrs[i].dst] & dims))
+            lucid__machine_execute(m, &p->instrs[i]);
+    for (int i = 0; i < p->nstores; i++) {
+        unsigned over = p->over[p->stores[i].reg];
+        bool once = true;
+        for (int d = 0; d < p->ndim; d++)
+            once &= (over >> d & 1) || m->start[d] == 0;
+        if (once)
+            lucid__machine_store(m, &p->stores[i]);
+    }
+}
+
+/* Boxes first .. end - 1. False: out of memory. */
+static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const lucid__program *p,
+                      void *const *slots, int64_t first, int64_t end)
 {
     lucid__machine m;
-    if (!lucid__machine_init(&m, p, slots, points))
+    int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
+    memcpy(m.order, model->order, sizeof m.order);
+    memcpy(m.size, model->size, sizeof m.size);
+    if (first >= end)
+        return true;
+    if (!lucid__machine_init(&m, p, slots))
         return false;
-    for (int64_t t = first; t < end; t++) {
-        int64_t at = t * LUCID__TILE, left = points - at;
-        run_tile(&m, at, left < LUCID__TILE ? left : LUCID__TILE);
+    for (int64_t i = first; i < end; i++) {
+        memcpy(start, m.start, sizeof start);
+        memcpy(len, m.len, sizeof len);
+        lucid__boxes_seek(b, &m, i);
+        run_box(&m, moved(&m, start, len), i == first);
     }
     lucid__machine_free(&m);
     return true;
 }
 
-static lucid_status run_map(const lucid__program *p, void *const *slots)
+/* A dim, not the last, along which more streams are dense than along the last: boxes as deep as a line of
+ * the cache then read and write whole lines both ways. -1: none. */
+static int other_way(const lucid__program *p)
 {
-    int64_t points = lucid__product(p->dim, p->ndim);
-    int64_t tiles = (points + LUCID__TILE - 1) / LUCID__TILE;
+    int last = p->ndim - 1;
+    for (int i = 0; i < p->nloads + p->nstores; i++) {
+        const lucid__stream *t = i < p->nloads ? &p->loads[i] : &p->stores[i - p->nloads];
+        unsigned over = p->over[t->reg];
+        if (!(over >> last & 1) || (t->stride[last] >= -1 && t->stride[last] <= 1))
+            continue;
+        for (int d = 0; d < last; d++)
+            if ((over >> d & 1) && (t->stride[d] == 1 || t->stride[d] == -1))
+                return d;
+    }
+    return -1;
+}
+
+static lucid_status run_whole(const lucid__program *p, void *const *slots, bool columns)
+{
+    const unsigned all = (1u << p->ndim) - 1;
+    lucid__machine model;
+    int64_t points = lucid__points(p, all), most = MOST_LANES;
+    int64_t bytes = LUCID__CACHE_BYTES;
+    int at = 0;
+    /* The outer dims in front of the reduced ones, or behind them. */
+    for (int pass = 0; pass < 2; pass++)
+        for (int d = 0; d < p->ndim; d++)
+            if ((p->folded >> d & 1) == ((pass == 1) != columns))
+                model.order[at++] = d;
+    memcpy(model.size, p->dim, sizeof model.size);
+    if (columns && lane_bytes(p) * lucid__points(p, p->folded) * LINE > bytes)
+        bytes = lane_bytes(p) * lucid__points(p, p->folded) * LINE;
+    int other = p->folded || p->ndim < 2 ? -1 : other_way(p);
+    if (other >= 0) { /* that dim next to the last one, so that it gets the lanes left */
+        most = lucid__lanes_for(p) / LINE;
+        most = most < LINE ? LINE : most;
+        memmove(model.order + other, model.order + other + 1,
+                (size_t)(p->ndim - 2 - other) * sizeof *model.order);
+        model.order[p->ndim - 2] = other;
+    }
+    lucid__boxes b = lucid__boxes_cut(&model, p, all & ~p->folded, bytes, most);
     int threads = lucid__threads_for(p, points);
-    if (threads == 1)
-        return run_tiles(p, slots, points, 0, tiles) ? LUCID_OK : LUCID_MEMORY_ERROR;
+    threads = b.count < threads ? (int)b.count : threads;
+    if (threads <= 1)
+        return run_boxes(&model, &b, p, slots, 0, b.count) ? LUCID_OK : LUCID_MEMORY_ERROR;
     atomic_bool failed = false;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int t = 0; t < threads; t++)
-        if (!run_tiles(p, slots, points, tiles * t / threads, tiles * (t + 1) / threads))
+        if (!run_boxes(&model, &b, p, slots, b.count * t / threads, b.count * (t + 1) / threads))
             atomic_store(&failed, true);
     return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
 
+/* ---- choice ------------------------------------------------------------------------------------- */
+
+/* Columns read memory well when the outer dims are the inner ones there, rows when the reduced ones are; and
+ * rows that do not fill a vector leave its lanes idle. */
+bool lucid__prefers_columns(const lucid__program *p)
+{
+    const unsigned all = (1u << p->ndim) - 1;
+    int64_t outer = lucid__points(p, all & ~p->folded), inner = lucid__points(p, p->folded);
+    int for_columns = 0, for_rows = 0, along_row = -1, along_column = -1;
+    if (outer < LUCID__FOLD_LANES || inner < LUCID__FOLD_LANES)
+        return outer >= LUCID__FOLD_LANES;
+    for (int d = 0; d < p->ndim; d++)
+        *(p->folded >> d & 1 ? &along_row : &along_column) = d;
+    for (int i = 0; i < p->nloads; i++) {
+        const int64_t *stride = p->loads[i].stride;
+        bool row = (p->over[i] >> along_row & 1) && stride[along_row] == 1;
+        bool column = (p->over[i] >> along_column & 1) && stride[along_column] == 1;
+        for_rows += row;
+        for_columns += column && !row;
+    }
+    return for_columns > for_rows;
+}
+
+/* Whether results of reductions come back to the points. */
+static bool has_consumers(const lucid__program *p)
+{
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        if (in->op == LUCID__broadcast && (p->folded & p->over[in->dst] & ~p->over[in->src[0]]))
+            return true;
+    }
+    return false;
+}
+
 lucid_status lucid__run_program(const lucid__program *p, void *const *slots)
 {
-    if (p->reduced > 0)
-        return lucid__run_fold(p, slots);
-    return run_map(p, slots);
+    if (!p->folded)
+        return run_whole(p, slots, false);
+    bool columns = lucid__prefers_columns(p);
+    int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
+    int64_t across = columns ? LINE : 1;
+    bool fits = inner <= lanes / across ||
+                (has_consumers(p) && inner <= WHOLE_BYTES / lane_bytes(p) / across);
+    return p->uneven || fits ? run_whole(p, slots, columns) : lucid__run_stages(p, slots);
 }

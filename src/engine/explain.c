@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/fuse.h"
 #include "prim/prim.h"
 
 /* What a step moves and computes. */
@@ -20,12 +21,20 @@ static void put_bytes(lucid__text *t, int64_t bytes)
     lucid__put(t, u == 0 ? "%.0f %s" : "%.3g %s", n, unit[u]);
 }
 
-/* Distinct elements of a stream: dims along which it stands still count once. */
-static int64_t elements(const lucid__stream *stream, const int64_t *dim, int ndim)
+static int64_t points(const lucid__program *p, int over)
 {
     int64_t n = 1;
-    for (int i = 0; i < ndim; i++)
-        n *= stream->stride[i] == 0 ? 1 : dim[i];
+    for (int i = 0; i < p->ndim; i++)
+        n *= over >> i & 1 ? p->dim[i] : 1;
+    return n;
+}
+
+/* Distinct elements of a stream: dims along which it stands still count once. */
+static int64_t stream_bytes(const lucid__program *p, const lucid__stream *stream)
+{
+    int64_t n = 1;
+    for (int i = 0; i < p->ndim; i++)
+        n *= stream->stride[i] == 0 ? 1 : p->dim[i];
     return n * (int64_t)lucid_dtype_size((lucid_dtype)stream->dtype);
 }
 
@@ -48,14 +57,15 @@ static work work_of(const lucid__step *step)
             w.bytes_written += location_bytes(&step->out[k]);
         return w;
     }
-    int64_t points = 1;
-    for (int i = 0; i < p->ndim; i++)
-        points *= p->dim[i];
     for (int i = 0; i < p->nloads; i++)
-        w.bytes_read += elements(&p->loads[i], p->dim, p->ndim);
+        w.bytes_read += stream_bytes(p, &p->loads[i]);
     for (int i = 0; i < p->nstores; i++)
-        w.bytes_written += elements(&p->stores[i], p->dim, p->ndim - p->reduced);
-    w.operations = points * (p->ninstrs + (p->reduced > 0));
+        w.bytes_written += stream_bytes(p, &p->stores[i]);
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        if (in->op != LUCID__broadcast)
+            w.operations += points(p, p->over[lucid__is_fold(in->op) ? in->src[0] : in->dst]);
+    }
     return w;
 }
 
@@ -77,16 +87,14 @@ static void put_instructions(lucid__text *t, const lucid__step *step)
             first &= !(same && j < i);
             times += same;
         }
-        if (!first)
+        if (!first || p->instrs[i].op == LUCID__broadcast)
             continue;
         lucid__put(t, "%s%s", any ? ", " : "", op_name(p->instrs[i].op));
         if (times > 1)
             lucid__put(t, " x %d", times);
         any = true;
     }
-    if (p->reduced > 0)
-        lucid__put(t, "%s%s", any ? ", " : "", op_name(p->fold));
-    else if (!any)
+    if (!any)
         lucid__put(t, "copy (%s)", lucid__prim_get(step->prim)->name);
 }
 
@@ -135,7 +143,8 @@ void lucid__explain_plan(lucid__text *t, const lucid__plan *plan)
     put_bytes(t, total.bytes_read);
     lucid__put(t, ", writes ");
     put_bytes(t, total.bytes_written);
-    lucid__put(t, ", %" PRId64 " operations in programs\n", total.operations);
+    lucid__put(t, ", %" PRId64 " operations in programs%s\n", total.operations,
+               lucid__fusion() ? "" : ", fusion off");
     for (int i = 0; i < plan->nsteps; i++) {
         work w = work_of(&plan->steps[i]);
         put_step(t, &plan->steps[i], i + 1, &w);

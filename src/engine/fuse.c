@@ -1,46 +1,31 @@
-/* Fusion goes through the steps in order and lets each join the earliest group of steps it can: all
- * that it reads must be made before that group or inside it. A group runs where its first member
- * stood, so what a step needs is always there.
+/* Fusion goes through the steps in order and lets each join the latest group that makes something it reads,
+ * or an earlier one with which it shares a read; then the other groups that it reads from join, too.
  *
- *   - A program without reduced dims joins a group over the same points, in any order of the dims.
- *     What it reads of the group's own results it must read point by point; that stays in a register.
- *   - A reduction takes the group that makes its input in, if nobody else wants anything of it: the
- *     stores of a program with reduced dims cover the kept ones only.
+ *   - The dims of a step fall on dims of the group: those of what it reads of the group's own results, which it
+ *     must read point by point, and others of the same size. What is left over becomes new dims of the group,
+ *     so that values per row and values per element live in one program.
+ *   - A reduction is an instruction of the group whose result lies over fewer dims; a result that is read along
+ *     dims it does not lie over is spread.
+ *   - A group runs where its first member stood, so what a member reads must be made before that group or
+ *     inside it. A group that joins a later one runs where that one stands, so nobody in between may need it.
  *   - A kernel is a group of its own.
  */
 #include "engine/fuse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/thread.h"
+#include "engine/group.h"
 
 enum {
-    MAX_VALUES = 160, /* of a group; with MAX_OUTPUTS below LUCID__MAX_REGISTERS */
-    MAX_OUTPUTS = 32, /* too many streams at once overtax the memory system */
-    MAX_LOADS = 32,   /* as above */
+    MAX_LOADS = 64,   /* too many streams at once overtax the memory system */
+    MAX_OUTPUTS = 64, /* as above, of those that are known to go to memory */
+    MAX_FOLDS = 64,   /* of a program: each may want a stage of its own */
     LOOK_BACK = 16,   /* groups that a step without a producer among them is offered to */
+    MERGE_BACK = 64,  /* groups over which one can be moved */
     NOT_IN_REGISTER = -1,
 };
-
-/* A register in the making: a load, or the result of an instruction whose src are values. */
-typedef struct value {
-    bool loaded;
-    int nsrc;
-    lucid__stream from;
-    lucid__instr instr;
-} value;
-
-typedef struct output {
-    lucid__stream to; /* reg: the value */
-} output;
-
-typedef struct group {
-    lucid__step step; /* the first member; of a program only the space and the fold count */
-    bool open;        /* others can join */
-    int nloads, nvalues, noutputs, value_capacity, output_capacity;
-    value *values;
-    output *outputs;
-} group;
 
 /* Who reads and writes a slot, over all steps. */
 typedef struct traffic {
@@ -55,7 +40,7 @@ typedef struct fuser {
     lucid__plan *plan;
     lucid__arena *scratch;
     traffic *slots;
-    group *groups;
+    lucid__group *groups;
     int ngroups;
 } fuser;
 
@@ -81,197 +66,363 @@ static void count_traffic(fuser *f)
         f->slots[plan->results[i].location.slot].result = true;
 }
 
-static void note_write(fuser *f, int slot, int at, int out)
+/* Whether an output must reach memory. */
+static bool needed(const fuser *f, const lucid__stream *to)
 {
-    traffic *t = &f->slots[slot];
-    t->group = at > t->group ? at : t->group;
-    t->output = t->writes == 1 ? out : NOT_IN_REGISTER;
+    const traffic *t = &f->slots[to->slot];
+    return t->result || t->writes > 1 || t->reads > t->forwards;
 }
 
-/* Whether an output must reach memory. */
-static bool needed(const fuser *f, const output *o)
+static bool has_room(const fuser *f, const lucid__group *g, const lucid__group *more)
 {
-    const traffic *t = &f->slots[o->to.slot];
-    return t->result || t->writes > 1 || t->reads > t->forwards;
+    int stored = 0;
+    for (int i = 0; i < g->noutputs; i++) {
+        const traffic *t = &f->slots[g->outputs[i].slot];
+        stored += t->result || t->writes > 1;
+    }
+    /* A step: loads, as many spreads, an instruction. */
+    int values = more ? more->nvalues : 8;
+    return g->nvalues + values <= LUCID__MAX_VALUES && stored < MAX_OUTPUTS &&
+           g->nloads + (more ? more->nloads : 3) <= MAX_LOADS &&
+           g->nfolds + (more ? more->nfolds : 1) <= MAX_FOLDS;
 }
 
 /* ---- the same points ----------------------------------------------------------------------------- */
 
-/* order[d]: the dim of the group that a stream over the step's dims walks along its dim d, so that it
- * meets each element when the group makes it. */
-static bool follow(const group *g, const lucid__stream *made, const lucid__stream *read, int *order)
+/* Lets the dims that `read` walks fall on those of the group along which `made` lies, element by element.
+ * False: it reads them in another way. */
+static bool follow(lucid__fit *fit, const lucid__stream *made, unsigned over, const int64_t *dim,
+                   int ndim, const lucid__stream *read, unsigned *used)
 {
-    const lucid__program *space = &g->step.program;
-    bool used[LUCID_MAX_NDIM] = {false};
-    for (int d = 0; d < space->ndim; d++) {
-        int e = 0;
-        while (e < space->ndim && (used[e] || made->stride[e] != read->stride[d]))
-            e++;
-        if (e == space->ndim)
+    int walked = 0, matched = 0;
+    if (made->offset != read->offset || made->dtype != read->dtype)
+        return false;
+    for (int d = 0; d < ndim; d++)
+        walked += read->stride[d] != 0;
+    for (unsigned rest = over; rest; rest &= rest - 1) {
+        int e = __builtin_ctz(rest), d = 0;
+        if (made->stride[e] == 0) /* of a load that repeats */
+            continue;
+        while (d < ndim && (read->stride[d] != made->stride[e] || dim[d] != fit->dim[e] ||
+                            (fit->order[d] != e && (fit->order[d] >= 0 || (*used >> e & 1)))))
+            d++;
+        if (d == ndim)
             return false;
-        used[e] = true;
-        order[d] = e;
+        fit->order[d] = e;
+        *used |= 1u << e;
+        matched++;
     }
-    return made->offset == read->offset && made->dtype == read->dtype;
+    return matched == walked;
 }
 
-/* Whether the step can run point by point with group `at`; if so, in which order of the dims. */
-static bool align(const fuser *f, int at, const lucid__program *p, int *order)
+/* A step's reduction must count its points in the order of the group's dims. */
+static bool keeps_order(const lucid__fit *fit, uint16_t dims)
 {
-    const group *g = &f->groups[at];
-    const lucid__program *space = &g->step.program;
-    if (!g->open || p->ndim != space->ndim)
+    int last = -1;
+    for (int d = 0; d < LUCID_MAX_NDIM; d++)
+        if (dims >> d & 1) {
+            if (fit->order[d] < last)
+                return false;
+            last = fit->order[d];
+        }
+    return true;
+}
+
+/* Whether the group's space may become that of `fit`, for the sake of something over the dims `over` of it.
+ * That must be over all dims, or else loops would be nested that stand side by side; except that reduced dims
+ * may be left out where they are few enough to be held at once. */
+static bool may_grow(const lucid__group *g, lucid__fit *fit, uint16_t over)
+{
+    if (fit->ndim == g->ndim)
+        return true;
+    const unsigned all = (1u << fit->ndim) - 1;
+    fit->uneven |= g->folded != 0;
+    return (all & ~(unsigned)over & ~(unsigned)g->folded) == 0 && lucid__fit_possible(fit);
+}
+
+/* How a step's program can be part of group `at`. */
+static bool align(const fuser *f, int at, const lucid__program *p, lucid__fit *fit)
+{
+    const lucid__group *g = &f->groups[at];
+    unsigned used = 0;
+    bool bound = false;
+    if (!g->open)
         return false;
-    bool ordered = false;
+    *fit = lucid__fit_begin(g);
     for (int i = 0; i < p->nloads; i++) {
         const traffic *t = &f->slots[p->loads[i].slot];
-        int other[LUCID_MAX_NDIM];
         if (t->group != at)
             continue;
-        if (t->output == NOT_IN_REGISTER ||
-            !follow(g, &g->outputs[t->output].to, &p->loads[i], ordered ? other : order) ||
-            (ordered && memcmp(order, other, (size_t)p->ndim * sizeof *order) != 0))
+        if (t->output == NOT_IN_REGISTER)
             return false;
-        ordered = true;
-    }
-    for (int d = 0; d < p->ndim; d++) {
-        if (!ordered)
-            order[d] = d;
-        if (p->dim[d] != space->dim[order[d]])
+        const lucid__stream *made = &g->outputs[t->output];
+        if (!follow(fit, made, g->values[made->reg].over, p->dim, p->ndim, &p->loads[i], &used))
             return false;
+        bound = true;
     }
-    return true;
-}
-
-static lucid__stream reordered(const lucid__stream *t, const int *order, int ndim)
-{
-    lucid__stream to = *t;
-    for (int d = 0; d < ndim; d++)
-        to.stride[order[d]] = t->stride[d];
-    return to;
-}
-
-/* ---- groups ------------------------------------------------------------------------------------- */
-
-static void *grown(fuser *f, void *array, int count, int *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    int more = *capacity > 0 ? 2 * *capacity : 4;
-    void *to = lucid__arena_alloc(f->scratch, (size_t)more * size);
-    if (to && count > 0)
-        memcpy(to, array, (size_t)count * size);
-    *capacity = more;
-    return to;
-}
-
-static bool same_stream(const lucid__stream *a, const lucid__stream *b, int ndim)
-{
-    return a->slot == b->slot && a->offset == b->offset && a->dtype == b->dtype &&
-           memcmp(a->stride, b->stride, (size_t)ndim * sizeof *a->stride) == 0;
-}
-
-static bool same_instr(const lucid__instr *a, const lucid__instr *b)
-{
-    return a->op == b->op && a->dtype == b->dtype && a->to == b->to && a->imm == b->imm &&
-           memcmp(a->src, b->src, sizeof a->src) == 0;
-}
-
-/* The number of a value, which may be there already; -1: out of memory. */
-static int add_value(fuser *f, group *g, const value *v)
-{
-    for (int i = 0; i < g->nvalues; i++) {
-        const value *old = &g->values[i];
-        if (old->loaded != v->loaded)
+    for (int i = 0; i < p->nloads; i++) { /* what is repeated must not fall where values differ */
+        const traffic *t = &f->slots[p->loads[i].slot];
+        if (t->group != at)
             continue;
-        if (v->loaded ? same_stream(&old->from, &v->from, g->step.program.ndim)
-                      : same_instr(&old->instr, &v->instr))
-            return i;
+        unsigned over = g->values[g->outputs[t->output].reg].over;
+        for (int d = 0; d < p->ndim; d++)
+            if (p->loads[i].stride[d] == 0 && fit->order[d] >= 0 && (over >> fit->order[d] & 1))
+                return false;
     }
-    g->values = grown(f, g->values, g->nvalues, &g->value_capacity, sizeof *g->values);
-    if (!g->values)
-        return -1;
-    g->nloads += v->loaded;
-    g->values[g->nvalues] = *v;
-    return g->nvalues++;
-}
-
-static bool add_output(fuser *f, int at, const lucid__stream *to, int v, bool in_register)
-{
-    group *g = &f->groups[at];
-    g->outputs = grown(f, g->outputs, g->noutputs, &g->output_capacity, sizeof *g->outputs);
-    if (!g->outputs)
+    for (int i = 0; i < p->nloads; i++) /* reads that are shared: the same points if possible */
+        for (int j = 0; j < g->nvalues; j++) {
+            const lucid__draft_value *v = &g->values[j];
+            lucid__fit trial = *fit;
+            unsigned then = used;
+            if (!v->loaded || v->from.slot != p->loads[i].slot ||
+                !follow(&trial, &v->from, v->over, p->dim, p->ndim, &p->loads[i], &then))
+                continue;
+            bound |= then != used;
+            *fit = trial;
+            used = then;
+        }
+    const uint16_t all = (uint16_t)((1u << p->ndim) - 1);
+    if (!bound || !lucid__fit_rest(fit, p->dim, p->ndim, used))
         return false;
-    g->outputs[g->noutputs] = (output){*to};
-    g->outputs[g->noutputs].to.reg = (uint16_t)v;
-    note_write(f, to->slot, at, in_register ? g->noutputs : NOT_IN_REGISTER);
-    g->noutputs++;
-    return true;
+    uint16_t over = lucid__fit_dims(fit, all);
+    if (!may_grow(g, fit, over))
+        return false;
+    if (p->folded == 0)
+        return true;
+    return keeps_order(fit, p->folded) && lucid__fit_fold(fit, over, lucid__fit_dims(fit, p->folded));
 }
 
-/* Adds what the program does to group `at`, dims reordered. False: out of memory. */
-static bool join(fuser *f, int at, const lucid__program *p, const int *order)
+static void grow_space(lucid__group *g, const lucid__fit *fit)
 {
-    group *g = &f->groups[at];
-    int of_load[3], result = -1;
+    g->ndim = fit->ndim;
+    memcpy(g->dim, fit->dim, sizeof g->dim);
+    g->folded = fit->folded;
+    g->uneven = fit->uneven;
+}
+
+/* ---- joining -------------------------------------------------------------------------------------- */
+
+static bool add_output(fuser *f, int at, const lucid__stream *to, int v)
+{
+    traffic *t = &f->slots[to->slot];
+    lucid__group *g = &f->groups[at];
+    t->group = at > t->group ? at : t->group;
+    t->output = t->writes == 1 ? g->noutputs : NOT_IN_REGISTER;
+    return lucid__group_output(g, f->scratch, to, v);
+}
+
+/* Adds what a step does to group `at`. False: out of memory. */
+static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fit)
+{
+    lucid__group *g = &f->groups[at];
+    const uint16_t all = (uint16_t)((1u << p->ndim) - 1);
+    const uint16_t over = lucid__fit_dims(fit, all);
+    int of_load[3] = {0}, result = 0;
+    grow_space(g, fit);
     for (int i = 0; i < p->nloads; i++) {
         traffic *t = &f->slots[p->loads[i].slot];
         if (t->group == at) {
-            of_load[i] = g->outputs[t->output].to.reg;
+            int v = g->outputs[t->output].reg;
+            of_load[i] = lucid__group_spread(g, f->scratch, v, over, p->loads[i].dtype);
             t->forwards++;
-            continue;
+        } else {
+            lucid__draft_value v = {.loaded = true,
+                                    .over = over,
+                                    .reads = 1,
+                                    .from = lucid__fit_stream(fit, &p->loads[i], all)};
+            v.from.reg = 0;
+            of_load[i] = lucid__group_add(g, f->scratch, &v);
         }
-        value v = {.loaded = true, .from = reordered(&p->loads[i], order, p->ndim)};
-        if ((of_load[i] = add_value(f, g, &v)) < 0)
+        if (of_load[i] < 0)
             return false;
     }
     if (p->ninstrs == 0) {
         result = of_load[0];
     } else {
-        value v = {.nsrc = p->nloads, .instr = p->instrs[0]};
+        lucid__draft_value v = {.nsrc = (uint8_t)p->nloads, .instr = p->instrs[0]};
+        v.over = lucid__fit_dims(fit, p->over[v.instr.dst]);
         for (int i = 0; i < 3; i++)
             v.instr.src[i] = i < p->nloads ? (uint16_t)of_load[i] : 0;
+        v.instr.dst = 0;
         if (v.instr.op == LUCID__iota)
-            v.instr.imm = order[v.instr.imm];
-        if ((result = add_value(f, g, &v)) < 0)
-            return false;
+            v.instr.imm = fit->order[v.instr.imm];
+        result = lucid__group_add(g, f->scratch, &v);
     }
-    bool fold = p->reduced > 0;
-    lucid__stream to = fold ? p->stores[0] : reordered(&p->stores[0], order, p->ndim);
-    return add_output(f, at, &to, result, !fold);
+    if (result < 0)
+        return false;
+    lucid__stream to = lucid__fit_stream(fit, &p->stores[0], p->over[p->stores[0].reg]);
+    return add_output(f, at, &to, result);
 }
 
 static bool start(fuser *f, const lucid__step *step)
 {
-    static const int same[LUCID_MAX_NDIM] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     int at = f->ngroups++;
-    f->groups[at] = (group){.step = *step};
+    const lucid__program *p = &step->program;
+    lucid__group *g = &f->groups[at];
+    *g = (lucid__group){.step = *step, .open = step->kind == LUCID__STEP_PROGRAM};
     if (step->kind == LUCID__STEP_KERNEL) {
         for (int k = 0; k < step->nout; k++)
-            note_write(f, step->out[k].slot, at, NOT_IN_REGISTER);
+            f->slots[step->out[k].slot].group = at;
         return true;
     }
-    f->groups[at].open = step->program.reduced == 0;
-    return join(f, at, &step->program, same);
+    lucid__fit fit = lucid__fit_begin(g);
+    (void)lucid__fit_rest(&fit, p->dim, p->ndim, 0);
+    if (p->folded)
+        (void)lucid__fit_fold(&fit, (uint16_t)((1u << p->ndim) - 1), p->folded);
+    return join(f, at, p, &fit);
 }
 
-static bool has_room(const group *g)
+/* ---- groups into groups ---------------------------------------------------------------------------- */
+
+static bool reads_from(const fuser *f, const lucid__group *g, int at)
 {
-    return g->nvalues + 4 <= MAX_VALUES && g->nloads + 3 <= MAX_LOADS &&
-           g->noutputs + 1 <= MAX_OUTPUTS;
+    for (int i = 0; i < g->nvalues; i++)
+        if (g->values[i].loaded && f->slots[g->values[i].from.slot].group == at)
+            return true;
+    for (int i = 0; i < g->step.nin; i++)
+        if (f->slots[g->step.in[i].slot].group == at)
+            return true;
+    return false;
+}
+
+/* Whether group a can run as late as group b. */
+static bool can_wait(const fuser *f, int a, int b)
+{
+    const lucid__group *g = &f->groups[a];
+    if (!g->open || b - a > MERGE_BACK || !has_room(f, &f->groups[b], g))
+        return false;
+    for (int i = 0; i < g->noutputs; i++)
+        if (f->slots[g->outputs[i].slot].group != a) /* written to again since */
+            return false;
+    for (int k = a + 1; k < b; k++)
+        if (reads_from(f, &f->groups[k], a))
+            return false;
+    return true;
+}
+
+/* How group a's dims fall on group b's: where b reads what a makes, and where both read the same. */
+static bool align_groups(const fuser *f, int a, int b, lucid__fit *fit)
+{
+    const lucid__group *from = &f->groups[a], *to = &f->groups[b];
+    unsigned used = 0;
+    *fit = lucid__fit_begin(to);
+    for (int i = 0; i < to->nvalues; i++) {
+        const lucid__draft_value *v = &to->values[i];
+        if (!v->loaded || f->slots[v->from.slot].group != a)
+            continue;
+        int out = f->slots[v->from.slot].output;
+        if (out == NOT_IN_REGISTER)
+            return false;
+        const lucid__stream *made = &from->outputs[out];
+        unsigned over = from->values[made->reg].over;
+        int walked = 0, matched = 0;
+        for (unsigned rest = v->over; rest; rest &= rest - 1)
+            walked += v->from.stride[__builtin_ctz(rest)] != 0;
+        if (made->offset != v->from.offset || made->dtype != v->from.dtype)
+            return false;
+        for (unsigned rest = over; rest; rest &= rest - 1, matched++) {
+            int d = __builtin_ctz(rest), e = 0;
+            while (e < to->ndim &&
+                   (!(v->over >> e & 1) || v->from.stride[e] != made->stride[d] ||
+                    to->dim[e] != from->dim[d] ||
+                    (fit->order[d] != e && (fit->order[d] >= 0 || (used >> e & 1)))))
+                e++;
+            if (e == to->ndim)
+                return false;
+            fit->order[d] = e;
+            used |= 1u << e;
+        }
+        if (matched != walked)
+            return false;
+    }
+    if (!lucid__fit_rest(fit, from->dim, from->ndim, used))
+        return false;
+    /* The reductions of both must be possible side by side, and a's points counted in the same order. */
+    uint16_t folded = lucid__fit_dims(fit, from->folded);
+    uint16_t over = lucid__fit_dims(fit, (uint16_t)((1u << from->ndim) - 1));
+    if (!may_grow(to, fit, over))
+        return false;
+    if (folded == 0)
+        return true;
+    fit->uneven |= from->uneven;
+    return keeps_order(fit, from->folded) && lucid__fit_fold(fit, over, folded);
+}
+
+/* Value i of group a as a value of the new list. */
+static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *fit, const int *number)
+{
+    lucid__draft_value to = *v;
+    if (fit) {
+        to.over = lucid__fit_dims(fit, v->over);
+        to.from = lucid__fit_stream(fit, &v->from, v->over);
+        if (v->instr.op == LUCID__iota)
+            to.instr.imm = fit->order[v->instr.imm];
+    }
+    for (int j = 0; j < v->nsrc; j++)
+        to.instr.src[j] = (uint16_t)number[v->instr.src[j]];
+    return to;
+}
+
+/* Group a becomes part of group b. False: out of memory. */
+static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
+{
+    lucid__group *from = &f->groups[a], *to = &f->groups[b], old = *to;
+    int of_a[LUCID__MAX_VALUES], of_b[LUCID__MAX_VALUES];
+    grow_space(to, fit);
+    to->values = NULL;
+    to->outputs = NULL;
+    to->nvalues = to->noutputs = to->nloads = to->nfolds = 0;
+    to->value_capacity = to->output_capacity = 0;
+    for (int i = 0; i < from->nvalues; i++) {
+        lucid__draft_value v = moved(&from->values[i], fit, of_a);
+        if ((of_a[i] = lucid__group_add(to, f->scratch, &v)) < 0)
+            return false;
+    }
+    for (int i = 0; i < old.nvalues; i++) {
+        lucid__draft_value v = moved(&old.values[i], NULL, of_b);
+        traffic *t = v.loaded ? &f->slots[v.from.slot] : NULL;
+        if (t && t->group == a) {
+            int made = of_a[from->outputs[t->output].reg];
+            of_b[i] = lucid__group_spread(to, f->scratch, made, v.over, v.from.dtype);
+            t->forwards += v.reads;
+        } else {
+            of_b[i] = lucid__group_add(to, f->scratch, &v);
+        }
+        if (of_b[i] < 0)
+            return false;
+    }
+    for (int i = 0; i < from->noutputs + old.noutputs; i++) {
+        bool is_a = i < from->noutputs;
+        const lucid__stream *o = is_a ? &from->outputs[i] : &old.outputs[i - from->noutputs];
+        lucid__stream t =
+            is_a ? lucid__fit_stream(fit, o, from->values[o->reg].over) : *o;
+        traffic *slot = &f->slots[o->slot];
+        if (slot->group == (is_a ? a : b) && slot->output != NOT_IN_REGISTER)
+            slot->output = to->noutputs;
+        if (!lucid__group_output(to, f->scratch, &t, is_a ? of_a[o->reg] : of_b[o->reg]))
+            return false;
+    }
+    for (int i = 0; i < from->noutputs; i++)
+        f->slots[from->outputs[i].slot].group = b;
+    from->open = false;
+    from->gone = true;
+    from->nvalues = from->noutputs = from->nloads = 0;
+    return true;
+}
+
+/* Lets the other groups that group b reads from join it. False: out of memory. */
+static bool take_producers_in(fuser *f, int b)
+{
+    for (int a = b - 1; a >= 0 && a >= b - MERGE_BACK; a--) {
+        lucid__fit fit;
+        if (f->groups[a].open && reads_from(f, &f->groups[b], a) && can_wait(f, a, b) &&
+            align_groups(f, a, b, &fit) && !merge(f, a, b, &fit))
+            return false;
+    }
+    return true;
 }
 
 /* ---- who joins whom ------------------------------------------------------------------------------- */
-
-/* A step without a producer in the group joins it only to share a read: otherwise it gains nothing. */
-static bool shares_a_load(const group *g, const lucid__program *p)
-{
-    for (int i = 0; i < p->nloads; i++)
-        for (int j = 0; j < g->nvalues; j++)
-            if (g->values[j].loaded && same_stream(&g->values[j].from, &p->loads[i], p->ndim))
-                return true;
-    return false;
-}
 
 /* The earliest group that the step can be part of, or follow. */
 static int earliest(const fuser *f, const lucid__step *step)
@@ -286,149 +437,69 @@ static int earliest(const fuser *f, const lucid__step *step)
     return step->overwrites && written >= at ? written + 1 : at;
 }
 
-static bool place_map(fuser *f, const lucid__step *step)
+static bool reads_several(const fuser *f, const lucid__program *p)
+{
+    int first = -1;
+    for (int i = 0; i < p->nloads; i++) {
+        int made = f->slots[p->loads[i].slot].group;
+        if (made >= 0 && first >= 0 && made != first)
+            return true;
+        first = made >= 0 ? made : first;
+    }
+    return false;
+}
+
+static bool place(fuser *f, const lucid__step *step)
 {
     const lucid__program *p = &step->program;
-    int first = earliest(f, step), order[LUCID_MAX_NDIM];
-    if (first >= 0 && first < f->ngroups && has_room(&f->groups[first]) &&
-        align(f, first, p, order))
-        return join(f, first, p, order);
+    int first = earliest(f, step), at = -1;
+    bool several = reads_several(f, p);
+    lucid__fit fit;
+    if (first >= 0 && first < f->ngroups && has_room(f, &f->groups[first], NULL) &&
+        align(f, first, p, &fit))
+        at = first;
     int oldest = f->ngroups > LOOK_BACK ? f->ngroups - LOOK_BACK : 0;
-    for (int at = f->ngroups - 1; at > first && at >= oldest; at--)
-        if (has_room(&f->groups[at]) && align(f, at, p, order) && shares_a_load(&f->groups[at], p))
-            return join(f, at, p, order);
-    return start(f, step);
-}
-
-/* Whether only this one read of `slot` wants anything of the group, which counts along no dim: rows of
- * a fold are walked from their own start. */
-static bool only_for(const fuser *f, const group *g, int slot)
-{
-    for (int i = 0; i < g->noutputs; i++) {
-        const traffic *t = &f->slots[g->outputs[i].to.slot];
-        int others = t->reads - t->forwards - (g->outputs[i].to.slot == slot);
-        if (t->result || t->writes > 1 || others > 0)
-            return false;
-    }
-    for (int i = 0; i < g->nvalues; i++)
-        if (!g->values[i].loaded && g->values[i].instr.op == LUCID__iota)
-            return false;
-    return true;
-}
-
-static bool place_fold(fuser *f, const lucid__step *step)
-{
-    const lucid__program *p = &step->program;
-    int at = f->slots[p->loads[0].slot].group, order[LUCID_MAX_NDIM];
-    if (at < 0 || !align(f, at, p, order) || !only_for(f, &f->groups[at], p->loads[0].slot))
-        return start(f, step);
-    group *g = &f->groups[at];
-    for (int i = 0; i < g->nvalues; i++) {
-        lucid__stream from = g->values[i].from;
-        for (int d = 0; d < p->ndim; d++)
-            g->values[i].from.stride[d] = from.stride[order[d]];
-    }
-    traffic *read = &f->slots[p->loads[0].slot];
-    int folded = g->outputs[read->output].to.reg;
-    read->forwards++;
-    g->noutputs = 0;
-    g->open = false;
-    g->step = *step;
-    return add_output(f, at, &p->stores[0], folded, false);
-}
-
-/* ---- programs ------------------------------------------------------------------------------------- */
-
-/* last_use[v]: the last value whose instruction reads v; -1: nobody needs v. */
-static void find_uses(const group *g, const bool *stored, int *last_use)
-{
-    for (int i = 0; i < g->nvalues; i++)
-        last_use[i] = stored[i] ? g->nvalues : -1;
-    for (int i = g->nvalues - 1; i >= 0; i--) {
-        if (last_use[i] < 0)
-            continue;
-        for (int j = 0; j < g->values[i].nsrc; j++) {
-            int src = g->values[i].instr.src[j];
-            last_use[src] = last_use[src] < i ? i : last_use[src];
-        }
-    }
-}
-
-/* Loads take the first registers, what is stored its own, and the rest those that are free. */
-static void allocate(const group *g, const int *last_use, lucid__program *to, int *reg)
-{
-    bool busy[LUCID__MAX_REGISTERS] = {false};
-    int freed_by[LUCID__MAX_REGISTERS] = {0};
-    for (int i = 0; i < g->nvalues; i++)
-        if (g->values[i].loaded && last_use[i] >= 0)
-            reg[i] = to->nregs++;
-    for (int i = 0; i < g->nvalues; i++) {
-        if (g->values[i].loaded || last_use[i] < 0)
-            continue;
-        int r = to->nloads;
-        bool own = last_use[i] == g->nvalues;
-        while (r < to->nregs && (own || (busy[r] && freed_by[r] >= i)))
-            r++;
-        busy[r] = true;
-        freed_by[r] = last_use[i];
-        to->nregs = r < to->nregs ? to->nregs : r + 1;
-        reg[i] = r;
-    }
-}
-
-/* The group as one step. False: out of memory. */
-static bool finish(const fuser *f, const group *g, lucid__step *step)
-{
-    *step = g->step;
-    if (step->kind == LUCID__STEP_KERNEL)
-        return true;
-    lucid__program *to = &step->program;
-    bool stored[MAX_VALUES] = {false};
-    int last_use[MAX_VALUES], reg[MAX_VALUES];
-    lucid__arena *arena = f->plan->arena;
-    to->nloads = to->ninstrs = to->nstores = to->nregs = 0;
-    for (int i = 0; i < g->noutputs; i++)
-        if (needed(f, &g->outputs[i])) {
-            stored[g->outputs[i].to.reg] = true;
-            to->nstores++;
-        }
-    find_uses(g, stored, last_use);
-    for (int i = 0; i < g->nvalues; i++) {
-        to->nloads += g->values[i].loaded && last_use[i] >= 0;
-        to->ninstrs += !g->values[i].loaded && last_use[i] >= 0;
-    }
-    allocate(g, last_use, to, reg);
-    to->loads = lucid__arena_alloc(arena, (size_t)to->nloads * sizeof *to->loads);
-    to->stores = lucid__arena_alloc(arena, (size_t)to->nstores * sizeof *to->stores);
-    to->instrs = lucid__arena_alloc(arena, (size_t)to->ninstrs * sizeof *to->instrs);
-    if (!to->loads || !to->stores || !to->instrs)
+    for (int k = f->ngroups - 1; at < 0 && k > first && k >= oldest; k--)
+        if (has_room(f, &f->groups[k], NULL) && align(f, k, p, &fit))
+            at = k;
+    if (at >= 0 ? !join(f, at, p, &fit) : !start(f, step))
         return false;
-    lucid__instr *instr = to->instrs;
-    for (int i = 0; i < g->nvalues; i++) {
-        const value *v = &g->values[i];
-        if (last_use[i] < 0)
-            continue;
-        if (v->loaded) {
-            to->loads[reg[i]] = v->from;
-            to->loads[reg[i]].reg = (uint16_t)reg[i];
-            continue;
-        }
-        *instr = v->instr;
-        instr->dst = (uint16_t)reg[i];
-        for (int j = 0; j < 3; j++)
-            instr->src[j] = (uint16_t)reg[j < v->nsrc ? v->instr.src[j] : i];
-        instr++;
-    }
-    lucid__stream *store = to->stores;
+    return !several || take_producers_in(f, at >= 0 ? at : f->ngroups - 1);
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------- */
+
+static bool finish(fuser *f, const lucid__group *g)
+{
+    lucid__step *to = &f->plan->steps[f->plan->nsteps];
+    bool *wanted = lucid__arena_alloc(f->scratch, (size_t)g->noutputs + 1);
+    if (!wanted)
+        return false;
+    bool any = false;
     for (int i = 0; i < g->noutputs; i++)
-        if (needed(f, &g->outputs[i])) {
-            *store = g->outputs[i].to;
-            store->reg = (uint16_t)reg[store->reg];
-            to->folded = store->reg;
-            store++;
-        }
-    lucid__program_merge(to);
-    return true;
+        any |= wanted[i] = needed(f, &g->outputs[i]);
+    if (!any)
+        return true;
+    f->plan->nsteps++;
+    return lucid__group_finish(g, f->plan->arena, wanted, to);
+}
+
+static atomic_int fusion = -1; /* not known yet */
+
+bool lucid__fusion(void)
+{
+    int on = atomic_load(&fusion);
+    if (on < 0) {
+        const char *text = getenv("LUCID_FUSION");
+        on = !text || strcmp(text, "0") != 0;
+        atomic_store(&fusion, on);
+    }
+    return on;
+}
+
+void lucid__set_fusion(bool on)
+{
+    atomic_store(&fusion, on);
 }
 
 bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
@@ -441,15 +512,16 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
         count_traffic(&f);
     for (int i = 0; ok && i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
-        ok = step->kind == LUCID__STEP_KERNEL ? start(&f, step)
-             : step->program.reduced > 0      ? place_fold(&f, step)
-                                              : place_map(&f, step);
+        bool alone = step->kind == LUCID__STEP_KERNEL || !lucid__fusion();
+        ok = alone ? start(&f, step) : place(&f, step);
     }
     plan->nsteps = 0;
     for (int at = 0; ok && at < f.ngroups; at++) {
-        ok = finish(&f, &f.groups[at], &plan->steps[plan->nsteps]);
-        plan->nsteps += f.groups[at].step.kind == LUCID__STEP_KERNEL ||
-                        plan->steps[plan->nsteps].program.nstores > 0;
+        const lucid__group *g = &f.groups[at];
+        if (g->step.kind == LUCID__STEP_KERNEL)
+            plan->steps[plan->nsteps++] = g->step;
+        else if (!g->gone)
+            ok = finish(&f, g);
     }
     if (!ok)
         lucid__out_of_memory(s);

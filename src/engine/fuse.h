@@ -9,4 +9,9 @@
  * False and an error in s: out of memory. */
 bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch);
 
+/* Whether plans fuse; if not, every step does one thing. On, unless the environment has LUCID_FUSION=0: a
+ * program that behaves the same both ways is not wrong because of fusion. The same numbers come out. */
+bool lucid__fusion(void);
+void lucid__set_fusion(bool on);
+
 #endif

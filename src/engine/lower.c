@@ -54,7 +54,7 @@ static bool add_step(lucid__lowering *l, const lucid__step *step)
 
 /* ---- programs ------------------------------------------------------------------------------------ */
 
-/* A program over `shape` (kept dims, then `reduced` dims): loads are registers 0, 1, ...; the
+/* A program over `space` (kept dims, then `reduced` dims): loads are registers 0, 1, ...; the
  * instruction, if any, writes the register after them. */
 typedef struct draft {
     lucid_shape space;
@@ -65,54 +65,62 @@ typedef struct draft {
     lucid__instr instr;
     bool has_instr;
     bool overwrites; /* what an earlier step wrote */
-    lucid__prim_id fold;
 } draft;
 
-static lucid__stream stream(const lucid__location *l, const int64_t *stride, int ndim, int reg)
+/* Dims of size 1 are left out, so that programs over the same points have the same dims. */
+static lucid__stream stream(const draft *d, const lucid__location *l, const int64_t *stride, int ndim,
+                            int reg)
 {
     lucid__stream t = {.slot = l->slot,
                        .dtype = (uint8_t)l->aval.dtype,
                        .reg = (uint16_t)reg,
                        .offset = l->offset};
-    memcpy(t.stride, stride ? stride : l->stride, (size_t)ndim * sizeof *t.stride);
+    for (int i = 0, n = 0; i < ndim; i++)
+        if (d->space.dim[i] != 1)
+            t.stride[n++] = stride[i];
     return t;
 }
 
 static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draft *d)
 {
-    int64_t points = lucid__numel(&d->space);
-    if (points == 0 && (d->reduced == 0 || lucid__numel(&d->store.aval.shape) == 0))
-        return true; /* nothing to write */
     lucid__step step = {.kind = LUCID__STEP_PROGRAM, .prim = made_for, .overwrites = d->overwrites};
     lucid__program *g = &step.program;
-    g->ndim = d->space.ndim;
-    g->reduced = d->reduced;
-    memcpy(g->dim, d->space.dim, (size_t)g->ndim * sizeof *g->dim);
+    int nkept = d->space.ndim - d->reduced, kept = 0;
+    for (int i = 0; i < d->space.ndim; i++) {
+        if (d->space.dim[i] == 0)
+            return true; /* nothing to write */
+        if (d->space.dim[i] == 1)
+            continue;
+        g->dim[g->ndim++] = d->space.dim[i];
+        kept += i < nkept;
+    }
     g->nloads = d->nloads;
     g->nstores = 1;
     g->ninstrs = d->has_instr;
     g->nregs = d->nloads + d->has_instr;
-    g->loads = lucid__arena_alloc(l->plan->arena, 4 * sizeof *g->loads);
+    g->loads = lucid__arena_alloc(l->plan->arena, (size_t)(d->nloads + 1) * sizeof *g->loads);
     g->instrs = lucid__arena_alloc(l->plan->arena, sizeof *g->instrs);
-    if (!g->loads || !g->instrs)
+    g->over = lucid__arena_alloc(l->plan->arena, 4 * sizeof *g->over);
+    if (!g->loads || !g->instrs || !g->over)
         return out_of_memory(l);
-    g->stores = g->loads + 3;
+    g->stores = g->loads + d->nloads;
     int result = g->nregs - 1;
+    for (int i = 0; i < g->nregs; i++)
+        g->over[i] = (uint16_t)((1u << g->ndim) - 1);
     for (int i = 0; i < d->nloads; i++)
-        g->loads[i] = stream(&d->loads[i], d->load_stride[i], g->ndim, i);
-    g->stores[0] = stream(&d->store, NULL, g->ndim - g->reduced, result);
+        g->loads[i] = stream(d, &d->loads[i],
+                             d->load_stride[i] ? d->load_stride[i] : d->loads[i].stride,
+                             d->space.ndim, i);
+    g->stores[0] = stream(d, &d->store, d->store.stride, nkept, result);
     if (d->has_instr) {
         g->instrs[0] = d->instr;
         g->instrs[0].dst = (uint16_t)result;
         for (int i = 0; i < 3; i++)
             g->instrs[0].src[i] = (uint16_t)(i < d->nloads ? i : result);
     }
-    if (d->reduced > 0) {
-        g->fold = (uint16_t)d->fold;
-        g->folded = (uint16_t)result;
-        g->fold_dtype = (uint8_t)d->store.aval.dtype;
-    }
-    lucid__program_squeeze(g);
+    if (d->reduced > 0)
+        g->over[result] = (uint16_t)((1u << kept) - 1);
+    lucid__program_survey(g);
     return add_step(l, &step);
 }
 
@@ -127,12 +135,15 @@ static bool emit_copy(lucid__lowering *l, lucid__prim_id made_for, const lucid__
     return emit_program(l, made_for, &d);
 }
 
-static bool emit_zeros(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *to)
+/* The same number everywhere. */
+static bool emit_fill(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *to,
+                      int64_t number)
 {
-    draft d = {.space = to->aval.shape,
-               .store = *to,
-               .has_instr = true,
-               .instr = {.op = LUCID__constant, .dtype = (uint8_t)to->aval.dtype}};
+    draft d = {
+        .space = to->aval.shape,
+        .store = *to,
+        .has_instr = true,
+        .instr = {.op = LUCID__constant, .dtype = (uint8_t)to->aval.dtype, .imm = number}};
     return emit_program(l, made_for, &d);
 }
 
@@ -156,32 +167,42 @@ static bool lower_elementwise(lucid__lowering *l, const lucid__node *node,
 
 static bool lower_iota(lucid__lowering *l, const lucid__node *node, lucid__location *out)
 {
-    draft d = {.space = node->out[0].aval.shape, .store = *out, .has_instr = true};
-    d.instr = (lucid__instr){
-        .op = LUCID__iota, .dtype = (uint8_t)node->params[0], .imm = node->params[1]};
+    const lucid_shape *shape = &node->out[0].aval.shape;
+    draft d = {.space = *shape, .store = *out, .has_instr = true};
+    int64_t dim = 0;
+    if (shape->dim[node->params[1]] == 1)
+        return emit_fill(l, LUCID__iota, out, 0);
+    for (int i = 0; i < node->params[1]; i++)
+        dim += shape->dim[i] != 1;
+    d.instr = (lucid__instr){.op = LUCID__iota, .dtype = (uint8_t)node->params[0], .imm = dim};
     return emit_program(l, LUCID__iota, &d);
 }
 
 static bool lower_reduction(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
                             lucid__location *out)
 {
-    draft d = {.reduced = node->nparams, .nloads = 1, .fold = (lucid__prim_id)node->prim};
+    draft d = {.reduced = node->nparams, .nloads = 1};
     const lucid_shape *shape = &in->aval.shape;
-    int64_t stride[LUCID_MAX_NDIM];
+    const lucid__prim_id prim = (lucid__prim_id)node->prim;
+    int64_t stride[LUCID_MAX_NDIM], points = 1;
     int kept = 0, r = 0, nkept = shape->ndim - node->nparams;
     for (int i = 0; i < shape->ndim; i++) {
         bool reduced = r < node->nparams && node->params[r] == i;
         int to = reduced ? nkept + r++ : kept++;
         d.space.dim[to] = shape->dim[i];
         stride[to] = in->stride[i];
+        if (reduced)
+            points = shape->dim[i] == 0 || points == 0 ? 0 : points > 1 ? points : shape->dim[i];
     }
+    if (points == 0) /* of nothing */
+        return emit_fill(l, prim, out, prim == LUCID__prod || prim == LUCID__all);
     d.space.ndim = shape->ndim;
     d.loads[0] = *in;
     d.load_stride[0] = stride;
     d.store = *out;
-    if (d.reduced == 0)
-        return emit_copy(l, (lucid__prim_id)node->prim, in, out, false);
-    return emit_program(l, (lucid__prim_id)node->prim, &d);
+    d.has_instr = points > 1;
+    d.instr = (lucid__instr){.op = node->prim, .dtype = (uint8_t)in->aval.dtype};
+    return emit_program(l, prim, &d);
 }
 
 /* Each input is copied to its part of the output. */
@@ -209,7 +230,7 @@ static bool lower_pad(lucid__lowering *l, const lucid__node *node, const lucid__
         part.offset += node->params[i] * out->stride[i];
         part.stride[i] = out->stride[i] * (node->params[2 * n + i] + 1);
     }
-    return emit_zeros(l, LUCID__pad, out) && emit_copy(l, LUCID__pad, in, &part, true);
+    return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 
 static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const lucid__location *in,

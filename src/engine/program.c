@@ -1,14 +1,41 @@
 #include "engine/program.h"
 
-#include <stdbool.h>
-
-/* Whether an iota counts along dim d, which then must stay as it is. */
-static bool counted(const lucid__program *g, int d)
+bool lucid__is_fold(int op)
 {
+    return op == LUCID__sum || op == LUCID__prod || op == LUCID__amax || op == LUCID__amin ||
+           op == LUCID__any || op == LUCID__all;
+}
+
+void lucid__program_survey(lucid__program *g)
+{
+    g->folded = 0;
+    g->uneven = false;
+    const uint16_t all = (uint16_t)((1u << g->ndim) - 1);
+    for (int i = 0; i < g->ninstrs; i++) {
+        const lucid__instr *in = &g->instrs[i];
+        if (!lucid__is_fold(in->op))
+            continue;
+        uint16_t dims = g->over[in->src[0]] & (uint16_t)~g->over[in->dst];
+        g->uneven |= (g->folded != 0 && g->folded != dims) || g->over[in->src[0]] != all;
+        g->folded |= dims;
+    }
+}
+
+/* Whether dim d continues dim p everywhere, so that one loop can walk both. */
+static bool mergeable(const lucid__program *g, int p, int d)
+{
+    for (int r = 0; r < g->nregs; r++)
+        if ((g->over[r] >> p & 1) != (g->over[r] >> d & 1))
+            return false;
     for (int i = 0; i < g->ninstrs; i++)
-        if (g->instrs[i].op == LUCID__iota && g->instrs[i].imm == d)
-            return true;
-    return false;
+        if (g->instrs[i].op == LUCID__iota && (g->instrs[i].imm == p || g->instrs[i].imm == d))
+            return false;
+    for (int i = 0; i < g->nloads + g->nstores; i++) {
+        const lucid__stream *t = i < g->nloads ? &g->loads[i] : &g->stores[i - g->nloads];
+        if ((g->over[t->reg] >> d & 1) && t->stride[p] != lucid__times(t->stride[d], g->dim[d]))
+            return false;
+    }
+    return true;
 }
 
 static void move_dim(lucid__program *g, int to, int from)
@@ -23,51 +50,24 @@ static void move_dim(lucid__program *g, int to, int from)
     for (int i = 0; i < g->ninstrs; i++)
         if (g->instrs[i].op == LUCID__iota && g->instrs[i].imm == from)
             g->instrs[i].imm = to;
-}
-
-void lucid__program_squeeze(lucid__program *g)
-{
-    int kept = g->ndim - g->reduced, ndim = 0, reduced = 0;
-    for (int d = 0; d < g->ndim; d++) {
-        bool last_reduced = g->reduced > 0 && reduced == 0 && d == g->ndim - 1;
-        if (g->dim[d] == 1 && !counted(g, d) && !last_reduced)
-            continue;
-        move_dim(g, ndim++, d);
-        reduced += d >= kept;
-    }
-    g->ndim = ndim;
-    g->reduced = reduced;
-}
-
-/* Whether dim d of the streams continues dim p: one loop can walk both. */
-static bool mergeable(const lucid__program *g, int p, int d, bool reduced)
-{
-    if (counted(g, p) || counted(g, d))
-        return false;
-    for (int i = 0; i < g->nloads; i++)
-        if (g->loads[i].stride[p] != g->loads[i].stride[d] * g->dim[d])
-            return false;
-    for (int i = 0; !reduced && i < g->nstores; i++)
-        if (g->stores[i].stride[p] != g->stores[i].stride[d] * g->dim[d])
-            return false;
-    return true;
+    for (int r = 0; r < g->nregs; r++)
+        g->over[r] = (uint16_t)((g->over[r] & ~(1 << to)) | (g->over[r] >> from & 1) << to);
 }
 
 void lucid__program_merge(lucid__program *g)
 {
-    int kept = g->ndim - g->reduced, ndim = 0, reduced = 0, group_start = 0;
+    int ndim = 0;
     for (int d = 0; d < g->ndim; d++) {
-        if (d == kept)
-            group_start = ndim;
-        if (ndim > group_start && mergeable(g, ndim - 1, d, d >= kept)) {
-            int64_t size = lucid__times(g->dim[ndim - 1], g->dim[d]);
-            move_dim(g, ndim - 1, d);
-            g->dim[ndim - 1] = size;
-            continue;
-        }
-        move_dim(g, ndim++, d);
-        reduced += d >= kept;
+        int64_t size = g->dim[d];
+        bool merge = ndim > 0 && mergeable(g, ndim - 1, d);
+        if (merge)
+            size = lucid__times(g->dim[ndim - 1], size);
+        else
+            ndim++;
+        move_dim(g, ndim - 1, d);
+        g->dim[ndim - 1] = size;
     }
+    for (int r = 0; r < g->nregs; r++)
+        g->over[r] &= (uint16_t)((1u << ndim) - 1);
     g->ndim = ndim;
-    g->reduced = reduced;
 }

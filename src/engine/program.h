@@ -1,23 +1,35 @@
 /* The program: the kernel language, and the only thing a backend must run besides its kernels.
  *
- * A program walks a loop space of up to LUCID_MAX_NDIM dims. At every point it loads one element per
- * load stream into a register, runs straight-line instructions on registers, and stores registers.
- * Loads have the registers 0, 1, ..., which no instruction writes; the register of a store is written
- * once. Instructions do not write what they read.
- * A backend runs many points at once: a register is a vector of lanes. With `reduced` > 0 the last
- * so many dims are folded: register `folded` is combined over them by the reduction `fold`, and the
- * stores, whose strides cover the other dims only, write the result.
+ * A program has a loop space of up to LUCID_MAX_NDIM dims, and registers. A register holds one value per
+ * point of some of the dims, those in `over[register]` (bit d: dim d): a program over rows and columns may
+ * have values per element, values per row, and single ones. Instructions are straight-line; what each
+ * writes and reads lies over the same dims, except that
  *
- * The order of folding is part of the meaning, so that the same numbers come out whatever the
- * batch, the tiles and the threads are. Points of the reduced dims are counted in row-major order and
- * cut into blocks of LUCID__FOLD_BLOCK. Within a block, point i goes to accumulator i mod
+ *     a reduction     combines the register src[0] over the dims that dst lacks
+ *     broadcast       repeats src[0] along the dims that dst has more
+ *
+ * So softmax is one program: amax over the columns, broadcast, sub, exp, sum, broadcast, div.
+ * Loads bring elements of strided memory, one for each point that their register lies over; they have the
+ * registers 0, 1, ..., which no instruction writes. Stores write registers to memory; the register of a
+ * store is written once, as is every register that does not lie over all dims. Instructions do not write
+ * what they read.
+ *
+ * Instructions are the elementwise primitives themselves, and the reductions; `dtype` is that of their
+ * data inputs. Besides:
+ *     cast       dtype -> to
+ *     iota       the index along loop dim `imm`, as dtype
+ *     constant   the whole number `imm`, as dtype
+ *     broadcast  as above
+ *
+ * The order in which a reduction combines is part of its meaning, so that the same numbers come out whatever
+ * the batch, the tiles and the threads are. The points that make one result are counted in row-major order of
+ * the loop space and cut into blocks of LUCID__FOLD_BLOCK. Within a block, point i goes to accumulator i mod
  * LUCID__FOLD_LANES, in order; the accumulators are then combined pairwise (j with j + 8, + 4, + 2,
  * + 1, where there are so many), and the blocks' results one after the other.
  *
- * Instructions are the elementwise primitives themselves; `dtype` is that of their data inputs. Besides:
- *     cast      dtype -> to
- *     iota      the index along loop dim `imm`, as dtype
- *     constant  zeros, as dtype
+ * A backend runs boxes of points at once: a register is a vector of lanes. Along dims that are reduced a box
+ * holds all points, or, if every reduction combines all points over the same dims, the program can also be run
+ * in stages: as often over all points as its longest chain of reductions is, plus once.
  */
 #ifndef LUCID__PROGRAM_H
 #define LUCID__PROGRAM_H
@@ -28,7 +40,10 @@
 enum {
     LUCID__FOLD_LANES = 16,
     LUCID__FOLD_BLOCK = 4096,
-    LUCID__MAX_REGISTERS = 256,
+    LUCID__MAX_REGISTERS = 512,
+    /* Points of the reduced dims that every backend can hold at once, for programs whose reductions differ
+     * in their dims. */
+    LUCID__WHOLE_POINTS = 4096,
 };
 
 typedef struct lucid__instr {
@@ -36,7 +51,7 @@ typedef struct lucid__instr {
     uint8_t dtype, to;
     uint16_t dst;
     uint16_t src[3];
-    int64_t imm; /* powi: the exponent; iota: the dim */
+    int64_t imm; /* powi: the exponent; iota: the dim; constant: the number */
 } lucid__instr;
 
 typedef struct lucid__stream {
@@ -48,20 +63,22 @@ typedef struct lucid__stream {
 } lucid__stream;
 
 typedef struct lucid__program {
-    int ndim, reduced;
+    int ndim;
     int64_t dim[LUCID_MAX_NDIM];
     int nloads, ninstrs, nstores, nregs;
     lucid__stream *loads, *stores;
     lucid__instr *instrs;
-    uint16_t fold;   /* reduced > 0: sum, prod, amax, amin, any, all */
-    uint16_t folded; /* the register that is combined */
-    uint8_t fold_dtype;
+    uint16_t *over;  /* of each register */
+    uint16_t folded; /* the dims that some reduction combines over */
+    bool uneven;     /* the reductions differ in their dims, or not all are of values over all dims */
 } lucid__program;
 
-/* Both leave the meaning as it is. squeeze: drops dims of size 1, so that programs over the same
- * points have the same dims. merge: walks neighbouring dims as one where every stream allows it;
- * rarer ends of rows, longer runs of lanes. */
-void lucid__program_squeeze(lucid__program *g);
+bool lucid__is_fold(int op);
+
+/* Sets `folded` and `uneven` from the instructions. */
+void lucid__program_survey(lucid__program *g);
+/* Leaves the meaning as it is: walks neighbouring dims as one where everything allows it; rarer ends of rows,
+ * longer runs of lanes. */
 void lucid__program_merge(lucid__program *g);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/fuse.h"
 #include "prim/prim.h"
 
 /* A walk marks what it has met: base for "entered", base + 1 + k for leaf or node k when it has its
@@ -137,7 +138,7 @@ static bool write_words(lucid__structure *st)
     if (!st->words)
         return false;
     int64_t *w = st->words;
-    *w++ = (int64_t)st->nleaves;
+    *w++ = (int64_t)st->nleaves << 1 | lucid__fusion();
     *w++ = (int64_t)st->nnodes;
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {

@@ -1,0 +1,470 @@
+#include "cpu/machine.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* ---- moving lanes ------------------------------------------------------------------------------- */
+
+/* A block of elements in strided memory; the lanes that stand for it are row after row. */
+typedef struct block {
+    int64_t rows, row_stride, n, stride;
+} block;
+
+/* Between memory and lanes: along rows of the lanes, unless memory runs the other way. */
+#define MOVE(type) \
+    do { \
+        type *x = (type *)(void *)lanes, *y = (type *)(void *)memory; \
+        bool across = b.rows > 1 && b.stride != 0 && \
+                      magnitude(b.row_stride) < magnitude(b.stride) && b.row_stride != 0; \
+        if (across && load) \
+            for (int64_t i = 0; i < b.n; i++, y += b.stride) \
+                for (int64_t r = 0; r < b.rows; r++) \
+                    x[r * b.n + i] = y[r * b.row_stride]; \
+        else if (across) \
+            for (int64_t i = 0; i < b.n; i++, y += b.stride) \
+                for (int64_t r = 0; r < b.rows; r++) \
+                    y[r * b.row_stride] = x[r * b.n + i]; \
+        else \
+            for (int64_t r = 0; r < b.rows; r++, x += b.n, y += b.row_stride) \
+                if (load && b.stride == 0) \
+                    for (int64_t i = 0; i < b.n; i++) \
+                        x[i] = y[0]; \
+                else if (load && b.stride == 1) \
+                    for (int64_t i = 0; i < b.n; i++) \
+                        x[i] = y[i]; \
+                else if (load) \
+                    for (int64_t i = 0; i < b.n; i++) \
+                        x[i] = y[i * b.stride]; \
+                else if (b.stride == 1) \
+                    for (int64_t i = 0; i < b.n; i++) \
+                        y[i] = x[i]; \
+                else \
+                    for (int64_t i = 0; i < b.n; i++) \
+                        y[i * b.stride] = x[i]; \
+    } while (0)
+
+static int64_t magnitude(int64_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+static void move_block(char *memory, char *lanes, block b, size_t size, bool load)
+{
+    if (b.stride == 1 && b.rows == 1)
+        memcpy(load ? lanes : memory, load ? memory : lanes, (size_t)b.n * size);
+    else if (size == 4)
+        MOVE(uint32_t);
+    else if (size == 8)
+        MOVE(uint64_t);
+    else
+        MOVE(uint8_t);
+}
+#undef MOVE
+
+/* Lanes as nested loops over strided memory, the innermost last. */
+typedef struct loops {
+    int n;
+    int64_t len[LUCID_MAX_NDIM], stride[LUCID_MAX_NDIM];
+} loops;
+
+static void add_loop(loops *l, int64_t len, int64_t stride)
+{
+    if (len == 1)
+        return;
+    if (l->n > 0 && l->stride[l->n - 1] == stride * len) {
+        l->len[l->n - 1] *= len;
+        l->stride[l->n - 1] = stride;
+        return;
+    }
+    l->len[l->n] = len;
+    l->stride[l->n++] = stride;
+}
+
+static bool is_dense(const loops *l)
+{
+    return l->n == 0 || (l->n == 1 && l->stride[0] == 1);
+}
+
+static void move(const loops *l, char *memory, char *lanes, size_t size, bool load)
+{
+    int64_t index[LUCID_MAX_NDIM] = {0};
+    int outer = l->n > 2 ? l->n - 2 : 0, last = l->n - 1;
+    block b = {1, 0, 1, 1};
+    if (l->n > 0)
+        b.n = l->len[last], b.stride = l->stride[last];
+    if (l->n > 1)
+        b.rows = l->len[last - 1], b.row_stride = l->stride[last - 1];
+    for (;;) {
+        move_block(memory, lanes, b, size, load);
+        lanes += b.rows * b.n * (int64_t)size;
+        int d = outer - 1;
+        for (; d >= 0; d--) {
+            memory += l->stride[d] * (int64_t)size;
+            if (++index[d] < l->len[d])
+                break;
+            memory -= l->len[d] * l->stride[d] * (int64_t)size;
+            index[d] = 0;
+        }
+        if (d < 0)
+            return;
+    }
+}
+
+/* ---- streams ------------------------------------------------------------------------------------ */
+
+static size_t stream_size(const lucid__stream *t)
+{
+    return lucid_dtype_size((lucid_dtype)t->dtype);
+}
+
+static char *stream_base(const lucid__machine *m, const lucid__stream *t)
+{
+    return (char *)m->slots[t->slot] + t->offset * (int64_t)stream_size(t);
+}
+
+/* The first element of the box, and the loops over the rest. */
+static char *locate(const lucid__machine *m, const lucid__stream *t, loops *l)
+{
+    unsigned over = m->program->over[t->reg];
+    int64_t at = 0;
+    l->n = 0;
+    for (int i = 0; i < m->program->ndim; i++) {
+        int d = m->order[i];
+        if (!(over >> d & 1))
+            continue;
+        at += m->start[d] * t->stride[d];
+        add_loop(l, m->len[d], t->stride[d]);
+    }
+    return stream_base(m, t) + at * (int64_t)stream_size(t);
+}
+
+static char *own_lanes(const lucid__machine *m, int reg)
+{
+    return m->memory + m->own[reg];
+}
+
+void lucid__machine_load(lucid__machine *m, const lucid__stream *t)
+{
+    loops l;
+    if (m->uniform[t->reg])
+        return;
+    char *memory = locate(m, t, &l);
+    if (is_dense(&l)) { /* read in place */
+        m->reg[t->reg] = memory;
+        return;
+    }
+    m->reg[t->reg] = own_lanes(m, t->reg);
+    move(&l, memory, m->reg[t->reg], stream_size(t), true);
+}
+
+void lucid__machine_aim(lucid__machine *m, const lucid__stream *t)
+{
+    loops l;
+    if (t->reg < m->program->nloads)
+        return;
+    char *memory = locate(m, t, &l);
+    m->reg[t->reg] = is_dense(&l) ? memory : own_lanes(m, t->reg);
+}
+
+void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
+{
+    loops l;
+    char *memory = locate(m, t, &l);
+    if (memory != m->reg[t->reg])
+        move(&l, memory, m->reg[t->reg], stream_size(t), false);
+}
+
+/* ---- machines ----------------------------------------------------------------------------------- */
+
+static size_t widest(const lucid__program *p)
+{
+    size_t size = 1;
+    for (int i = 0; i < p->nloads; i++)
+        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
+        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
+        size = bytes > size ? bytes : size;
+    }
+    return size;
+}
+
+static bool stands_still(const lucid__program *p, const lucid__stream *t)
+{
+    for (int d = 0; d < p->ndim; d++)
+        if ((p->over[t->reg] >> d & 1) && t->stride[d] != 0)
+            return false;
+    return true;
+}
+
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
+{
+    m->program = p;
+    m->bodies = lucid__bodies_get();
+    m->slots = slots;
+    memset(m->start, 0, sizeof m->start);
+    memcpy(m->len, m->size, sizeof m->len);
+    size_t width = widest(p), total = 0;
+    for (int r = 0; r < p->nregs; r++) {
+        m->own[r] = total;
+        /* Registers a power of two apart would fall on the same lines of the cache. */
+        total += ((size_t)lucid__machine_lanes(m, p->over[r]) * width + 63) / 64 * 64 + 64;
+    }
+    unsigned all = (1u << p->ndim) - 1;
+    size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
+    m->memory = lucid__malloc(total + scratch + 64);
+    if (!m->memory)
+        return false;
+    size_t align = 64 - (uintptr_t)m->memory % 64;
+    for (int r = 0; r < p->nregs; r++) {
+        m->own[r] += align;
+        m->reg[r] = own_lanes(m, r);
+    }
+    m->scratch = m->memory + align + total;
+    for (int i = 0; i < p->nloads; i++) {
+        loops l;
+        char *memory = locate(m, &p->loads[i], &l);
+        m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);
+        if (m->uniform[i])
+            move(&l, memory, m->reg[i], stream_size(&p->loads[i]), true);
+    }
+    return true;
+}
+
+void lucid__machine_free(lucid__machine *m)
+{
+    lucid__free(m->memory);
+}
+
+/* ---- reductions ---------------------------------------------------------------------------------- */
+
+lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width, char *acc,
+                              char *total)
+{
+    lucid__prim_id combine = lucid__fold_combine((lucid__prim_id)in->op);
+    return (lucid__fold){.combine = m->bodies->op[combine][in->dtype],
+                         .lanes = m->bodies->fold[in->op][in->dtype],
+                         .size = lucid_dtype_size((lucid_dtype)in->dtype),
+                         .width = width,
+                         .acc = acc,
+                         .total = total};
+}
+
+/* The accumulators pairwise, then onto the total: the end of a block. */
+static void close_block(lucid__fold *f, int64_t points)
+{
+    int64_t count = points < LUCID__FOLD_LANES ? points : LUCID__FOLD_LANES;
+    for (int64_t half = LUCID__FOLD_LANES / 2; half > 0; half /= 2) {
+        int64_t n = count - half < half ? count - half : half;
+        if (n > 0)
+            f->combine(f->acc, f->acc, f->acc + (size_t)(half * f->width) * f->size, NULL,
+                       n * f->width, 0);
+    }
+    if (f->done <= LUCID__FOLD_BLOCK)
+        memcpy(f->total, f->acc, (size_t)f->width * f->size);
+    else
+        f->combine(f->total, f->total, f->acc, NULL, f->width, 0);
+}
+
+void lucid__fold_add(lucid__fold *f, const void *lanes, int64_t points)
+{
+    const char *x = lanes;
+    const size_t step = (size_t)f->width * f->size;
+    while (points > 0) {
+        int64_t at = f->done % LUCID__FOLD_BLOCK, j = at % LUCID__FOLD_LANES, few;
+        int64_t room = LUCID__FOLD_BLOCK - at, part = points < room ? points : room;
+        if (j == 0 && at > 0 && part >= LUCID__FOLD_LANES) {
+            int64_t groups = part / LUCID__FOLD_LANES;
+            few = groups * LUCID__FOLD_LANES;
+            if (f->width == 1)
+                f->lanes(f->acc, x, groups);
+            for (int64_t g = 0; g < groups && f->width > 1; g++)
+                f->combine(f->acc, f->acc, x + (size_t)(g * LUCID__FOLD_LANES) * step, NULL,
+                           LUCID__FOLD_LANES * f->width, 0);
+        } else {
+            few = part < LUCID__FOLD_LANES - j ? part : LUCID__FOLD_LANES - j;
+            char *acc = f->acc + (size_t)j * step;
+            if (at < LUCID__FOLD_LANES) /* the first of each accumulator starts it */
+                memcpy(acc, x, (size_t)few * step);
+            else
+                f->combine(acc, acc, x, NULL, few * f->width, 0);
+        }
+        x += (size_t)few * step;
+        points -= few;
+        f->done += few;
+        if (f->done % LUCID__FOLD_BLOCK == 0)
+            close_block(f, LUCID__FOLD_BLOCK);
+    }
+}
+
+void lucid__fold_end(lucid__fold *f)
+{
+    int64_t rest = f->done % LUCID__FOLD_BLOCK;
+    if (rest > 0)
+        close_block(f, rest);
+}
+
+/* `rows` results of `points` each, which lie one after the other. */
+static void fold_rows(lucid__machine *m, const lucid__instr *in, const char *x, int64_t rows,
+                      int64_t points)
+{
+    char *to = m->reg[in->dst];
+    if (points <= LUCID__FOLD_BLOCK) {
+        m->bodies->fold_rows[in->op][in->dtype](to, x, rows, points);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        _Alignas(64) char acc[LUCID__FOLD_LANES * 8];
+        lucid__fold f = lucid__fold_begin(m, in, 1, acc, NULL);
+        f.total = to + (size_t)r * f.size;
+        lucid__fold_add(&f, x + (size_t)(r * points) * f.size, points);
+        lucid__fold_end(&f);
+    }
+}
+
+/* What is reduced stands before, between or behind the dims that stay. */
+static void fold_box(lucid__machine *m, const lucid__instr *in)
+{
+    const uint16_t *over = m->program->over;
+    unsigned from = over[in->src[0]], to = over[in->dst];
+    int64_t before = 1, points = 1, behind = 1, stride = 1;
+    loops rows = {.n = 0};
+    bool apart = false; /* reduced dims with others between them */
+    for (int i = 0; i < m->program->ndim; i++) {
+        int d = m->order[i];
+        if (!(from >> d & 1) || m->len[d] == 1)
+            continue;
+        bool stays = to >> d & 1;
+        apart |= !stays && behind > 1;
+        if (!stays)
+            points *= m->len[d];
+        else if (points == 1)
+            before *= m->len[d];
+        else
+            behind *= m->len[d];
+    }
+    const char *x = m->reg[in->src[0]];
+    size_t size = lucid_dtype_size((lucid_dtype)in->dtype);
+    if (apart) { /* brought into rows first */
+        int64_t strides[LUCID_MAX_NDIM];
+        for (int i = m->program->ndim - 1; i >= 0; i--) {
+            int d = m->order[i];
+            strides[d] = stride;
+            stride *= from >> d & 1 ? m->len[d] : 1;
+        }
+        for (int pass = 0; pass < 2; pass++)
+            for (int i = 0; i < m->program->ndim; i++) {
+                int d = m->order[i];
+                if ((from >> d & 1) && (to >> d & 1) == (pass == 0))
+                    add_loop(&rows, m->len[d], strides[d]);
+            }
+        move(&rows, (char *)(uintptr_t)x, m->scratch, size, true);
+        fold_rows(m, in, m->scratch, before * behind, points);
+    } else if (behind == 1) {
+        fold_rows(m, in, x, before, points);
+    } else {
+        char *result = m->reg[in->dst];
+        for (int64_t b = 0; b < before; b++) {
+            lucid__fold f = lucid__fold_begin(m, in, behind, m->scratch,
+                                              result + (size_t)(b * behind) * size);
+            lucid__fold_add(&f, x + (size_t)(b * points * behind) * size, points);
+            lucid__fold_end(&f);
+        }
+    }
+}
+
+/* ---- instructions -------------------------------------------------------------------------------- */
+
+static void fill(lucid_dtype dtype, void *to, int64_t at, int64_t n, int64_t value)
+{
+    switch (dtype) {
+    case LUCID_BOOL:
+        for (int64_t i = 0; i < n; i++)
+            ((bool *)to)[at + i] = value != 0;
+        break;
+    case LUCID_INT32:
+        for (int64_t i = 0; i < n; i++)
+            ((int32_t *)to)[at + i] = (int32_t)value;
+        break;
+    case LUCID_INT64:
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)to)[at + i] = value;
+        break;
+    case LUCID_FLOAT32:
+        for (int64_t i = 0; i < n; i++)
+            ((float *)to)[at + i] = (float)value;
+        break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            ((double *)to)[at + i] = (double)value;
+        break;
+    }
+}
+
+/* The index along one dim: runs of the lanes behind it, again for the lanes in front. */
+static void count(const lucid__machine *m, const lucid__instr *in)
+{
+    unsigned over = m->program->over[in->dst];
+    int64_t before = 1, behind = 1, at = 0;
+    bool seen = false;
+    for (int i = 0; i < m->program->ndim; i++) {
+        int d = m->order[i];
+        if (d == in->imm)
+            seen = true;
+        else if (over >> d & 1)
+            *(seen ? &behind : &before) *= m->len[d];
+    }
+    for (int64_t b = 0; b < before; b++)
+        for (int64_t k = 0; k < m->len[in->imm]; k++, at += behind)
+            fill((lucid_dtype)in->dtype, m->reg[in->dst], at, behind, m->start[in->imm] + k);
+}
+
+static void spread(const lucid__machine *m, const lucid__instr *in)
+{
+    unsigned from = m->program->over[in->src[0]], to = m->program->over[in->dst];
+    int64_t strides[LUCID_MAX_NDIM], stride = 1;
+    loops l = {.n = 0};
+    for (int i = m->program->ndim - 1; i >= 0; i--) {
+        int d = m->order[i];
+        strides[d] = from >> d & 1 ? stride : 0;
+        stride *= from >> d & 1 ? m->len[d] : 1;
+    }
+    for (int i = 0; i < m->program->ndim; i++)
+        if (to >> m->order[i] & 1)
+            add_loop(&l, m->len[m->order[i]], strides[m->order[i]]);
+    move(&l, m->reg[in->src[0]], m->reg[in->dst], lucid_dtype_size((lucid_dtype)in->dtype), true);
+}
+
+void lucid__machine_execute(lucid__machine *m, const lucid__instr *in)
+{
+    lucid__body *body;
+    int64_t n = lucid__machine_lanes(m, m->program->over[in->dst]);
+    switch ((lucid__prim_id)in->op) {
+    case LUCID__iota:
+        count(m, in);
+        return;
+    case LUCID__constant:
+        fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, n, in->imm);
+        return;
+    case LUCID__broadcast:
+        spread(m, in);
+        return;
+    case LUCID__sum:
+    case LUCID__prod:
+    case LUCID__amax:
+    case LUCID__amin:
+    case LUCID__any:
+    case LUCID__all:
+        fold_box(m, in);
+        return;
+    case LUCID__cast:
+        body = m->bodies->cast[in->dtype][in->to];
+        break;
+    default:
+        body = m->bodies->op[in->op][in->dtype];
+        break;
+    }
+    body(m->reg[in->dst], m->reg[in->src[0]], m->reg[in->src[1]], m->reg[in->src[2]], n, in->imm);
+}

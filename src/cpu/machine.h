@@ -1,0 +1,59 @@
+/* A machine runs a program's instructions on one box of points at a time: a part of the loop space, from
+ * `start` on, `len` points along each dim. The lanes of a register are the points of the box along the dims
+ * that the register lies over, row-major in the machine's own order of the dims. */
+#ifndef LUCID__MACHINE_H
+#define LUCID__MACHINE_H
+
+#include "cpu/instr.h"
+#include "engine/program.h"
+
+typedef struct lucid__machine {
+    const lucid__program *program;
+    const lucid__bodies *bodies;
+    void *const *slots;
+    int order[LUCID_MAX_NDIM];    /* the dims as lanes have them, the last one innermost */
+    int64_t size[LUCID_MAX_NDIM]; /* of the largest box */
+    int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
+    char *memory, *scratch;
+    size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
+    bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
+    void *reg[LUCID__MAX_REGISTERS];    /* where its lanes are now: its own, or in a stream's memory */
+} lucid__machine;
+
+/* `order` and `size` are set. False: out of memory. */
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots);
+void lucid__machine_free(lucid__machine *m);
+
+/* The points of the box along some dims. */
+static inline int64_t lucid__machine_lanes(const lucid__machine *m, unsigned dims)
+{
+    int64_t n = 1;
+    for (; dims; dims &= dims - 1)
+        n *= m->len[__builtin_ctz(dims)];
+    return n;
+}
+
+void lucid__machine_load(lucid__machine *m, const lucid__stream *t);
+void lucid__machine_execute(lucid__machine *m, const lucid__instr *in);
+/* Lets instructions write straight to memory where the lanes of a store lie there one after the other. */
+void lucid__machine_aim(lucid__machine *m, const lucid__stream *t);
+/* Writes what is not there yet. */
+void lucid__machine_store(lucid__machine *m, const lucid__stream *t);
+
+/* A reduction that goes on from box to box: `width` results side by side, whose points come one after the
+ * other in the order of program.h. */
+typedef struct lucid__fold {
+    lucid__body *combine;
+    lucid__fold_body *lanes;
+    size_t size; /* of an element */
+    int64_t width, done;
+    char *acc, *total; /* LUCID__FOLD_LANES times width elements (fewer, if there are fewer points); width */
+} lucid__fold;
+
+lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width, char *acc,
+                              char *total);
+void lucid__fold_add(lucid__fold *f, const void *x, int64_t points);
+/* Leaves the results in `total`. */
+void lucid__fold_end(lucid__fold *f);
+
+#endif

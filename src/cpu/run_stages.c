@@ -1,0 +1,429 @@
+/* Long reductions: the points that make one result are more than a box can hold. All reductions are over the
+ * same dims here. What does not lie over those dims is called a result, all else a point.
+ *
+ * Stage 0 goes over all points, box by box, with what can be computed from loads alone; its reductions give
+ * results, and results of those; stage 1 goes over the points again with what these allow, and so on. What a
+ * later stage needs of an earlier one's points it computes again: the same bits, for less than it would cost
+ * to keep them in memory. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "cpu/run_program.h"
+
+enum { COLUMNS = 256, ELEMENT = 8 };
+
+/* What each stage does, as numbers of loads and instructions. */
+typedef struct stage {
+    int nloads, npoints, nfolds, nresults;
+    uint16_t *loads, *points, *folds; /* loads and instructions over the points, and the reductions */
+    uint16_t *results;                /* instructions on results, before the points */
+} stage;
+
+typedef struct run {
+    const lucid__program *p;
+    void *const *slots;
+    int nstages;
+    stage *stages;
+    uint16_t *numbers;           /* memory of the lists */
+    uint8_t *store_stage;        /* of each store */
+    int last, before_last;       /* the innermost reduced dims; -1: there is none */
+    int64_t inner, chunk, width; /* points behind a result; of a box at once; results of a box */
+    int most_folds;
+    lucid__boxes tiles; /* of the results */
+} run;
+
+typedef struct worker {
+    lucid__machine m;
+    char *acc;
+} worker;
+
+/* ---- what to do when ------------------------------------------------------------------------------ */
+
+static bool over_points(const lucid__program *p, int reg)
+{
+    return (p->over[reg] & p->folded) != 0;
+}
+
+/* when[i]: the stage whose points, or before whose points, instruction i can run. */
+static int find_stages(const lucid__program *p, uint8_t *when, uint8_t *store_stage)
+{
+    uint8_t of_reg[LUCID__MAX_REGISTERS] = {0};
+    int last = 0;
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        uint8_t at = 0;
+        for (int j = 0; j < 3; j++)
+            if (in->src[j] != in->dst && of_reg[in->src[j]] > at)
+                at = of_reg[in->src[j]];
+        when[i] = at;
+        of_reg[in->dst] = (uint8_t)(at + lucid__is_fold(in->op));
+        last = of_reg[in->dst] > last ? of_reg[in->dst] : last;
+    }
+    for (int i = 0; i < p->nstores; i++)
+        store_stage[i] = of_reg[p->stores[i].reg];
+    return last + 1;
+}
+
+/* Backwards from the reductions and stores of stage s: which points they need. */
+static void list_stage(run *r, int s, const uint8_t *when, uint16_t **numbers)
+{
+    const lucid__program *p = r->p;
+    stage *to = &r->stages[s];
+    bool needed[LUCID__MAX_REGISTERS] = {false};
+    for (int i = 0; i < p->nstores; i++)
+        needed[p->stores[i].reg] |= r->store_stage[i] == s && over_points(p, p->stores[i].reg);
+    to->points = *numbers;
+    to->folds = to->points + p->ninstrs;
+    to->results = to->folds + p->ninstrs;
+    to->loads = to->results + p->ninstrs;
+    *numbers = to->loads + p->nloads;
+    for (int i = p->ninstrs - 1; i >= 0; i--) {
+        const lucid__instr *in = &p->instrs[i];
+        bool fold = lucid__is_fold(in->op);
+        if (fold && when[i] == s)
+            to->folds[to->nfolds++] = (uint16_t)i;
+        else if (!fold && !over_points(p, in->dst) && when[i] == s)
+            to->results[to->nresults++] = (uint16_t)i;
+        else if (!fold && over_points(p, in->dst) && needed[in->dst])
+            to->points[to->npoints++] = (uint16_t)i;
+        else
+            continue;
+        if (!over_points(p, in->dst) && !fold)
+            continue;
+        if (!fold)
+            needed[in->dst] = false;
+        for (int j = 0; j < 3; j++)
+            if (in->src[j] != in->dst)
+                needed[in->src[j]] = true;
+    }
+    for (int i = 0; i < p->nloads; i++)
+        if (needed[i] && over_points(p, i))
+            to->loads[to->nloads++] = (uint16_t)i;
+    if (to->nfolds > r->most_folds)
+        r->most_folds = to->nfolds;
+}
+
+static bool prepare(run *r)
+{
+    const lucid__program *p = r->p;
+    uint8_t *when = lucid__calloc((size_t)p->ninstrs + (size_t)p->nstores + 1, 1);
+    if (!when)
+        return false;
+    r->store_stage = when + p->ninstrs;
+    r->nstages = find_stages(p, when, r->store_stage);
+    size_t each = 3 * (size_t)p->ninstrs + (size_t)p->nloads;
+    r->stages = lucid__calloc((size_t)r->nstages, sizeof *r->stages);
+    r->numbers = lucid__malloc((size_t)r->nstages * each * sizeof *r->numbers);
+    bool ok = r->stages && r->numbers;
+    uint16_t *numbers = r->numbers;
+    for (int s = 0; ok && s < r->nstages; s++)
+        list_stage(r, s, when, &numbers);
+    r->store_stage = ok ? r->store_stage : NULL;
+    if (!ok)
+        lucid__free(when);
+    return ok;
+}
+
+/* ---- one tile of results --------------------------------------------------------------------------- */
+
+/* The box of points from number `at` on, no further than `end`: part of a row, or whole rows. */
+static int64_t next_box(const run *r, lucid__machine *m, int64_t at, int64_t end)
+{
+    const lucid__program *p = r->p;
+    int64_t rest = at, n;
+    for (int d = p->ndim - 1; d >= 0; d--)
+        if (p->folded >> d & 1) {
+            m->start[d] = rest % p->dim[d];
+            rest /= p->dim[d];
+            m->len[d] = 1;
+        }
+    int64_t row = p->dim[r->last], left = end - at, rows = 1;
+    n = row - m->start[r->last];
+    n = n < left ? n : left;
+    n = n < r->chunk ? n : r->chunk;
+    m->len[r->last] = n;
+    if (n == row && r->before_last >= 0) {
+        int64_t most = r->chunk < left ? r->chunk / row : left / row;
+        rows = p->dim[r->before_last] - m->start[r->before_last];
+        rows = rows < most ? rows : most;
+        rows = rows < 1 ? 1 : rows;
+        m->len[r->before_last] = rows;
+    }
+    return n * rows;
+}
+
+/* Whether this is the box that writes a store which lacks some dims: the first one along those. */
+static bool writes(const lucid__machine *m, const lucid__stream *t, unsigned dims)
+{
+    unsigned missing = dims & ~m->program->over[t->reg];
+    for (; missing; missing &= missing - 1)
+        if (m->start[__builtin_ctz(missing)] != 0)
+            return false;
+    return true;
+}
+
+static void run_points(const run *r, worker *w, int s, lucid__fold *folds)
+{
+    const lucid__program *p = r->p;
+    const stage *now = &r->stages[s];
+    lucid__machine *m = &w->m;
+    const unsigned all = (1u << p->ndim) - 1;
+    for (int i = 0; i < p->nstores; i++)
+        if (r->store_stage[i] == s && p->over[p->stores[i].reg] == all)
+            lucid__machine_aim(m, &p->stores[i]);
+    for (int i = 0; i < now->nloads; i++)
+        lucid__machine_load(m, &p->loads[now->loads[i]]);
+    for (int i = now->npoints - 1; i >= 0; i--)
+        lucid__machine_execute(m, &p->instrs[now->points[i]]);
+    for (int i = 0; i < now->nfolds; i++) {
+        const lucid__instr *in = &p->instrs[now->folds[i]];
+        int64_t points = lucid__machine_lanes(m, p->folded);
+        lucid__fold_add(&folds[i], m->reg[in->src[0]], points);
+    }
+    for (int i = 0; i < p->nstores; i++)
+        if (r->store_stage[i] == s && over_points(p, p->stores[i].reg) &&
+            writes(m, &p->stores[i], all))
+            lucid__machine_store(m, &p->stores[i]);
+}
+
+/* Points first .. end - 1 of stage s, with the reductions' results in folds[..].total. `first` is the first
+ * of a block. */
+static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end, lucid__fold *folds)
+{
+    const lucid__program *p = r->p;
+    const stage *now = &r->stages[s];
+    for (int i = 0; i < now->nfolds; i++) {
+        const lucid__instr *in = &p->instrs[now->folds[i]];
+        char *acc = w->acc + (size_t)i * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
+        char *total = acc + (size_t)LUCID__FOLD_LANES * (size_t)r->width * ELEMENT;
+        folds[i] = lucid__fold_begin(&w->m, in, lucid__machine_lanes(&w->m, p->over[in->dst]), acc,
+                                     total);
+    }
+    for (int64_t at = first; at < end;) {
+        at += next_box(r, &w->m, at, end);
+        run_points(r, w, s, folds);
+    }
+    for (int i = 0; i < now->nfolds; i++)
+        lucid__fold_end(&folds[i]);
+    for (int i = 0; i < p->nstores; i++) /* later stages may compute it again, elsewhere */
+        if (r->store_stage[i] == s && p->stores[i].reg >= p->nloads)
+            w->m.reg[p->stores[i].reg] = w->m.memory + w->m.own[p->stores[i].reg];
+}
+
+static void run_results(const run *r, worker *w, int s)
+{
+    const stage *now = &r->stages[s];
+    for (int i = now->nresults - 1; i >= 0; i--)
+        lucid__machine_execute(&w->m, &r->p->instrs[now->results[i]]);
+}
+
+static void begin_tile(const run *r, worker *w, int64_t tile)
+{
+    lucid__boxes_seek(&r->tiles, &w->m, tile);
+    for (int i = 0; i < r->p->nloads; i++)
+        if (!over_points(r->p, i))
+            lucid__machine_load(&w->m, &r->p->loads[i]);
+    run_results(r, w, 0);
+}
+
+/* Keeps the results of a reduction in their register. */
+static void keep_result(const run *r, worker *w, int s, int i, const lucid__fold *f)
+{
+    const lucid__instr *in = &r->p->instrs[r->stages[s].folds[i]];
+    memcpy(w->m.reg[in->dst], f->total, (size_t)f->width * f->size);
+}
+
+static void end_tile(const run *r, worker *w)
+{
+    const lucid__program *p = r->p;
+    const unsigned outer = ((1u << p->ndim) - 1) & ~p->folded;
+    for (int i = 0; i < p->nstores; i++)
+        if (!over_points(p, p->stores[i].reg) && writes(&w->m, &p->stores[i], outer))
+            lucid__machine_store(&w->m, &p->stores[i]);
+}
+
+static bool has_points(const run *r, int s)
+{
+    return r->stages[s].nfolds > 0 || r->stages[s].npoints > 0 || r->stages[s].nloads > 0;
+}
+
+/* All of a tile, on one thread. */
+static void run_tile(const run *r, worker *w, lucid__fold *folds, int64_t tile)
+{
+    begin_tile(r, w, tile);
+    for (int s = 0; s < r->nstages; s++) {
+        if (s > 0)
+            run_results(r, w, s);
+        if (!has_points(r, s))
+            continue;
+        run_range(r, w, s, 0, r->inner, folds);
+        for (int i = 0; i < r->stages[s].nfolds; i++)
+            keep_result(r, w, s, i, &folds[i]);
+    }
+    end_tile(r, w);
+}
+
+/* ---- threads --------------------------------------------------------------------------------------- */
+
+static bool worker_init(const run *r, const lucid__machine *model, worker *w)
+{
+    memcpy(w->m.order, model->order, sizeof w->m.order);
+    memcpy(w->m.size, model->size, sizeof w->m.size);
+    size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
+    w->acc = lucid__malloc(bytes + (size_t)r->most_folds * sizeof(lucid__fold) + 64);
+    if (w->acc && lucid__machine_init(&w->m, r->p, r->slots))
+        return true;
+    lucid__free(w->acc);
+    w->acc = NULL;
+    return false;
+}
+
+static void worker_free(worker *w)
+{
+    if (w->acc)
+        lucid__machine_free(&w->m);
+    lucid__free(w->acc);
+}
+
+/* Behind the accumulators. */
+static lucid__fold *folds_of(const run *r, const worker *w)
+{
+    size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
+    return (lucid__fold *)(void *)(w->acc + (bytes + 15) / 16 * 16);
+}
+
+/* Many tiles: each thread does its own. */
+static bool run_tiles(const run *r, const lucid__machine *model, int threads)
+{
+    atomic_bool failed = false;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (int t = 0; t < threads; t++) {
+        worker w;
+        int64_t end = r->tiles.count * (t + 1) / threads;
+        if (!worker_init(r, model, &w)) {
+            atomic_store(&failed, true);
+            continue;
+        }
+        for (int64_t tile = r->tiles.count * t / threads; tile < end; tile++)
+            run_tile(r, &w, folds_of(r, &w), tile);
+        worker_free(&w);
+    }
+    return !atomic_load(&failed);
+}
+
+/* The blocks of one stage by several threads, each with a copy of the results so far; then the blocks'
+ * results in their order. */
+static void run_blocks(const run *r, worker *workers, int threads, int s, char *partial)
+{
+    const stage *now = &r->stages[s];
+    const lucid__program *p = r->p;
+    int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    const size_t each = (size_t)r->width * ELEMENT;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; t++) {
+        worker *w = &workers[t];
+        for (int i = 0; t > 0 && i < p->nregs; i++)
+            if (!over_points(p, i))
+                w->m.reg[i] = workers[0].m.reg[i];
+        for (int64_t b = blocks * t / threads; b < blocks * (t + 1) / threads; b++) {
+            int64_t first = b * LUCID__FOLD_BLOCK, end = first + LUCID__FOLD_BLOCK;
+            lucid__fold *folds = folds_of(r, w);
+            run_range(r, w, s, first, end < r->inner ? end : r->inner, folds);
+            for (int i = 0; i < now->nfolds; i++)
+                memcpy(partial + (size_t)(i * blocks + b) * each, folds[i].total,
+                       (size_t)folds[i].width * folds[i].size);
+        }
+    }
+    for (int i = 0; i < now->nfolds; i++) {
+        lucid__fold f = folds_of(r, &workers[0])[i];
+        f.total = partial + (size_t)(i * blocks) * each;
+        for (int64_t b = 1; b < blocks; b++)
+            f.combine(f.total, f.total, f.total + (size_t)b * each, NULL, f.width, 0);
+        keep_result(r, &workers[0], s, i, &f);
+    }
+}
+
+/* Few tiles: the threads share the points of each. */
+static bool share_tiles(const run *r, const lucid__machine *model, int threads)
+{
+    int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    worker *workers = lucid__calloc((size_t)threads, sizeof *workers);
+    char *partial =
+        lucid__malloc((size_t)(r->most_folds * blocks) * (size_t)r->width * ELEMENT + 1);
+    bool ok = workers && partial;
+    for (int t = 0; ok && t < threads; t++)
+        ok = worker_init(r, model, &workers[t]);
+    for (int64_t tile = 0; ok && tile < r->tiles.count; tile++) {
+        for (int t = threads - 1; t > 0; t--)
+            lucid__boxes_seek(&r->tiles, &workers[t].m, tile);
+        begin_tile(r, &workers[0], tile);
+        for (int s = 0; s < r->nstages; s++) {
+            if (s > 0)
+                run_results(r, &workers[0], s);
+            if (has_points(r, s))
+                run_blocks(r, workers, threads, s, partial);
+        }
+        end_tile(r, &workers[0]);
+    }
+    for (int t = 0; workers && t < threads; t++)
+        worker_free(&workers[t]);
+    lucid__free(workers);
+    lucid__free(partial);
+    return ok;
+}
+
+/* ---- the run --------------------------------------------------------------------------------------- */
+
+/* How much of the loop space a box is. */
+static void cut(run *r, lucid__machine *model)
+{
+    const lucid__program *p = r->p;
+    const unsigned outer = ((1u << p->ndim) - 1) & ~p->folded;
+    int64_t lanes = lucid__lanes_for(p);
+    int at = 0;
+    r->last = r->before_last = -1;
+    for (int d = 0; d < p->ndim; d++)
+        if (p->folded >> d & 1) {
+            model->order[at++] = d;
+            model->size[d] = 1;
+            r->before_last = r->last;
+            r->last = d;
+        }
+    for (int d = 0; d < p->ndim; d++)
+        if (outer >> d & 1)
+            model->order[at++] = d;
+    int64_t bytes = lucid__prefers_columns(p) ? LUCID__CACHE_BYTES : 0;
+    r->tiles = lucid__boxes_cut(model, p, outer, bytes, COLUMNS);
+    r->width = 1;
+    for (int d = 0; d < p->ndim; d++)
+        r->width *= outer >> d & 1 ? model->size[d] : 1;
+    r->chunk = lanes / r->width > 1 ? lanes / r->width : 1;
+    r->inner = lucid__points(p, p->folded);
+    int64_t row = p->dim[r->last];
+    model->size[r->last] = row < r->chunk ? row : r->chunk;
+    if (r->before_last >= 0 && row <= r->chunk) {
+        int64_t rows = r->chunk / row, all = p->dim[r->before_last];
+        model->size[r->before_last] = rows < all ? rows : all;
+    }
+}
+
+lucid_status lucid__run_stages(const lucid__program *p, void *const *slots)
+{
+    run r = {.p = p, .slots = slots};
+    lucid__machine model;
+    bool ok = prepare(&r);
+    if (ok) {
+        cut(&r, &model);
+        int threads = lucid__threads_for(p, lucid__points(p, (1u << p->ndim) - 1));
+        int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+        if (threads > 1 && r.tiles.count < threads && blocks >= threads)
+            ok = share_tiles(&r, &model, threads);
+        else
+            ok = run_tiles(&r, &model, r.tiles.count < threads ? (int)r.tiles.count : threads);
+        lucid__free(r.store_stage - p->ninstrs);
+    }
+    lucid__free(r.stages);
+    lucid__free(r.numbers);
+    return ok ? LUCID_OK : LUCID_MEMORY_ERROR;
+}
