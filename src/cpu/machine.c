@@ -6,6 +6,9 @@
 
 /* ---- moving lanes ------------------------------------------------------------------------------- */
 
+/* Rows of a block that are worth being walked across. */
+enum { ENOUGH = 8 };
+
 /* A block of elements in strided memory; the lanes that stand for it are row after row. */
 typedef struct block {
     int64_t rows, row_stride, n, stride;
@@ -15,8 +18,8 @@ typedef struct block {
 #define MOVE(type) \
     do { \
         type *x = (type *)(void *)lanes, *y = (type *)(void *)memory; \
-        bool across = b.rows > 1 && b.stride != 0 && \
-                      magnitude(b.row_stride) < magnitude(b.stride) && b.row_stride != 0; \
+        bool across = b.rows >= ENOUGH && b.stride != 0 && b.row_stride != 0 && \
+                      magnitude(b.row_stride) < magnitude(b.stride); \
         if (across && load) \
             for (int64_t i = 0; i < b.n; i++, y += b.stride) \
                 for (int64_t r = 0; r < b.rows; r++) \
@@ -240,8 +243,8 @@ void lucid__machine_free(lucid__machine *m)
 
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
-lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width, char *acc,
-                              char *total)
+lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,
+                              char *acc, char *total)
 {
     lucid__prim_id combine = lucid__fold_combine((lucid__prim_id)in->op);
     return (lucid__fold){.combine = m->bodies->op[combine][in->dtype],
@@ -367,8 +370,8 @@ static void fold_box(lucid__machine *m, const lucid__instr *in)
     } else {
         char *result = m->reg[in->dst];
         for (int64_t b = 0; b < before; b++) {
-            lucid__fold f = lucid__fold_begin(m, in, behind, m->scratch,
-                                              result + (size_t)(b * behind) * size);
+            lucid__fold f =
+                lucid__fold_begin(m, in, behind, m->scratch, result + (size_t)(b * behind) * size);
             lucid__fold_add(&f, x + (size_t)(b * points * behind) * size, points);
             lucid__fold_end(&f);
         }

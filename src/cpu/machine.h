@@ -17,7 +17,7 @@ typedef struct lucid__machine {
     char *memory, *scratch;
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
     bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
-    void *reg[LUCID__MAX_REGISTERS];    /* where its lanes are now: its own, or in a stream's memory */
+    void *reg[LUCID__MAX_REGISTERS]; /* where its lanes are now: its own, or in a stream's memory */
 } lucid__machine;
 
 /* `order` and `size` are set. False: out of memory. */
@@ -47,11 +47,12 @@ typedef struct lucid__fold {
     lucid__fold_body *lanes;
     size_t size; /* of an element */
     int64_t width, done;
-    char *acc, *total; /* LUCID__FOLD_LANES times width elements (fewer, if there are fewer points); width */
+    char *acc,
+        *total; /* LUCID__FOLD_LANES times width elements (fewer, if there are fewer points); width */
 } lucid__fold;
 
-lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width, char *acc,
-                              char *total);
+lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,
+                              char *acc, char *total);
 void lucid__fold_add(lucid__fold *f, const void *x, int64_t points);
 /* Leaves the results in `total`. */
 void lucid__fold_end(lucid__fold *f);

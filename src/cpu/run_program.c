@@ -12,6 +12,7 @@ enum {
     WHOLE_BYTES = 256 << 10, /* of registers, in the second: where rows are long */
     LEAST_LANES = 128,
     MOST_LANES = 4096,
+    LEAST_COLUMNS = 64,
     LINE = 16, /* elements that share a line of the cache, and then some */
 };
 
@@ -89,8 +90,8 @@ static void order_boxes(const lucid__program *p, lucid__boxes *b)
         }
 }
 
-lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims, int64_t bytes,
-                              int64_t inner)
+lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims,
+                              int64_t bytes, int64_t inner)
 {
     lucid__boxes b = {.count = 1};
     for (int d = 0; d < p->ndim; d++)
@@ -136,26 +137,44 @@ void lucid__boxes_seek(const lucid__boxes *b, lucid__machine *m, int64_t number)
 
 /* ---- whole boxes --------------------------------------------------------------------------------- */
 
-/* The dims along which this box differs from the last one. */
-static unsigned moved(const lucid__machine *m, const int64_t *start, const int64_t *len)
+/* The dims along which this box differs from the last one: in where it starts, and in how long it is. */
+typedef struct changes {
+    unsigned start, len;
+} changes;
+
+static changes moved(const lucid__machine *m, const int64_t *start, const int64_t *len)
 {
-    unsigned dims = 0;
-    for (int d = 0; d < m->program->ndim; d++)
-        dims |= (unsigned)(m->start[d] != start[d] || m->len[d] != len[d]) << d;
-    return dims;
+    changes c = {0, 0};
+    for (int d = 0; d < m->program->ndim; d++) {
+        c.start |= (unsigned)(m->start[d] != start[d]) << d;
+        c.len |= (unsigned)(m->len[d] != len[d]) << d;
+    }
+    return c;
+}
+
+/* Whether a load has other lanes than in the last box. */
+static bool loads_anew(const lucid__machine *m, const lucid__stream *t, changes c)
+{
+    unsigned over = m->program->over[t->reg];
+    if (over & c.len)
+        return true;
+    for (unsigned rest = over & c.start; rest; rest &= rest - 1)
+        if (t->stride[__builtin_ctz(rest)] != 0)
+            return true;
+    return false;
 }
 
 /* What does not lie over the dims that moved is there already: values per column, for all boxes of rows.
  * It is written to memory by the first box that has it. */
-static void run_box(lucid__machine *m, unsigned dims, bool first)
+static void run_box(lucid__machine *m, changes c, bool first)
 {
     const lucid__program *p = m->program;
-    const unsigned all = (1u << p->ndim) - 1;
+    const unsigned all = (1u << p->ndim) - 1, dims = c.start | c.len;
     for (int i = 0; i < p->nstores; i++)
         if (p->over[p->stores[i].reg] == all)
             lucid__machine_aim(m, &p->stores[i]);
     for (int i = 0; i < p->nloads; i++)
-        if (first || (p->over[i] & dims))
+        if (first || loads_anew(m, &p->loads[i], c))
             lucid__machine_load(m, &p->loads[i]);
     for (int i = 0; i < p->ninstrs; i++)
         if (first || (p->over[p->instrs[i].dst] & dims))
@@ -283,10 +302,10 @@ lucid_status lucid__run_program(const lucid__program *p, void *const *slots)
 {
     if (!p->folded)
         return run_whole(p, slots, false);
-    bool columns = lucid__prefers_columns(p);
+    bool columns = lucid__prefers_columns(p), again = has_consumers(p);
     int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
-    int64_t across = columns ? LINE : 1;
-    bool fits = inner <= lanes / across ||
-                (has_consumers(p) && inner <= WHOLE_BYTES / lane_bytes(p) / across);
+    bool fits = columns ? again && inner <= WHOLE_BYTES / lane_bytes(p) / LEAST_COLUMNS
+                : again ? inner <= WHOLE_BYTES / lane_bytes(p)
+                        : inner <= lanes;
     return p->uneven || fits ? run_whole(p, slots, columns) : lucid__run_stages(p, slots);
 }

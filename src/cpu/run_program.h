@@ -37,8 +37,8 @@ typedef struct lucid__boxes {
 
 /* Cuts `dims`, from the innermost lanes on, so that the registers take about `bytes`; sets m->size for them,
  * that of the others is set. The innermost of `dims` gets at most `inner` points. */
-lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims, int64_t bytes,
-                              int64_t inner);
+lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims,
+                              int64_t bytes, int64_t inner);
 /* Moves the machine to a box. */
 void lucid__boxes_seek(const lucid__boxes *b, lucid__machine *m, int64_t number);
 

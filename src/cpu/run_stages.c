@@ -11,13 +11,14 @@
 #include "base/thread.h"
 #include "cpu/run_program.h"
 
-enum { COLUMNS = 256, ELEMENT = 8 };
+enum { COLUMNS = 512, FEW_COLUMNS = 128, ELEMENT = 8 };
 
 /* What each stage does, as numbers of loads and instructions. */
 typedef struct stage {
     int nloads, npoints, nfolds, nresults;
-    uint16_t *loads, *points, *folds; /* loads and instructions over the points, and the reductions */
-    uint16_t *results;                /* instructions on results, before the points */
+    uint16_t *loads, *points,
+        *folds;        /* loads and instructions over the points, and the reductions */
+    uint16_t *results; /* instructions on results, before the points */
 } stage;
 
 typedef struct run {
@@ -189,7 +190,8 @@ static void run_points(const run *r, worker *w, int s, lucid__fold *folds)
 
 /* Points first .. end - 1 of stage s, with the reductions' results in folds[..].total. `first` is the first
  * of a block. */
-static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end, lucid__fold *folds)
+static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end,
+                      lucid__fold *folds)
 {
     const lucid__program *p = r->p;
     const stage *now = &r->stages[s];
@@ -197,8 +199,8 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
         const lucid__instr *in = &p->instrs[now->folds[i]];
         char *acc = w->acc + (size_t)i * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
         char *total = acc + (size_t)LUCID__FOLD_LANES * (size_t)r->width * ELEMENT;
-        folds[i] = lucid__fold_begin(&w->m, in, lucid__machine_lanes(&w->m, p->over[in->dst]), acc,
-                                     total);
+        folds[i] =
+            lucid__fold_begin(&w->m, in, lucid__machine_lanes(&w->m, p->over[in->dst]), acc, total);
     }
     for (int64_t at = first; at < end;) {
         at += next_box(r, &w->m, at, end);
@@ -398,7 +400,8 @@ static void cut(run *r, lucid__machine *model)
     r->width = 1;
     for (int d = 0; d < p->ndim; d++)
         r->width *= outer >> d & 1 ? model->size[d] : 1;
-    r->chunk = lanes / r->width > 1 ? lanes / r->width : 1;
+    /* Columns are read where they stand if there are many of them, or if a box has them all. */
+    r->chunk = r->width > FEW_COLUMNS || r->width > lanes ? 1 : lanes / r->width;
     r->inner = lucid__points(p, p->folded);
     int64_t row = p->dim[r->last];
     model->size[r->last] = row < r->chunk ? row : r->chunk;

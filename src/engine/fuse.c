@@ -189,7 +189,8 @@ static bool align(const fuser *f, int at, const lucid__program *p, lucid__fit *f
         return false;
     if (p->folded == 0)
         return true;
-    return keeps_order(fit, p->folded) && lucid__fit_fold(fit, over, lucid__fit_dims(fit, p->folded));
+    return keeps_order(fit, p->folded) &&
+           lucid__fit_fold(fit, over, lucid__fit_dims(fit, p->folded));
 }
 
 static void grow_space(lucid__group *g, const lucid__fit *fit)
@@ -349,7 +350,8 @@ static bool align_groups(const fuser *f, int a, int b, lucid__fit *fit)
 }
 
 /* Value i of group a as a value of the new list. */
-static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *fit, const int *number)
+static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *fit,
+                                const int *number)
 {
     lucid__draft_value to = *v;
     if (fit) {
@@ -394,8 +396,7 @@ static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
     for (int i = 0; i < from->noutputs + old.noutputs; i++) {
         bool is_a = i < from->noutputs;
         const lucid__stream *o = is_a ? &from->outputs[i] : &old.outputs[i - from->noutputs];
-        lucid__stream t =
-            is_a ? lucid__fit_stream(fit, o, from->values[o->reg].over) : *o;
+        lucid__stream t = is_a ? lucid__fit_stream(fit, o, from->values[o->reg].over) : *o;
         traffic *slot = &f->slots[o->slot];
         if (slot->group == (is_a ? a : b) && slot->output != NOT_IN_REGISTER)
             slot->output = to->noutputs;

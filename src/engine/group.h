@@ -56,7 +56,8 @@ bool lucid__same_stream(const lucid__stream *a, const lucid__stream *b, int ndim
 /* The number of a value, which may be there already; -1: out of memory. */
 int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_value *v);
 /* Value v repeated over more dims; v, if there are no more. */
-int lucid__group_spread(lucid__group *g, lucid__arena *scratch, int v, uint16_t over, uint8_t dtype);
+int lucid__group_spread(lucid__group *g, lucid__arena *scratch, int v, uint16_t over,
+                        uint8_t dtype);
 bool lucid__group_output(lucid__group *g, lucid__arena *scratch, const lucid__stream *to, int v);
 
 /* The group as one step, with the outputs for which needed[..] holds. False: out of memory. */

@@ -68,8 +68,8 @@ typedef struct draft {
 } draft;
 
 /* Dims of size 1 are left out, so that programs over the same points have the same dims. */
-static lucid__stream stream(const draft *d, const lucid__location *l, const int64_t *stride, int ndim,
-                            int reg)
+static lucid__stream stream(const draft *d, const lucid__location *l, const int64_t *stride,
+                            int ndim, int reg)
 {
     lucid__stream t = {.slot = l->slot,
                        .dtype = (uint8_t)l->aval.dtype,
@@ -108,9 +108,9 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     for (int i = 0; i < g->nregs; i++)
         g->over[i] = (uint16_t)((1u << g->ndim) - 1);
     for (int i = 0; i < d->nloads; i++)
-        g->loads[i] = stream(d, &d->loads[i],
-                             d->load_stride[i] ? d->load_stride[i] : d->loads[i].stride,
-                             d->space.ndim, i);
+        g->loads[i] =
+            stream(d, &d->loads[i], d->load_stride[i] ? d->load_stride[i] : d->loads[i].stride,
+                   d->space.ndim, i);
     g->stores[0] = stream(d, &d->store, d->store.stride, nkept, result);
     if (d->has_instr) {
         g->instrs[0] = d->instr;
@@ -139,11 +139,10 @@ static bool emit_copy(lucid__lowering *l, lucid__prim_id made_for, const lucid__
 static bool emit_fill(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *to,
                       int64_t number)
 {
-    draft d = {
-        .space = to->aval.shape,
-        .store = *to,
-        .has_instr = true,
-        .instr = {.op = LUCID__constant, .dtype = (uint8_t)to->aval.dtype, .imm = number}};
+    draft d = {.space = to->aval.shape,
+               .store = *to,
+               .has_instr = true,
+               .instr = {.op = LUCID__constant, .dtype = (uint8_t)to->aval.dtype, .imm = number}};
     return emit_program(l, made_for, &d);
 }
 

@@ -70,7 +70,7 @@ typedef struct lucid__program {
     lucid__instr *instrs;
     uint16_t *over;  /* of each register */
     uint16_t folded; /* the dims that some reduction combines over */
-    bool uneven;     /* the reductions differ in their dims, or not all are of values over all dims */
+    bool uneven; /* the reductions differ in their dims, or not all are of values over all dims */
 } lucid__program;
 
 bool lucid__is_fold(int op);

@@ -82,10 +82,12 @@ static const struct entry {
     const char *name;
     function *f;
 } table[] = {
-    {"softmax", softmax},     {"log_softmax", log_softmax}, {"logsumexp", logsumexp},
-    {"variance", variance},   {"deviation", deviation},     {"norm", norm},
-    {"normalise", normalise}, {"standardise", standardise}, {"range", range},
-    {"product", product},     {"chain", chain},
+    {"softmax", softmax},     {"log_softmax", log_softmax},
+    {"logsumexp", logsumexp}, {"variance", variance},
+    {"deviation", deviation}, {"norm", norm},
+    {"normalise", normalise}, {"standardise", standardise},
+    {"range", range},         {"product", product},
+    {"chain", chain},
 };
 enum { ENTRIES = sizeof table / sizeof table[0] };
 
@@ -104,16 +106,16 @@ static lucid_tensor normal(lucid_scope *s, lucid_shape shape)
     return x;
 }
 
-static lucid_status value(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y, size_t ny,
-                          void *user)
+static lucid_status value(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                          size_t ny, void *user)
 {
     (void)nx, (void)ny;
     y[0] = ((const struct entry *)user)->f(s, x[0], -1);
     return LUCID_OK;
 }
 
-static lucid_status loss(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y, size_t ny,
-                         void *user)
+static lucid_status loss(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                         size_t ny, void *user)
 {
     (void)nx, (void)ny;
     y[0] = lucid_sum(s, lucid_square(s, ((const struct entry *)user)->f(s, x[0], -1)), LUCID_ALL);
@@ -122,7 +124,8 @@ static lucid_status loss(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid
 
 /* ---- one dispatch ------------------------------------------------------------------------------------- */
 
-static void check_one(lucid_scope *s, lucid_fn f, lucid_tensor x, const char *name, const char *what)
+static void check_one(lucid_scope *s, lucid_fn f, lucid_tensor x, const char *name,
+                      const char *what)
 {
     lucid_tensor y = lucid_call1(s, lucid_vmap(s, f, NULL), x);
     int steps = steps_of(s, &y, 1);
@@ -189,9 +192,9 @@ static void same_bits(lucid_scope *parent, const struct entry *e, lucid_tensor x
 static void any_layout_gives_the_same_bits(void **state)
 {
     (void)state;
-    const int64_t sizes[][2] = {{1, 1},     {3, 5},      {5, 3},     {40, 16},    {33, 17},
-                                {2, 4095},  {2, 4096},   {3, 4097},  {4097, 3},   {300, 700},
-                                {1, 70000}, {70000, 1},  {2, 50001}, {50001, 2},  {20, 9000},
+    const int64_t sizes[][2] = {{1, 1},     {3, 5},      {5, 3},     {40, 16},   {33, 17},
+                                {2, 4095},  {2, 4096},   {3, 4097},  {4097, 3},  {300, 700},
+                                {1, 70000}, {70000, 1},  {2, 50001}, {50001, 2}, {20, 9000},
                                 {9000, 20}, {40, 33000}, {33000, 40}};
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
         lucid_scope *s = lucid_open(NULL);
