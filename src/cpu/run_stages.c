@@ -82,18 +82,14 @@ static void list_stage(run *r, int s, const uint8_t *when, uint16_t **numbers)
     for (int i = p->ninstrs - 1; i >= 0; i--) {
         const lucid__instr *in = &p->instrs[i];
         bool fold = lucid__is_fold(in->op);
-        if (fold && when[i] == s)
-            to->folds[to->nfolds++] = (uint16_t)i;
-        else if (!fold && !over_points(p, in->dst) && when[i] == s)
+        if (!fold && !over_points(p, in->dst) && when[i] == s)
             to->results[to->nresults++] = (uint16_t)i;
-        else if (!fold && over_points(p, in->dst) && needed[in->dst])
-            to->points[to->npoints++] = (uint16_t)i;
-        else
+        if (fold ? when[i] != s : !over_points(p, in->dst) || !needed[in->dst])
             continue;
-        if (!over_points(p, in->dst) && !fold)
-            continue;
-        if (!fold)
-            needed[in->dst] = false;
+        to->points[to->npoints++] = (uint16_t)i;
+        if (fold)
+            to->folds[to->nfolds++] = (uint16_t)i;
+        needed[in->dst] = false;
         for (int j = 0; j < 3; j++)
             if (in->src[j] != in->dst)
                 needed[in->src[j]] = true;
@@ -175,12 +171,13 @@ static void run_points(const run *r, worker *w, int s, lucid__fold *folds)
             lucid__machine_aim(m, &p->stores[i]);
     for (int i = 0; i < now->nloads; i++)
         lucid__machine_load(m, &p->loads[now->loads[i]]);
-    for (int i = now->npoints - 1; i >= 0; i--)
-        lucid__machine_execute(m, &p->instrs[now->points[i]]);
-    for (int i = 0; i < now->nfolds; i++) {
-        const lucid__instr *in = &p->instrs[now->folds[i]];
-        int64_t points = lucid__machine_lanes(m, p->folded);
-        lucid__fold_add(&folds[i], m->reg[in->src[0]], points);
+    int fold = now->nfolds;
+    for (int i = now->npoints - 1; i >= 0; i--) {
+        const lucid__instr *in = &p->instrs[now->points[i]];
+        if (lucid__is_fold(in->op))
+            lucid__fold_add(&folds[--fold], m->reg[in->src[0]], lucid__machine_lanes(m, p->folded));
+        else
+            lucid__machine_execute(m, in);
     }
     for (int i = 0; i < p->nstores; i++)
         if (r->store_stage[i] == s && over_points(p, p->stores[i].reg) &&
@@ -247,7 +244,7 @@ static void end_tile(const run *r, worker *w)
 
 static bool has_points(const run *r, int s)
 {
-    return r->stages[s].nfolds > 0 || r->stages[s].npoints > 0 || r->stages[s].nloads > 0;
+    return r->stages[s].npoints > 0 || r->stages[s].nloads > 0;
 }
 
 /* All of a tile, on one thread. */
