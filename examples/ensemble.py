@@ -60,6 +60,9 @@ def main():
 
     grid = lucid.tensor([-1.0, 0.0, 1.0, 4.0])
     curves = vmap(vmap(predict, in_dims=(None, 0)), in_dims=(0, None))(models, grid)
+    alone = [{name: value[k] for name, value in models.items()} for k in range(MODELS)]
+    looped = lucid.stack([lucid.stack([predict(model, x) for x in grid]) for model in alone])
+    assert (curves - looped).abs().max() < 1e-5
     mean, spread, sine = curves.mean(0), curves.std(0), (2 * grid).sin()
     for i in range(len(grid)):
         print(f"x = {grid[i]:4.1f}  {mean[i]:5.2f} +- {spread[i]:.2f}  (sine {sine[i]:5.2f})")

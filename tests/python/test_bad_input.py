@@ -135,7 +135,11 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "jacobian chunks": (lambda: jacrev(total, chunk_size=0), ValueError, "chunk_size"),
     "jacobian of text": (lambda: jacrev(lambda a: "t")(x), TypeError, "func returned 'str'"),
     "hessian of a vector": (lambda: hessian(lambda a: a)(x), ValueError, "scalar"),
-    "cotangent shape": (lambda: vjp(total, x)[1](x), ValueError, r"the cotangent of result has shape \(3,\), expected \(\)"),
+    "cotangent shape": (
+        lambda: vjp(total, x)[1](x),
+        ValueError,
+        r"the cotangent of result has shape \(3,\), expected \(\)",
+    ),
     "cotangent structure": (lambda: vjp(total, x)[1](x, x), ValueError, "structure"),
     "cotangent keyword": (lambda: vjp(total, x)[1](c=x), TypeError, "keyword"),  # type: ignore[call-arg]
     "primals": (lambda: jvp(total, x, (x,)), TypeError, "'primals' must be a tuple"),  # type: ignore[call-overload]

@@ -1,7 +1,4 @@
-"""Every small example runs, says something, and finds its own results right.
-
-test_main_job.py runs the main example.
-"""
+"""Every small example runs, says something, and finds its own results right."""
 
 import subprocess
 import sys
@@ -12,7 +9,19 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-@pytest.mark.parametrize("name", ["batched_jacobian", "ensemble", "per_sample_gradients"])
+# test_main_job.py runs these.
+MAIN = {"dp_digits", "plot_training"}
+NAMES = sorted({path.stem for path in EXAMPLES.glob("*.py")} - MAIN)
+
+
+def test_every_example_is_in_the_table() -> None:
+    table = (EXAMPLES / "README.md").read_text()
+    names = [f"`{path.name}`" for path in EXAMPLES.glob("*.py")]
+    names += [f"`c/{path.name}`" for path in (EXAMPLES / "c").glob("*.c")]
+    assert [name for name in names if name not in table] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_example(name, tmp_path):
     finished = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / f"{name}.py"],
