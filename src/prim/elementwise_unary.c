@@ -23,6 +23,7 @@ SAMPLES(any, "normal");
 SAMPLES(nonzero, "nonzero");
 SAMPLES(positive, "positive");
 SAMPLES(unit, "unit");
+SAMPLES(probability, "probability");
 SAMPLES(above_one, "above_one");
 SAMPLES(distinct, "distinct");
 
@@ -275,6 +276,16 @@ PARTIAL(erfc)
     return gauss(s, X, -1.12837916709551257390);
 }
 RULES(erfc, any);
+
+/* The density of the normal distribution at the quantile is dx / dy. */
+PARTIAL(ndtri)
+{
+    UNUSED;
+    const double sqrt_2_pi = 2.50662827463100050242;
+    lucid_tensor half_square = lucid_mul(s, NUM(0.5), lucid_square(s, y));
+    return lucid_mul(s, NUM(sqrt_2_pi), lucid_exp(s, half_square));
+}
+RULES(ndtri, probability);
 
 /* ---- powi: x to the power params[0], a small integer ------------------------------------------- */
 

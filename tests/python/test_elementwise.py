@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ NUMPY_NAMES = {
 FORMULAS: dict[str, Callable[..., Any]] = {
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
     "erfc": np.vectorize(math.erfc, otypes=[np.float64]),
+    "ndtri": np.vectorize(NormalDist().inv_cdf, otypes=[np.float64]),
     "rsqrt": lambda x: 1 / np.sqrt(x),
 }
 # Where the formula wants other numbers than [0.2, 1.8].
@@ -46,10 +48,11 @@ INPUTS: dict[str, Callable[[Array], Array]] = {
     "acosh": lambda x: x + 1,
     "asin": lambda x: x - 1,
     "atanh": lambda x: x - 1,
+    "ndtri": lambda x: x / 2,
 }
 
 UNARY = """neg abs sign square reciprocal sqrt rsqrt cbrt floor ceil round trunc exp exp2 expm1 log
-log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc isnan isinf
+log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc ndtri isnan isinf
 isfinite logical_not""".split()
 BINARY = """add sub mul div floor_divide remainder fmod maximum minimum atan2 eq ne lt le gt ge
 logical_and logical_or logical_xor""".split()

@@ -119,8 +119,26 @@ F1(asinh, asinhl(x))
 F1(acosh, acoshl(x))
 F1(atanh, atanhl(x))
 F2(atan2, atan2l(x, y))
+/* Newton's steps on log Phi, which is concave: from below they stay below. */
+static long double normal_quantile(long double p)
+{
+    if (!(p > 0 && p < 1))
+        return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
+    if (p > 0.5L)
+        return -normal_quantile(1 - p);
+    long double x = -sqrtl(-2 * logl(2 * p)), step = 1;
+    for (int i = 0; i < 200 && fabsl(step) > 1e-19L * fabsl(x); i++) {
+        long double below = erfcl(-x * sqrtl(0.5L)) / 2;
+        long double density = expl(-x * x / 2) / sqrtl(2 * acosl(-1));
+        step = logl(p / below) * below / density;
+        x += step;
+    }
+    return x;
+}
+
 F1(erf, erfl(x))
 F1(erfc, erfcl(x))
+F1(ndtri, normal_quantile(x))
 
 /* ---- tests ---- */
 F1(isnan, isnan(x))
@@ -200,6 +218,7 @@ static int64_t pow_i(int64_t x, int64_t y, int bits)
 #define atan2_i NULL
 #define erf_i NULL
 #define erfc_i NULL
+#define ndtri_i NULL
 #define bitwise_not_f NULL
 #define bitwise_and_f NULL
 #define bitwise_or_f NULL

@@ -63,17 +63,12 @@ typedef struct fill_rule {
 } fill_rule;
 
 static const fill_rule fills[] = {
-    {"normal", 0, 0, rng_normal, false},
-    {"positive", 0.2, 2, NULL, false},
-    {"unit", -0.9, 0.9, NULL, false},
-    {"above_one", 1.2, 3, NULL, false},
-    {"nonzero", 0, 0, draw_nonzero, false},
-    {"bool", 0, 2, NULL, true},
-    {"integers", -5, 6, NULL, true},
-    {"nonneg", 0, 6, NULL, true},
-    {"shift", 0, 8, NULL, true},
-    {"bits", 0, 0, draw_bits, true},
-    {"zeros", 0, 0, NULL, false},
+    {"normal", 0, 0, rng_normal, false}, {"positive", 0.2, 2, NULL, false},
+    {"unit", -0.9, 0.9, NULL, false},    {"probability", 0.02, 0.98, NULL, false},
+    {"above_one", 1.2, 3, NULL, false},  {"nonzero", 0, 0, draw_nonzero, false},
+    {"bool", 0, 2, NULL, true},          {"integers", -5, 6, NULL, true},
+    {"nonneg", 0, 6, NULL, true},        {"shift", 0, 8, NULL, true},
+    {"bits", 0, 0, draw_bits, true},     {"zeros", 0, 0, NULL, false},
     {"ones", 1, 1, NULL, false},
 };
 
