@@ -47,7 +47,12 @@ def elementwise() -> list[Case]:
         Case("rsqrt", lucid.rsqrt, jax.lax.rsqrt, (POSITIVE,)),
         Case("erf", lucid.erf, jax.scipy.special.erf, (ANY,)),
         Case("erfc", lucid.erfc, jax.scipy.special.erfc, (ANY,)),
-        Case("ndtri", lucid.ndtri, jax.scipy.special.ndtri, (random(3, 4, low=0.1, high=0.9, seed=4),)),
+        Case(
+            "ndtri",
+            lucid.ndtri,
+            jax.scipy.special.ndtri,
+            (random(3, 4, low=0.1, high=0.9, seed=4),),
+        ),
         Case("pow 3", lambda x: x**3, lambda x: x**3, (ANY,)),
         Case("pow -2", lambda x: x**-2, lambda x: x**-2, (ABOVE,)),
         Case("pow 2.5", lambda x: x**2.5, lambda x: x**2.5, (POSITIVE,)),

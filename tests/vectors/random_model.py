@@ -5,6 +5,7 @@ e % 4 of the block with counter (e // 4, lane, draw, lane >> 32 ^ draw >> 32).
 """
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -49,21 +50,18 @@ class Model:
         return (self.bits_53(high, low) * 2.0**-53).reshape(shape)
 
     def randn(self, *shape: int) -> Any:
-        n = math.prod(shape)
-        a, b = self.words(2, (n + 1) // 2)
-        u = ((a & 0x7FFFFFFF).astype(np.float64) + 0.5) * 2.0**-31
-        return self.box_muller(u, b.astype(np.int32) * 2.0**-32, n, shape).astype(np.float32)
+        (w,) = self.words(1, math.prod(shape))
+        return self.normals(w.astype(np.int32) + 0.5, 2.0**-32, shape).astype(np.float32)
 
     def randn64(self, *shape: int) -> Any:
-        n = math.prod(shape)
-        a, b, c, d = self.words(4, (n + 1) // 2)
-        u = (self.bits_53(a, b) + 0.5) * 2.0**-53
-        return self.box_muller(u, self.bits_53(c, d) * 2.0**-53, n, shape)
+        high, low = self.words(2, math.prod(shape))
+        k = high.astype(np.int32) * 2.0**21 + (low >> 11).astype(np.float64)
+        return self.normals(k + 0.5, 2.0**-53, shape)
 
     @staticmethod
-    def box_muller(u: Any, turns: Any, n: int, shape: tuple[int, ...]) -> Any:
-        r, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * turns
-        return np.concatenate([r * np.cos(angle), r * np.sin(angle)])[:n].reshape(shape)
+    def normals(k: Any, scale: float, shape: tuple[int, ...]) -> Any:
+        below = [NormalDist().inv_cdf(abs(x) * scale) for x in k]
+        return (np.sign(k) * below).reshape(shape)
 
     def randint(self, low: int, high: int, *shape: int) -> Any:
         span, n = high - low, math.prod(shape)

@@ -203,6 +203,7 @@ __all__ = [
     "nan",
     "nan_to_num",
     "narrow",
+    "ndtri",
     "ne",
     "neg",
     "negative",
