@@ -589,11 +589,36 @@ LUCID_API void lucid_no_grad_end(lucid_scope *s);
 /* Computes what is pending behind the tensors, all in one plan. */
 LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n);
 
-/* What computing the tensors would take, as text: one line per program and kernel with what each does and
- * the bytes it reads and writes. Nothing is computed. As lucid_format: at most `size` bytes are written, the
- * length of the whole text is returned. */
-LUCID_API size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to,
-                               size_t size);
+/* What computing the tensors takes: the programs and library calls ("dispatches"), what each fused, where
+ * its SIMD lanes are, what it reads, writes and computes. The tensors stay as they are. */
+typedef struct lucid_explain_options {
+    bool
+        measure; /* run it a few times, and hold the time of each step against what the machine can do */
+} lucid_explain_options;
+
+typedef struct lucid_explanation lucid_explanation; /* lives as long as its scope */
+LUCID_API const lucid_explanation *lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n,
+                                                 const lucid_explain_options *options);
+
+typedef enum lucid_explain_format {
+    LUCID_EXPLAIN_TEXT, /* one line per step */
+    LUCID_EXPLAIN_JSON,
+    LUCID_EXPLAIN_SVG,  /* a picture of the graph, coloured by program */
+    LUCID_EXPLAIN_HTML, /* one page: a table and the picture */
+} lucid_explain_format;
+/* Lives as long as the scope; "" on error. So:
+ *     puts(lucid_explanation_as(s, lucid_explain(s, &y, 1, NULL), LUCID_EXPLAIN_TEXT)); */
+LUCID_API const char *lucid_explanation_as(lucid_scope *s, const lucid_explanation *e,
+                                           lucid_explain_format format);
+
+typedef struct lucid_cost {
+    size_t dispatches;
+    double bytes_read, bytes_written; /* each operand of a step once */
+    double flops;             /* on floats: one per element and operation, exp and its like too */
+    double estimated_seconds; /* at the speed the machine was measured to have; 0: not measured */
+    double measured_seconds;  /* without what happens between steps; 0: not measured */
+} lucid_cost;
+LUCID_API lucid_cost lucid_explanation_cost(const lucid_explanation *e); /* of all steps together */
 
 /* The most tensor memory, in bytes, that computing the tensors would have in use at one time beside what
  * there is already. Nothing is computed. -1 on error. */
@@ -605,6 +630,7 @@ LUCID_API int64_t lucid_get_memory_budget(void);
 
 typedef struct lucid_stats {
     uint64_t plans_built, plans_reused; /* plan cache misses and hits */
+    uint64_t plans_kept, plans_most;    /* in the cache now, and its bound */
     uint64_t steps;                     /* programs and library calls dispatched */
     uint64_t bytes_live, bytes_peak;    /* tensor memory now and at most */
 } lucid_stats;

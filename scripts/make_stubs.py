@@ -228,7 +228,7 @@ RETURNS = {
     "sort": "return_types.sort",
     "split": "tuple[Tensor, ...]",
     "stats": "dict[str, int]",
-    "_explain": "str",
+    "_explain": "tuple[str, str, str, str]",
     "tolist": "Any",
     "topk": "return_types.topk",
     "unbind": "tuple[Tensor, ...]",

@@ -13,6 +13,9 @@ from lucid._lucid import __version__ as __version__
 from lucid._lucid import _rebuild_tensor as _rebuild_tensor
 
 # After the names above, which must not hide these.
+from lucid._explain import CacheInfo as CacheInfo  # isort: skip
+from lucid._explain import Explanation as Explanation  # isort: skip
+from lucid._explain import cache_info as cache_info  # isort: skip
 from lucid._explain import explain as explain  # isort: skip
 from lucid import func as func  # isort: skip
 from lucid import linalg as linalg  # isort: skip

@@ -333,29 +333,42 @@ PyObject *lucidpy_op_eval(lucidpy_call *c)
 PyObject *lucidpy_op_explain(lucidpy_call *c)
 {
     lucidpy_tree tree;
-    PyObject *result = NULL;
+    const char *text = NULL, *json = NULL, *svg = NULL, *html = NULL;
+    lucid_explain_options options = {.measure = lucidpy_flag(c, 1)};
     if (flatten_arguments(c, &tree)) {
-        const lucid_tensor *leaves = tree.leaves;
-        size_t length = lucid_explain(c->s, leaves, tree.leaf_count, NULL, 0);
-        char *text = lucid_alloc(c->s, length + 1);
-        if (text) {
-            (void)lucid_explain(c->s, leaves, tree.leaf_count, text, length + 1);
-            result = PyUnicode_FromString(text);
-        }
+        Py_BEGIN_ALLOW_THREADS
+        const lucid_explanation *e = lucid_explain(c->s, tree.leaves, tree.leaf_count, &options);
+        text = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_TEXT);
+        json = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_JSON);
+        svg = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_SVG);
+        html = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_HTML);
+        Py_END_ALLOW_THREADS
     }
     lucidpy_tree_clear(&tree);
-    return result;
+    if (PyErr_Occurred() || lucid_error(c->s) != LUCID_OK)
+        return NULL;
+    return Py_BuildValue("(ssss)", text, json, svg, html);
 }
 
 PyObject *lucidpy_op_stats(lucidpy_call *c)
 {
     (void)c;
     lucid_stats stats = lucid_get_stats();
-    return Py_BuildValue("{sKsKsKsKsK}", "plans_built", (unsigned long long)stats.plans_built,
-                         "plans_reused", (unsigned long long)stats.plans_reused, "steps",
-                         (unsigned long long)stats.steps, "bytes_live",
-                         (unsigned long long)stats.bytes_live, "bytes_peak",
-                         (unsigned long long)stats.bytes_peak);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {{"plans_built", stats.plans_built}, {"plans_reused", stats.plans_reused},
+                  {"plans_kept", stats.plans_kept},   {"plans_most", stats.plans_most},
+                  {"steps", stats.steps},             {"bytes_live", stats.bytes_live},
+                  {"bytes_peak", stats.bytes_peak}};
+    PyObject *all = PyDict_New();
+    for (size_t i = 0; all && i < sizeof fields / sizeof *fields; i++) {
+        PyObject *value = PyLong_FromUnsignedLongLong(fields[i].value);
+        if (!value || PyDict_SetItemString(all, fields[i].name, value) < 0)
+            Py_CLEAR(all);
+        Py_XDECREF(value);
+    }
+    return all;
 }
 
 PyObject *lucidpy_op_set_num_threads(lucidpy_call *c)

@@ -2,29 +2,37 @@
  * cover. A new kernel is a declaration and a line of the table. */
 #include "cpu/kernels.h"
 #include "cpu/run_program.h"
+#include "cpu/speed.h"
 #include "engine/backend.h"
 
 static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__argmax] = {.run = lucid__argmax_kernel, .contiguous = 1},
     [LUCID__argmin] = {.run = lucid__argmin_kernel, .contiguous = 1},
-    [LUCID__cholesky] = {.run = lucid__cholesky_kernel},
-    [LUCID__contract] = {.run = lucid__contract_kernel},
-    [LUCID__cumprod] = {.run = lucid__cumprod_kernel, .contiguous = 1},
-    [LUCID__cumsum] = {.run = lucid__cumsum_kernel, .contiguous = 1},
+    [LUCID__cholesky] = {.run = lucid__cholesky_kernel, .work = lucid__cholesky_work},
+    [LUCID__contract] = {.run = lucid__contract_kernel, .work = lucid__contract_work},
+    [LUCID__cumprod] = {.run = lucid__cumprod_kernel,
+                        .work = lucid__cumulative_work,
+                        .contiguous = 1},
+    [LUCID__cumsum] = {.run = lucid__cumsum_kernel,
+                       .work = lucid__cumulative_work,
+                       .contiguous = 1},
     [LUCID__gather] = {.run = lucid__gather_kernel},
-    [LUCID__inv] = {.run = lucid__inv_kernel},
-    [LUCID__lu] = {.run = lucid__lu_kernel, .optional = 0x6},
+    [LUCID__inv] = {.run = lucid__inv_kernel, .work = lucid__inv_work},
+    [LUCID__lu] = {.run = lucid__lu_kernel, .work = lucid__lu_work, .optional = 0x6},
     [LUCID__poisson] = {.run = lucid__poisson_kernel, .contiguous = 3},
     [LUCID__random_bits] = {.run = lucid__random_bits_kernel},
     [LUCID__scatter] = {.run = lucid__scatter_kernel},
-    [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel},
-    [LUCID__solve] = {.run = lucid__solve_kernel, .optional = 0x6},
+    [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel, .work = lucid__scatter_add_work},
+    [LUCID__solve] = {.run = lucid__solve_kernel, .work = lucid__solve_work, .optional = 0x6},
     [LUCID__sort] = {.run = lucid__sort_kernel, .contiguous = 1},
-    [LUCID__triangular_solve] = {.run = lucid__triangular_solve_kernel},
+    [LUCID__triangular_solve] = {.run = lucid__triangular_solve_kernel,
+                                 .work = lucid__triangular_solve_work},
 };
 
 const lucid__backend lucid__cpu_backend = {
     .name = "cpu",
     .run_program = lucid__run_program,
     .kernels = kernels,
+    .speed = lucid__cpu_speed,
+    .program_seconds = lucid__cpu_program_seconds,
 };

@@ -480,6 +480,35 @@ static void fold_batch(roles *r)
     }
 }
 
+/* How roles that are not empty are multiplied. */
+static plan choose(const lucid__kernel_args *args, roles *r)
+{
+    const lucid__view *out = args->out;
+    plan q = {.dtype = out->dtype,
+              .size = lucid_dtype_size(out->dtype),
+              .x = args->in[0].data,
+              .y = args->in[1].data,
+              .out = out->data,
+              .threads = lucid_get_num_threads()};
+    fold_batch(r);
+    choose_product(&q, r);
+    q.batch = r->batch;
+    collapse(&q.batch);
+    choose_routine(&q);
+    turn_column(&q);
+    return q;
+}
+
+/* One multiplication and one addition per pair. */
+lucid__kernel_work lucid__contract_work(const lucid__kernel_args *args)
+{
+    roles r = roles_of(args);
+    double pairs = (double)lucid__numel(&args->out->shape) * (double)volume(&r.summed);
+    bool blas = pairs > 0 && choose(args, &r).blas;
+    return (lucid__kernel_work){blas ? LUCID__LANES_LIBRARY : LUCID__LANES_ELEMENTS,
+                                lucid__is_float(args->out->dtype) ? 2 * pairs : 0};
+}
+
 lucid_status lucid__contract_kernel(const lucid__kernel_args *args)
 {
     const lucid__view *out = args->out;
@@ -487,22 +516,11 @@ lucid_status lucid__contract_kernel(const lucid__kernel_args *args)
     if (count == 0)
         return LUCID_OK;
     roles r = roles_of(args);
-    plan q = {.dtype = out->dtype,
-              .size = lucid_dtype_size(out->dtype),
-              .x = args->in[0].data,
-              .y = args->in[1].data,
-              .out = out->data,
-              .threads = lucid_get_num_threads()};
     if (volume(&r.summed) == 0) {
-        memset(out->data, 0, (size_t)count * q.size);
+        memset(out->data, 0, (size_t)count * lucid_dtype_size(out->dtype));
         return LUCID_OK;
     }
-    fold_batch(&r);
-    choose_product(&q, &r);
-    q.batch = r.batch;
-    collapse(&q.batch);
-    choose_routine(&q);
-    turn_column(&q);
+    plan q = choose(args, &r);
     void *memory[2] = {NULL, NULL};
     lucid_status status = pack_shared(&q, memory);
     q.inner = (axis){.size = 1};

@@ -27,17 +27,45 @@ typedef struct lucid__kernel_args {
 
 typedef lucid_status lucid__kernel_fn(const lucid__kernel_args *args);
 
+/* What stands side by side in the SIMD lanes. */
+typedef enum lucid__layout {
+    LUCID__LANES_ELEMENTS, /* elements of one value */
+    LUCID__LANES_BATCH,    /* the same element of many examples */
+    LUCID__LANES_LIBRARY,  /* whatever the BLAS does */
+} lucid__layout;
+
+/* What a kernel does with such arguments: where its lanes are, and how many additions, multiplications and
+ * the like on floats it takes. */
+typedef struct lucid__kernel_work {
+    lucid__layout layout;
+    double flops;
+} lucid__kernel_work;
+
+/* The operands have no memory: only shapes, strides and parameters count. */
+typedef lucid__kernel_work lucid__work_rule(const lucid__kernel_args *args);
+
 typedef struct lucid__kernel {
-    lucid__kernel_fn *run; /* NULL: the backend has none */
+    lucid__kernel_fn *run;  /* NULL: the backend has none */
+    lucid__work_rule *work; /* NULL: it only moves and compares elements, which are its lanes */
     uint32_t contiguous;   /* bit i: input i (31: all later ones) must come row-major */
     uint32_t optional;     /* bit k: output k need not be computed when nobody reads it */
 } lucid__kernel;
+
+typedef struct lucid__speed {
+    int threads;
+    double bytes_per_second;                 /* read and written, of a long copy */
+    double flops_per_second[LUCID_NO_DTYPE]; /* of products of large matrices, by dtype; 0: no float */
+} lucid__speed;
 
 typedef struct lucid__backend {
     const char *name;
     /* slots: the memory of each slot of the plan. Only LUCID_MEMORY_ERROR can come back. */
     lucid_status (*run_program)(const lucid__program *program, void *const *slots);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
+    /* What the machine can do, measured when first asked for. Only under the engine's lock. */
+    const lucid__speed *(*speed)(void);
+    /* Seconds that the instructions of a program take, with all operands in the nearest cache. */
+    double (*program_seconds)(const lucid__program *program);
 } lucid__backend;
 
 extern const lucid__backend lucid__cpu_backend;

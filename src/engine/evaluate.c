@@ -1,6 +1,7 @@
 /* Computing pending values: structure, plan, run. One evaluation at a time; foreign memory is let go
  * only after the lock is given up, because its owner may have locks of its own. */
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "engine/explain.h"
@@ -295,8 +296,10 @@ lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
     return lucid_error(s);
 }
 
-/* Looks at the plan for some tensors, under the engine's lock. */
-typedef void look(const lucid__plan *plan, void *to);
+/* ---- looking at plans ------------------------------------------------------------------------------- */
+
+/* Looks at the plan for some tensors, under the engine's lock; s: for errors. */
+typedef void look(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st, void *to);
 
 static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *xs, size_t n,
                          look *visit, void *to)
@@ -314,29 +317,73 @@ static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *x
         if (lucid__structure_find(&child, roots, count, &st))
             plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);
         if (plan)
-            visit(plan, to);
+            visit(&child, plan, &st, to);
         lucid__structure_free(&st);
         lucid__unlock(&engine);
     }
     lucid__scope_leave(&child);
 }
 
-static void write_plan(const lucid__plan *plan, void *to)
+static double now(void)
 {
-    lucid__explain_plan(to, plan);
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-size_t lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n, char *to, size_t size)
+/* The seconds of each step: the least of several runs, whose results are dropped. */
+static bool measure(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st,
+                    double *seconds)
 {
-    lucid__text text = {to, size, 0};
-    if (size > 0)
-        to[0] = '\0';
-    look_at_plan(s, "explain", xs, n, write_plan, &text);
-    return text.length;
+    enum { LEAST_RUNS = 3, MOST_RUNS = 100 };
+    const double enough = 0.05;
+    bool ok = true;
+    double start = now();
+    for (int i = 0; i < LEAST_RUNS || (i < MOST_RUNS && now() - start < enough); i++) {
+        run r = {.plan = plan, .backend = &lucid__cpu_backend};
+        ok = ok && run_begin(s, &r, st);
+        for (int k = 0; ok && k < plan->nsteps; k++) {
+            double before = now();
+            ok = run_step(s, &r, k);
+            double took = now() - before;
+            seconds[k] = i == 0 || took < seconds[k] ? took : seconds[k];
+        }
+        run_end(&r);
+    }
+    return ok;
 }
 
-static void read_bytes(const lucid__plan *plan, void *to)
+typedef struct explaining {
+    lucid_scope *s; /* whose memory the explanation is to be in */
+    bool measure;
+    lucid_explanation *made;
+} explaining;
+
+static void explain_plan(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st,
+                         void *to)
 {
+    explaining *e = to;
+    double *seconds = NULL;
+    if (e->measure) {
+        seconds = lucid_alloc(s, ((size_t)plan->nsteps + 1) * sizeof *seconds);
+        if (!seconds || !measure(s, plan, st, seconds))
+            return;
+    }
+    e->made = lucid__explain_plan(e->s, plan, st, &lucid__cpu_backend, seconds);
+}
+
+const lucid_explanation *lucid_explain(lucid_scope *s, const lucid_tensor *xs, size_t n,
+                                       const lucid_explain_options *options)
+{
+    explaining e = {.s = s, .measure = options && options->measure};
+    look_at_plan(s, "explain", xs, n, explain_plan, &e);
+    return e.made;
+}
+
+static void read_bytes(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st,
+                       void *to)
+{
+    (void)s, (void)st;
     *(int64_t *)to = lucid__plan_bytes(plan);
 }
 
@@ -351,6 +398,8 @@ lucid_stats lucid_get_stats(void)
 {
     return (lucid_stats){.plans_built = lucid__plan_cache_misses(),
                          .plans_reused = lucid__plan_cache_hits(),
+                         .plans_kept = lucid__plan_cache_count(),
+                         .plans_most = LUCID__PLAN_CACHE_MOST,
                          .steps = atomic_load(&steps_run),
                          .bytes_live = lucid__buffer_bytes_live(),
                          .bytes_peak = lucid__buffer_bytes_peak()};

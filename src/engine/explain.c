@@ -1,152 +1,403 @@
+/* Takes a plan down as an explanation, and tells it as text and as JSON. */
 #include "engine/explain.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "engine/fuse.h"
 #include "prim/prim.h"
 
-/* What a step moves and computes. */
-typedef struct work {
-    int64_t bytes_read, bytes_written, operations;
-} work;
+/* ---- taking down ----------------------------------------------------------------------------------- */
 
-static void put_bytes(lucid__text *t, int64_t bytes)
+typedef struct taker {
+    lucid_scope *s;
+    lucid__told_slot *slot;
+} taker;
+
+/* Memory for at least one. */
+static void *many(const taker *t, int n, size_t size)
 {
-    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
-    double n = (double)bytes;
-    int u = 0;
-    for (; n >= 1000 && u < 4; u++)
-        n /= 1000;
-    lucid__put(t, u == 0 ? "%.0f %s" : "%.3g %s", n, unit[u]);
+    return lucid_alloc(t->s, (size_t)(n > 0 ? n : 1) * size);
 }
 
-static int64_t points(const lucid__program *p, int over)
+static void see(const taker *t, int at, lucid_dtype dtype, const lucid_shape *shape)
 {
-    int64_t n = 1;
-    for (int i = 0; i < p->ndim; i++)
-        n *= over >> i & 1 ? p->dim[i] : 1;
-    return n;
-}
-
-/* Distinct elements of a stream: dims along which it stands still count once. */
-static int64_t stream_bytes(const lucid__program *p, const lucid__stream *stream)
-{
-    int64_t n = 1;
-    for (int i = 0; i < p->ndim; i++)
-        n *= stream->stride[i] == 0 ? 1 : p->dim[i];
-    return n * (int64_t)lucid_dtype_size((lucid_dtype)stream->dtype);
-}
-
-static int64_t location_bytes(const lucid__location *l)
-{
-    int64_t n = 1;
-    for (int i = 0; i < l->aval.shape.ndim; i++)
-        n *= l->stride[i] == 0 ? 1 : l->aval.shape.dim[i];
-    return n * (int64_t)lucid_dtype_size(l->aval.dtype);
-}
-
-static work work_of(const lucid__step *step)
-{
-    work w = {0};
-    const lucid__program *p = &step->program;
-    if (step->kind == LUCID__STEP_KERNEL) {
-        for (int i = 0; i < step->nin; i++)
-            w.bytes_read += location_bytes(&step->in[i]);
-        for (int k = 0; k < step->nout; k++)
-            w.bytes_written += location_bytes(&step->out[k]);
-        return w;
+    lucid__told_slot *slot = &t->slot[at];
+    bool seen = slot->dtype != LUCID_NO_DTYPE;
+    if (!seen || lucid__numel(shape) >= lucid__numel(&slot->shape)) {
+        slot->dtype = dtype;
+        slot->shape = *shape;
     }
-    for (int i = 0; i < p->nloads; i++)
-        w.bytes_read += stream_bytes(p, &p->loads[i]);
-    for (int i = 0; i < p->nstores; i++)
-        w.bytes_written += stream_bytes(p, &p->stores[i]);
+}
+
+/* The dims of a program's space that are in `over`. */
+static lucid_shape space_of(const lucid__program *p, unsigned over)
+{
+    lucid_shape space = {0};
+    for (int d = 0; d < p->ndim; d++)
+        if (over >> d & 1)
+            space.dim[space.ndim++] = p->dim[d];
+    return space;
+}
+
+/* The operations of a program, each register followed to the operation that wrote it last; what is repeated
+ * along a dim is what it was. */
+static bool take_program(const taker *t, const lucid__program *p, lucid__told_step *to)
+{
+    int maker[LUCID__MAX_REGISTERS];
+    int *load = many(t, p->nloads, sizeof *load), *store = many(t, p->nstores, sizeof *store);
+    int *store_op = many(t, p->nstores, sizeof *store_op);
+    lucid__told_op *op = many(t, p->ninstrs, sizeof *op);
+    if (!load || !store || !store_op || !op)
+        return false;
+    to->nloads = p->nloads, to->nstores = p->nstores;
+    to->load = load, to->store = store, to->store_op = store_op, to->op = op;
+    to->space = space_of(p, (1u << p->ndim) - 1);
+    for (int i = 0; i < p->nloads; i++) {
+        maker[p->loads[i].reg] = ~i;
+        load[i] = p->loads[i].slot;
+    }
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__instr *in = &p->instrs[i];
-        if (in->op != LUCID__broadcast)
-            w.operations += points(p, p->over[lucid__is_fold(in->op) ? in->src[0] : in->dst]);
+        if (in->op == LUCID__broadcast) {
+            maker[in->dst] = maker[in->src[0]];
+            continue;
+        }
+        const lucid__prim *of = lucid__prim_get((lucid__prim_id)in->op);
+        int *src = many(t, of->nin, sizeof *src);
+        if (!src)
+            return false;
+        for (int j = 0; j < of->nin; j++)
+            src[j] = maker[in->src[j]];
+        maker[in->dst] = to->nops;
+        op[to->nops++] = (lucid__told_op){.name = of->name, .nsrc = of->nin, .src = src};
     }
-    return w;
+    for (int i = 0; i < p->nstores; i++) {
+        lucid_shape kept = space_of(p, p->over[p->stores[i].reg]);
+        store[i] = p->stores[i].slot;
+        store_op[i] = maker[p->stores[i].reg];
+        see(t, store[i], (lucid_dtype)p->stores[i].dtype, &kept);
+    }
+    return true;
 }
 
-static const char *op_name(int op)
+/* Outputs that nobody reads, and that are left out therefore, are not told. */
+static bool take_kernel(const taker *t, const lucid__plan *plan, const lucid__step *step,
+                        lucid__told_step *to)
 {
-    return lucid__prim_get((lucid__prim_id)op)->name;
+    to->nloads = step->nin;
+    to->nops = 1;
+    int *load = many(t, step->nin, sizeof *load), *src = many(t, step->nin, sizeof *src);
+    int *store = many(t, step->nout, sizeof *store);
+    int *store_op = many(t, step->nout, sizeof *store_op);
+    lucid__told_op *op = many(t, 1, sizeof *op);
+    if (!load || !src || !store || !store_op || !op)
+        return false;
+    to->load = load, to->store = store, to->store_op = store_op, to->op = op;
+    to->space = step->out[0].aval.shape;
+    *op = (lucid__told_op){.name = to->name, .nsrc = step->nin, .src = src};
+    for (int i = 0; i < step->nin; i++) {
+        load[i] = step->in[i].slot;
+        src[i] = ~i;
+    }
+    for (int k = 0; k < step->nout; k++) {
+        const lucid__location *out = &step->out[k];
+        if (plan->slots[out->slot].left_out)
+            continue;
+        store[to->nstores++] = out->slot;
+        see(t, out->slot, out->aval.dtype, &out->aval.shape);
+    }
+    return true;
 }
 
-/* "mul, sin x 2, sum": each instruction once, with how often it is there. */
-static void put_instructions(lucid__text *t, const lucid__step *step)
+static void take_slots(const taker *t, const lucid__plan *plan, const lucid__structure *st)
 {
-    const lucid__program *p = &step->program;
-    bool any = false;
-    for (int i = 0; i < p->ninstrs; i++) {
+    int at = 0;
+    for (int k = 0; k < plan->nslots; k++)
+        t->slot[k] = (lucid__told_slot){
+            .dtype = LUCID_NO_DTYPE, .input = -1, .made_by = plan->slots[k].made_by};
+    for (size_t i = 0; i < st->nleaves; i++)
+        for (int k = 0; k < st->leaves[i]->nout; k++, at++) {
+            t->slot[at].input = at;
+            see(t, at, st->leaves[i]->out[k].aval.dtype, &st->leaves[i]->out[k].aval.shape);
+        }
+    for (int i = 0; i < plan->nresults; i++) {
+        const lucid__location *l = &plan->results[i].location;
+        t->slot[l->slot].result = true;
+        see(t, l->slot, l->aval.dtype, &l->aval.shape);
+    }
+}
+
+lucid_explanation *lucid__explain_plan(lucid_scope *s, const lucid__plan *plan,
+                                       const lucid__structure *st, const lucid__backend *backend,
+                                       const double *seconds)
+{
+    taker t = {.s = s};
+    lucid_explanation *e = many(&t, 1, sizeof *e);
+    lucid__told_step *told = many(&t, plan->nsteps, sizeof *told);
+    t.slot = many(&t, plan->nslots, sizeof *t.slot);
+    if (!e || !told || !t.slot)
+        return NULL;
+    *e = (lucid_explanation){.s = s, .nsteps = plan->nsteps, .nslots = plan->nslots};
+    e->step = told;
+    e->slot = t.slot;
+    e->measured = seconds != NULL;
+    e->fusion = lucid__fusion();
+    take_slots(&t, plan, st);
+    for (int i = 0; i < plan->nsteps; i++) {
+        const lucid__step *step = &plan->steps[i];
+        told[i].program = step->kind == LUCID__STEP_PROGRAM;
+        told[i].name = lucid__prim_get(step->prim)->name;
+        told[i].layout = step->layout;
+        told[i].work = lucid__step_work(plan, step, backend);
+        if (!(told[i].program ? take_program(&t, &step->program, &told[i])
+                              : take_kernel(&t, plan, step, &told[i])))
+            return NULL;
+        if (seconds) {
+            told[i].measured = seconds[i];
+            told[i].estimated = lucid__step_seconds(step, &told[i].work, backend);
+        }
+        e->cost.bytes_read += told[i].work.bytes_read;
+        e->cost.bytes_written += told[i].work.bytes_written;
+        e->cost.flops += told[i].work.flops;
+        e->cost.estimated_seconds += told[i].estimated;
+        e->cost.measured_seconds += told[i].measured;
+    }
+    e->cost.dispatches = (size_t)plan->nsteps;
+    if (seconds)
+        e->speed = *backend->speed();
+    return e;
+}
+
+/* ---- pieces ---------------------------------------------------------------------------------------- */
+
+const char *lucid__layout_name(lucid__layout layout)
+{
+    static const char *const name[] = {[LUCID__LANES_ELEMENTS] = "elements",
+                                       [LUCID__LANES_BATCH] = "batch",
+                                       [LUCID__LANES_LIBRARY] = "library"};
+    return name[layout];
+}
+
+void lucid__put_quantity(lucid__text *t, double n, const char *unit)
+{
+    static const char *const prefix[] = {"", "k", "M", "G", "T", "P"};
+    int p = 0;
+    for (; n >= 999.5 && p < 5; p++)
+        n /= 1000;
+    lucid__put(t, "%.3g %s%s", n, prefix[p], unit);
+}
+
+void lucid__put_seconds(lucid__text *t, double seconds)
+{
+    if (seconds < 1e-3)
+        lucid__put(t, "%.3g us", seconds * 1e6);
+    else if (seconds < 1)
+        lucid__put(t, "%.3g ms", seconds * 1e3);
+    else
+        lucid__put(t, "%.3g s", seconds);
+}
+
+void lucid__put_shape(lucid__text *t, const lucid_shape *shape)
+{
+    lucid__put(t, "(");
+    for (int i = 0; i < shape->ndim; i++)
+        lucid__put(t, "%s%" PRId64, i ? ", " : "", shape->dim[i]);
+    lucid__put(t, shape->ndim == 1 ? ",)" : ")");
+}
+
+void lucid__put_ops(lucid__text *t, const lucid__told_step *step)
+{
+    for (int i = 0; i < step->nops; i++) {
         int times = 0;
         bool first = true;
-        for (int j = 0; j < p->ninstrs; j++) {
-            bool same = p->instrs[j].op == p->instrs[i].op;
+        for (int j = 0; j < step->nops; j++) {
+            bool same = step->op[j].name == step->op[i].name;
             first &= !(same && j < i);
             times += same;
         }
-        if (!first || p->instrs[i].op == LUCID__broadcast)
+        if (!first)
             continue;
-        lucid__put(t, "%s%s", any ? ", " : "", op_name(p->instrs[i].op));
+        lucid__put(t, "%s%s", i ? ", " : "", step->op[i].name);
         if (times > 1)
             lucid__put(t, " x %d", times);
-        any = true;
     }
-    if (!any)
-        lucid__put(t, "copy (%s)", lucid__prim_get(step->prim)->name);
+    if (step->nops == 0)
+        lucid__put(t, "copy (%s)", step->name);
 }
 
-static void put_shape(lucid__text *t, const int64_t *dim, int ndim)
+/* Of the step's results: what its FLOPs are counted against. */
+static lucid_dtype float_of(const lucid_explanation *e, const lucid__told_step *step)
 {
-    lucid__put(t, "(");
-    for (int i = 0; i < ndim; i++)
-        lucid__put(t, "%s%" PRId64, i ? ", " : "", dim[i]);
-    lucid__put(t, ndim == 1 ? ",)" : ")");
+    return step->nstores > 0 ? e->slot[step->store[0]].dtype : LUCID_BOOL;
 }
 
-static void put_step(lucid__text *t, const lucid__step *step, int number, const work *w)
+double lucid__bandwidth_share(const lucid_explanation *e, const lucid__told_step *step)
 {
-    lucid__put(t, "%4d  ", number);
-    if (step->kind == LUCID__STEP_KERNEL) {
-        lucid__put(t, "kernel   %s ", lucid__prim_get(step->prim)->name);
-        for (int i = 0; i < step->nin; i++) {
-            const lucid_shape *shape = &step->in[i].aval.shape;
-            put_shape(t, shape->dim, shape->ndim);
-        }
-        lucid__put(t, " -> ");
-        put_shape(t, step->out[0].aval.shape.dim, step->out[0].aval.shape.ndim);
-    } else {
-        lucid__put(t, "program  ");
-        put_instructions(t, step);
-        lucid__put(t, " over ");
-        put_shape(t, step->program.dim, step->program.ndim);
-    }
-    lucid__put(t, ": reads ");
-    put_bytes(t, w->bytes_read);
+    double bytes = step->work.bytes_read + step->work.bytes_written;
+    double rate = e->speed.bytes_per_second;
+    return step->measured > 0 && rate > 0 ? bytes / rate / step->measured : 0;
+}
+
+double lucid__peak_share(const lucid_explanation *e, const lucid__told_step *step)
+{
+    double rate = e->speed.flops_per_second[float_of(e, step)];
+    return step->measured > 0 && rate > 0 ? step->work.flops / rate / step->measured : 0;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------- */
+
+static void put_work(lucid__text *t, double read, double written, double flops)
+{
+    lucid__put(t, "reads ");
+    lucid__put_quantity(t, read, "B");
     lucid__put(t, ", writes ");
-    put_bytes(t, w->bytes_written);
+    lucid__put_quantity(t, written, "B");
+    if (flops > 0) {
+        lucid__put(t, ", ");
+        lucid__put_quantity(t, flops, "FLOP");
+    }
+}
+
+static void put_times(lucid__text *t, double measured, double estimated)
+{
+    lucid__put(t, "; takes ");
+    lucid__put_seconds(t, measured);
+    lucid__put(t, ", estimated ");
+    lucid__put_seconds(t, estimated);
+}
+
+static void put_text_step(lucid__text *t, const lucid_explanation *e, int number)
+{
+    const lucid__told_step *step = &e->step[number];
+    lucid__put(t, "%4d  %s  ", number + 1, step->program ? "program" : "kernel ");
+    lucid__put_ops(t, step);
+    lucid__put(t, step->program ? " over " : " -> ");
+    lucid__put_shape(t, &step->space);
+    lucid__put(t, ", lanes = %s: ", lucid__layout_name(step->layout));
+    put_work(t, step->work.bytes_read, step->work.bytes_written, step->work.flops);
+    if (e->measured) {
+        put_times(t, step->measured, step->estimated);
+        lucid__put(t, ", %.0f %% of the bandwidth, %.0f %% of the peak",
+                   100 * lucid__bandwidth_share(e, step), 100 * lucid__peak_share(e, step));
+    }
     lucid__put(t, "\n");
 }
 
-void lucid__explain_plan(lucid__text *t, const lucid__plan *plan)
+static void put_machine(lucid__text *t, const lucid__speed *speed)
 {
-    work total = {0};
-    for (int i = 0; i < plan->nsteps; i++) {
-        work w = work_of(&plan->steps[i]);
-        total.bytes_read += w.bytes_read;
-        total.bytes_written += w.bytes_written;
-        total.operations += w.operations;
+    lucid__put(t, "machine: %d thread%s, ", speed->threads, speed->threads == 1 ? "" : "s");
+    lucid__put_quantity(t, speed->bytes_per_second, "B/s copying");
+    for (int d = LUCID_FLOAT32; d <= LUCID_FLOAT64; d++) {
+        lucid__put(t, ", ");
+        lucid__put_quantity(t, speed->flops_per_second[d], "FLOP/s in ");
+        lucid__put(t, "%s products", lucid_dtype_name((lucid_dtype)d));
     }
-    lucid__put(t, "%d dispatch%s: reads ", plan->nsteps, plan->nsteps == 1 ? "" : "es");
-    put_bytes(t, total.bytes_read);
-    lucid__put(t, ", writes ");
-    put_bytes(t, total.bytes_written);
-    lucid__put(t, ", %" PRId64 " operations in programs%s\n", total.operations,
-               lucid__fusion() ? "" : ", fusion off");
-    for (int i = 0; i < plan->nsteps; i++) {
-        work w = work_of(&plan->steps[i]);
-        put_step(t, &plan->steps[i], i + 1, &w);
+    lucid__put(t, "\n");
+}
+
+static void put_text(lucid__text *t, const lucid_explanation *e)
+{
+    const lucid_cost *c = &e->cost;
+    lucid__put(t, "%zu dispatch%s: ", c->dispatches, c->dispatches == 1 ? "" : "es");
+    put_work(t, c->bytes_read, c->bytes_written, c->flops);
+    if (!e->fusion)
+        lucid__put(t, ", fusion off");
+    if (e->measured)
+        put_times(t, c->measured_seconds, c->estimated_seconds);
+    lucid__put(t, "\n");
+    if (e->measured)
+        put_machine(t, &e->speed);
+    for (int i = 0; i < e->nsteps; i++)
+        put_text_step(t, e, i);
+}
+
+/* ---- JSON: names are those of primitives and dtypes, which need no escapes -------------------------- */
+
+static void put_json_shape(lucid__text *t, const lucid_shape *shape)
+{
+    lucid__put(t, "[");
+    for (int i = 0; i < shape->ndim; i++)
+        lucid__put(t, "%s%" PRId64, i ? ", " : "", shape->dim[i]);
+    lucid__put(t, "]");
+}
+
+static void put_json_work(lucid__text *t, double read, double written, double flops,
+                          const lucid_explanation *e, double measured, double estimated)
+{
+    lucid__put(t, "\"bytes_read\": %.0f, \"bytes_written\": %.0f, \"flops\": %.0f", read, written,
+               flops);
+    if (e->measured)
+        lucid__put(t, ", \"measured_seconds\": %.3e, \"estimated_seconds\": %.3e", measured,
+                   estimated);
+}
+
+static void put_json_step(lucid__text *t, const lucid_explanation *e, const lucid__told_step *step)
+{
+    lucid__put(t, "{\"kind\": \"%s\", \"ops\": [", step->program ? "program" : "kernel");
+    for (int i = 0; i < step->nops; i++)
+        lucid__put(t, "%s\"%s\"", i ? ", " : "", step->op[i].name);
+    lucid__put(t, "], \"made_for\": \"%s\", \"shape\": ", step->name);
+    put_json_shape(t, &step->space);
+    lucid__put(t, ", \"lanes\": \"%s\", ", lucid__layout_name(step->layout));
+    put_json_work(t, step->work.bytes_read, step->work.bytes_written, step->work.flops, e,
+                  step->measured, step->estimated);
+    if (e->measured)
+        lucid__put(t, ", \"bandwidth_share\": %.4f, \"peak_share\": %.4f",
+                   lucid__bandwidth_share(e, step), lucid__peak_share(e, step));
+    lucid__put(t, "}");
+}
+
+static void put_json(lucid__text *t, const lucid_explanation *e)
+{
+    const lucid_cost *c = &e->cost;
+    lucid__put(t, "{\"dispatches\": %zu, \"fusion\": %s, ", c->dispatches,
+               e->fusion ? "true" : "false");
+    put_json_work(t, c->bytes_read, c->bytes_written, c->flops, e, c->measured_seconds,
+                  c->estimated_seconds);
+    if (e->measured)
+        lucid__put(t,
+                   ", \"machine\": {\"threads\": %d, \"bytes_per_second\": %.4e, "
+                   "\"float32_flops_per_second\": %.4e, \"float64_flops_per_second\": %.4e}",
+                   e->speed.threads, e->speed.bytes_per_second,
+                   e->speed.flops_per_second[LUCID_FLOAT32],
+                   e->speed.flops_per_second[LUCID_FLOAT64]);
+    lucid__put(t, ", \"steps\": [");
+    for (int i = 0; i < e->nsteps; i++) {
+        lucid__put(t, i ? ", " : "");
+        put_json_step(t, e, &e->step[i]);
     }
+    lucid__put(t, "]}");
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+
+lucid_cost lucid_explanation_cost(const lucid_explanation *e)
+{
+    return e ? e->cost : (lucid_cost){0};
+}
+
+const char *lucid_explanation_as(lucid_scope *s, const lucid_explanation *e,
+                                 lucid_explain_format format)
+{
+    typedef void put_fn(lucid__text * t, const lucid_explanation *e);
+    static put_fn *const formats[] = {[LUCID_EXPLAIN_TEXT] = put_text,
+                                      [LUCID_EXPLAIN_JSON] = put_json,
+                                      [LUCID_EXPLAIN_SVG] = lucid__put_svg,
+                                      [LUCID_EXPLAIN_HTML] = lucid__put_html};
+    if (!e || !lucid__ok(s))
+        return "";
+    if ((size_t)format >= sizeof formats / sizeof *formats) {
+        (void)lucid_fail(s, LUCID_VALUE_ERROR,
+                         "explanation_as: format must be one of LUCID_EXPLAIN_..., not %d",
+                         (int)format);
+        return "";
+    }
+    lucid__text count = {NULL, 0, 0};
+    formats[format](&count, e);
+    lucid__text text = {lucid_alloc(s, count.length + 1), count.length + 1, 0};
+    if (!text.to)
+        return "";
+    formats[format](&text, e);
+    return text.to;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/work.h"
 #include "prim/prim.h"
 
 static bool out_of_memory(lucid__lowering *l)
@@ -267,6 +268,8 @@ static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const luci
                         .in = inputs,
                         .out = outputs,
                         .params = params};
+    if (kernel->work)
+        step.layout = lucid__step_work(l->plan, &step, l->backend).layout;
     return add_step(l, &step);
 }
 

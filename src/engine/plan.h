@@ -21,6 +21,7 @@ typedef struct lucid__step {
     lucid__step_kind kind;
     lucid__program program; /* PROGRAM */
     lucid__prim_id prim;    /* KERNEL; of a PROGRAM: what it was made for */
+    lucid__layout layout;
     bool overwrites;        /* PROGRAM: what an earlier step wrote to the same slot */
     int nin, nout, nparams; /* KERNEL */
     const lucid__location *in, *out;

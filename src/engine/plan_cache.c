@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-enum { SETS = 256, WAYS = 4 };
+enum { WAYS = 4, SETS = LUCID__PLAN_CACHE_MOST / WAYS };
 
 typedef struct entry {
     lucid__plan *plan; /* NULL: free */
@@ -16,7 +16,7 @@ typedef struct entry {
 
 static entry table[SETS][WAYS];
 static uint64_t now;
-static _Atomic uint64_t hits, misses;
+static _Atomic uint64_t hits, misses, count;
 
 static uint64_t hash_words(const int64_t *words, size_t n)
 {
@@ -56,10 +56,18 @@ const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
     lucid__plan *plan = lucid__plan_new(s, st, backend);
     if (!plan)
         return NULL;
-    drop(oldest);
+    if (oldest->plan)
+        drop(oldest);
+    else
+        atomic_fetch_add(&count, 1);
     *oldest = (entry){plan, st->words, st->nwords, hash, now};
     st->words = NULL; /* the cache's now */
     return plan;
+}
+
+uint64_t lucid__plan_cache_count(void)
+{
+    return atomic_load(&count);
 }
 
 uint64_t lucid__plan_cache_hits(void)

@@ -10,6 +10,9 @@
 const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
                                          const lucid__backend *backend);
 
+enum { LUCID__PLAN_CACHE_MOST = 1024 }; /* plans it keeps */
+
+uint64_t lucid__plan_cache_count(void);
 uint64_t lucid__plan_cache_hits(void);
 uint64_t lucid__plan_cache_misses(void);
 

@@ -12,7 +12,9 @@ from ._tensor import Tensor
 from ._types import Array, DType, Generator, Number, TensorLike
 from ._types import dtype as _dtype
 
-def _explain(*tensors: Sequence[TensorLike] | Tensor) -> str: ...
+def _explain(
+    *tensors: Sequence[TensorLike] | Tensor, measure: TensorLike = False
+) -> tuple[str, str, str, str]: ...
 def _rebuild_tensor(
     data: bytes, dtype: DType, size: _int | Sequence[_int], requires_grad: _bool
 ) -> Tensor: ...

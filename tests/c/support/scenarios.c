@@ -1,6 +1,7 @@
 #include "support/scenarios.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static void take_sum(lucid_scope *s, lucid_tensor x, double *sum)
 {
@@ -196,6 +197,16 @@ static void reading(lucid_scope *s, double *sum)
     *sum += (double)lucid_item_int(s, lucid_argmax(s, x, LUCID_NONE, false));
 }
 
+static void explaining(lucid_scope *s, double *sum)
+{
+    lucid_tensor m = numbers(s, LUCID_SHAPE(3, 3));
+    lucid_tensor y = lucid_matmul(s, lucid_exp(s, m), m);
+    const lucid_explanation *e = lucid_explain(s, &y, 1, NULL);
+    *sum += lucid_explanation_cost(e).flops;
+    for (int f = LUCID_EXPLAIN_TEXT; f <= LUCID_EXPLAIN_HTML; f++)
+        *sum += (double)strlen(lucid_explanation_as(s, e, (lucid_explain_format)f));
+}
+
 const scenario scenarios[] = {
     {"building", building},
     {"mapping", mapping},
@@ -209,5 +220,6 @@ const scenario scenarios[] = {
     {"indexing", indexing},
     {"linear algebra", linear_algebra},
     {"reading", reading},
+    {"explaining", explaining},
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;

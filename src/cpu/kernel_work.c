@@ -1,0 +1,73 @@
+/* How much the kernels compute, and on what kind of lanes: for explanations, and for what chooses between
+ * kernels. */
+#include "base/dtype.h"
+#include "base/shape.h"
+#include "cpu/kernels.h"
+#include "cpu/matrix_isa.h"
+
+static double numel(const lucid__view *x)
+{
+    return (double)lucid__numel(&x->shape);
+}
+
+/* One addition or multiplication per element. */
+lucid__kernel_work lucid__cumulative_work(const lucid__kernel_args *args)
+{
+    return (lucid__kernel_work){LUCID__LANES_ELEMENTS,
+                                lucid__is_float(args->out->dtype) ? numel(args->out) : 0};
+}
+
+/* One addition per value. */
+lucid__kernel_work lucid__scatter_add_work(const lucid__kernel_args *args)
+{
+    return (lucid__kernel_work){LUCID__LANES_ELEMENTS,
+                                lucid__is_float(args->out->dtype) ? numel(&args->in[1]) : 0};
+}
+
+/* Of many matrices (..., n, n) that take `flops` each. */
+static lucid__kernel_work matrices(const lucid__view *a, double flops)
+{
+    enum { FEW = 4 }; /* are not worth lanes of their own */
+    int64_t n = a->shape.dim[a->shape.ndim - 1];
+    double count = n > 0 ? numel(a) / ((double)n * (double)n) : 0;
+    lucid__layout layout = n > LUCID__LANES_MAX_SIZE ? LUCID__LANES_LIBRARY
+                           : count < FEW             ? LUCID__LANES_ELEMENTS
+                                                     : LUCID__LANES_BATCH;
+    return (lucid__kernel_work){layout, count * flops};
+}
+
+static double size_of(const lucid__view *a)
+{
+    return (double)a->shape.dim[a->shape.ndim - 1];
+}
+
+/* Golub and Van Loan, Matrix Computations, sections 3.1, 3.2 and 4.2. */
+lucid__kernel_work lucid__cholesky_work(const lucid__kernel_args *args)
+{
+    double n = size_of(args->in);
+    return matrices(args->in, n * n * n / 3);
+}
+
+lucid__kernel_work lucid__inv_work(const lucid__kernel_args *args)
+{
+    double n = size_of(args->in);
+    return matrices(args->in, 2 * n * n * n);
+}
+
+lucid__kernel_work lucid__lu_work(const lucid__kernel_args *args)
+{
+    double n = size_of(args->in);
+    return matrices(args->in, 2 * n * n * n / 3);
+}
+
+lucid__kernel_work lucid__triangular_solve_work(const lucid__kernel_args *args)
+{
+    double n = size_of(&args->in[0]), k = size_of(&args->in[1]);
+    return matrices(&args->in[0], n * n * k);
+}
+
+lucid__kernel_work lucid__solve_work(const lucid__kernel_args *args)
+{
+    double n = size_of(&args->in[0]), k = size_of(&args->in[1]);
+    return matrices(&args->in[0], 2 * n * n * n / 3 + 2 * n * n * k);
+}

@@ -1,0 +1,118 @@
+#include "engine/work.h"
+
+#include <string.h>
+
+#include "base/dtype.h"
+#include "prim/prim.h"
+
+/* Of a strided operand: dims along which it stands still count once. */
+static double bytes(const int64_t *dim, const int64_t *stride, int ndim, int dtype)
+{
+    double n = (double)lucid_dtype_size((lucid_dtype)dtype);
+    for (int i = 0; i < ndim; i++)
+        n *= stride[i] == 0 && dim[i] > 0 ? 1 : (double)dim[i];
+    return n;
+}
+
+/* ---- programs ------------------------------------------------------------------------------------ */
+
+double lucid__instr_points(const lucid__program *p, const lucid__instr *in)
+{
+    unsigned over = p->over[lucid__is_fold(in->op) ? in->src[0] : in->dst];
+    double n = 1;
+    for (int d = 0; d < p->ndim; d++)
+        n *= over >> d & 1 ? (double)p->dim[d] : 1;
+    return n;
+}
+
+/* Casts and moves are no arithmetic. */
+static bool computes(const lucid__instr *in)
+{
+    return in->op != LUCID__cast && in->op != LUCID__iota && in->op != LUCID__constant &&
+           in->op != LUCID__broadcast && in->op != LUCID__where &&
+           lucid__is_float((lucid_dtype)in->dtype);
+}
+
+static lucid__work program_work(const lucid__program *p)
+{
+    lucid__work w = {0};
+    for (int i = 0; i < p->nloads; i++)
+        w.bytes_read += bytes(p->dim, p->loads[i].stride, p->ndim, p->loads[i].dtype);
+    for (int i = 0; i < p->nstores; i++)
+        w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
+    for (int i = 0; i < p->ninstrs; i++)
+        w.flops += computes(&p->instrs[i]) ? lucid__instr_points(p, &p->instrs[i]) : 0;
+    return w;
+}
+
+/* ---- kernels ------------------------------------------------------------------------------------- */
+
+static lucid__view shape_only(const lucid__location *l)
+{
+    lucid__view v = {.dtype = l->aval.dtype, .shape = l->aval.shape};
+    memcpy(v.stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *v.stride);
+    return v;
+}
+
+static double location_bytes(const lucid__location *l)
+{
+    return bytes(l->aval.shape.dim, l->stride, l->aval.shape.ndim, (int)l->aval.dtype);
+}
+
+static lucid__work kernel_work(const lucid__plan *plan, const lucid__step *step,
+                               const lucid__kernel *kernel)
+{
+    enum { FEW = 8 }; /* rules look at the first inputs only */
+    lucid__work w = {0};
+    lucid__view in[FEW], out[LUCID__MAX_OUTPUTS];
+    for (int i = 0; i < step->nin; i++) {
+        w.bytes_read += location_bytes(&step->in[i]);
+        if (i < FEW)
+            in[i] = shape_only(&step->in[i]);
+    }
+    for (int k = 0; k < step->nout; k++) {
+        if (!plan->slots[step->out[k].slot].left_out)
+            w.bytes_written += location_bytes(&step->out[k]);
+        out[k] = shape_only(&step->out[k]);
+    }
+    if (kernel->work) {
+        lucid__kernel_args args = {.params = step->params,
+                                   .nparams = step->nparams,
+                                   .nin = step->nin < FEW ? step->nin : FEW,
+                                   .in = in,
+                                   .out = out};
+        lucid__kernel_work does = kernel->work(&args);
+        w.layout = does.layout;
+        w.flops = does.flops;
+    }
+    return w;
+}
+
+/* -------------------------------------------------------------------------------------------------- */
+
+lucid__work lucid__step_work(const lucid__plan *plan, const lucid__step *step,
+                             const lucid__backend *backend)
+{
+    if (step->kind == LUCID__STEP_PROGRAM) {
+        lucid__work w = program_work(&step->program);
+        w.layout = step->layout;
+        return w;
+    }
+    return kernel_work(plan, step, &backend->kernels[step->prim]);
+}
+
+double lucid__step_seconds(const lucid__step *step, const lucid__work *work,
+                           const lucid__backend *backend)
+{
+    const lucid__speed *speed = backend->speed();
+    double moving = 0, computing = 0;
+    if (speed->bytes_per_second > 0)
+        moving = (work->bytes_read + work->bytes_written) / speed->bytes_per_second;
+    if (step->kind == LUCID__STEP_PROGRAM) {
+        computing = backend->program_seconds(&step->program);
+    } else {
+        double rate = speed->flops_per_second[step->out[0].aval.dtype];
+        computing = rate > 0 ? work->flops / rate : 0;
+    }
+    return moving > computing ? moving : computing;
+}
