@@ -487,8 +487,8 @@ typedef enum lucid_randomness {
 
 /* AUTO runs the function on batched values as VECTORIZED does; where its control flow asks them for one
  * answer (lucid_bool, lucid_item, ...) and the lanes disagree, the batch splits, and the function runs
- * once per path. It must be pure: what it does besides computing its results is done on every run.
- * Lanes that part over a value that another vmap around this one has batched too are run one by one. */
+ * once per path. It must be pure: what it does besides computing its results is done on every run. Under nested
+ * vmaps the innermost one splits tuples of all their lanes, so that k paths are k runs at any depth. */
 typedef enum lucid_strategy {
     LUCID_STRATEGY_AUTO,       /* vectorized, splitting where lanes part */
     LUCID_STRATEGY_VECTORIZED, /* the function runs once; asking for one answer is LUCID_DIVERGED */
@@ -503,12 +503,24 @@ typedef struct lucid_vmap_options {
     int64_t chunk_size; /* at most so many lanes at once; 0: all; LUCID_AUTO_CHUNK */
     lucid_strategy strategy;
     const char *axis_name; /* for the collectives below; NULL: none */
+    int64_t max_paths;     /* AUTO: after so many runs for one chunk, lanes still waiting run one by one; 0: 1000 */
+    int64_t *alone;        /* NULL, or: each call adds how many lanes did */
 } lucid_vmap_options;
 /* As many lanes at once as lucid_set_memory_budget allows. To see the bytes that they need, the function runs
  * once more for one lane, and where not all lanes fit, for a few guesses: what it asks values for is computed
  * then, and lucid_bytes_to_eval tells of its results. What a kernel takes for a moment is not counted. */
 #define LUCID_AUTO_CHUNK INT64_MIN
 LUCID_API lucid_fn lucid_vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options);
+
+/* How the functions ran in the last call of a function made by lucid_vmap, vmaps inside it included: a run counts
+ * when no other vmap ran inside it, for the lanes of all vmaps around that it was for. Receives the lanes of the
+ * first n runs (of 4096) in order; `each` may be NULL. */
+typedef struct lucid_paths {
+    int64_t runs;  /* one, or one for each chunk, unless lanes parted */
+    int64_t lanes; /* of all these runs */
+    int64_t alone; /* runs for one lane because there were more than max_paths */
+} lucid_paths;
+LUCID_API lucid_paths lucid_last_paths(const lucid_scope *s, int64_t *each, size_t n);
 
 /* Collectives: inside a function under lucid_vmap with axis_name "b", these join what its lanes hold.
  *

@@ -12,7 +12,8 @@ typedef struct vmap_options {
     lucid_randomness randomness;
     lucid_strategy strategy;
     int64_t chunk_size; /* as lucid_vmap_options */
-    char axis_name[];   /* empty: none */
+    int64_t max_paths;
+    char axis_name[]; /* empty: none */
 } vmap_options;
 
 enum { IN_DIMS, OUT_DIMS, PARAMETERS };
@@ -123,16 +124,26 @@ static vmap_options *new_options(PyObject *axis_name)
     return options;
 }
 
-/* (func, in_dims, out_dims, randomness, chunk_size, strategy, axis_name). */
+static bool read_max_paths(lucidpy_call *c, int i, int64_t *max_paths)
+{
+    *max_paths = lucidpy_int(c, i);
+    if (lucid_error(c->s) == LUCID_OK && *max_paths < 1)
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "vmap: max_paths must be an int >= 1, not %lld",
+                   (long long)*max_paths);
+    return lucidpy_ok(c->s);
+}
+
+/* (func, in_dims, out_dims, randomness, chunk_size, strategy, axis_name, max_paths). */
 PyObject *lucidpy_op_vmap(lucidpy_call *c)
 {
     static const char *const randomness[] = {"error", "different", "same", NULL};
     static const char *const strategies[] = {"auto", "vectorized", "isolated", NULL};
     int chosen_randomness = lucidpy_word(c, 3, randomness);
     int strategy = chosen_randomness < 0 ? -1 : lucidpy_word(c, 5, strategies);
-    int64_t chunk_size;
+    int64_t chunk_size, max_paths;
     if (strategy < 0 || !lucidpy_chunk_size(c, 4, &chunk_size) ||
-        !check_dims("in_dims", c->arg[1]) || !check_dims("out_dims", c->arg[2]))
+        !read_max_paths(c, 7, &max_paths) || !check_dims("in_dims", c->arg[1]) ||
+        !check_dims("out_dims", c->arg[2]))
         return NULL;
     vmap_options *options = new_options(c->arg[6]);
     if (!options)
@@ -140,6 +151,7 @@ PyObject *lucidpy_op_vmap(lucidpy_call *c)
     options->randomness = (lucid_randomness)(LUCID_RANDOMNESS_ERROR + chosen_randomness);
     options->strategy = (lucid_strategy)(LUCID_STRATEGY_AUTO + strategy);
     options->chunk_size = chunk_size;
+    options->max_paths = max_paths;
     lucidpy_wrapper *w = lucidpy_wrapper_new("vmap", c->arg[0], call_vmap, options);
     if (!w)
         return NULL;
@@ -320,6 +332,39 @@ static bool accept(lucidpy_run *run, lucid_scope *s, PyObject *result, lucidpy_t
 
 /* -- calling ---------------------------------------------------------------------------------- */
 
+/* False: the warning was made an exception. */
+static bool warn_of_paths(const vmap_options *options, int64_t alone)
+{
+    return !PyErr_WarnFormat(
+        PyExc_RuntimeWarning, 1,
+        "vmap: the control flow of func took more than max_paths=%lld different paths, so %lld "
+        "examples "
+        "ran one by one, which is slow; use where() or a mask for what differs from example to "
+        "example, or raise max_paths",
+        (long long)options->max_paths, (long long)alone);
+}
+
+/* How often functions ran, and for how many examples. */
+PyObject *lucidpy_op_last_paths(lucidpy_call *c)
+{
+    enum { MOST = 4096 };
+    lucid_paths paths = lucid_last_paths(c->s, NULL, 0);
+    size_t n = paths.runs < MOST ? (size_t)paths.runs : MOST;
+    int64_t *each = lucid_alloc(c->s, (n + 1) * sizeof *each);
+    if (!lucidpy_ok(c->s))
+        return NULL;
+    (void)lucid_last_paths(c->s, each, n);
+    PyObject *lanes = PyList_New((Py_ssize_t)n);
+    for (size_t i = 0; lanes && i < n; i++) {
+        PyObject *item = PyLong_FromLongLong(each[i]);
+        if (!item || PyList_SetItem(lanes, (Py_ssize_t)i, item))
+            Py_CLEAR(lanes);
+    }
+    return lanes ? Py_BuildValue("{sLsNsL}", "runs", (long long)paths.runs, "lanes", lanes, "alone",
+                                 (long long)paths.alone)
+                 : NULL;
+}
+
 static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_run *run)
 {
     const vmap_options *options = w->options;
@@ -334,15 +379,20 @@ static PyObject *call_mapped(lucid_scope *s, const lucidpy_wrapper *w, lucidpy_r
     }
     run->accept = accept;
     run->options = w;
+    int64_t alone = 0;
     lucid_fn f = lucid_vmap(
         s, lucidpy_run_fn(s, run),
         &(lucid_vmap_options){.in_dims = {dims, n},
                               .randomness = options->randomness,
                               .chunk_size = options->chunk_size,
                               .strategy = options->strategy,
+                              .max_paths = options->max_paths,
+                              .alone = &alone,
                               .axis_name = options->axis_name[0] ? options->axis_name : NULL});
     size_t count;
     const lucid_tensor *ys = lucidpy_run_call(s, run, f, &count);
+    if (ys && alone > 0 && !warn_of_paths(options, alone))
+        return NULL;
     return ys ? lucidpy_unflatten_tensors(s, &run->out, 0, ys) : NULL;
 }
 

@@ -93,8 +93,10 @@ lucid_status lucid_close(lucid_scope *s)
     if (--s->opens > 0)
         return status;
     lucid__scope_leave(s);
-    if (!s->parent)
+    if (!s->parent) {
         lucid_generator_free(s->session->own_generator);
+        lucid__free(s->session->paths.each);
+    }
     lucid__free(s);
     return status;
 }

@@ -18,15 +18,26 @@
 struct lucid__level;  /* transform/level.h */
 struct lucid__replay; /* graph/generator.h */
 
+/* How the functions of the last outermost vmap ran. */
+typedef struct lucid__path_log {
+    lucid_paths sum;
+    int64_t *each; /* lanes of the first runs */
+    size_t kept, capacity;
+    int paused; /* runs that only look */
+} lucid__path_log;
+
 typedef struct lucid__session {
     lucid_status status;
     char message[1024];
-    uint64_t diverged; /* LUCID_DIVERGED: the batch level whose lanes want different answers */
+    uint64_t unanswered;      /* LUCID_DIVERGED: the level that was asked and could not answer */
+    int takers;               /* running levels that have taken others over (transform/split.h) */
+    uint64_t lifts_below;     /* only takers of a lower id lift; 0: all */
     struct lucid__level *top; /* innermost running transform */
     lucid_generator *generator;
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
     struct lucid__replay *replay;   /* innermost function that runs several times */
-    int no_grad;                    /* how many lucid_no_grad_begin are open */
+    lucid__path_log paths;
+    int no_grad;            /* how many lucid_no_grad_begin are open */
     int64_t *watched_bytes; /* receives the most bytes of any evaluation; NULL: nobody asks */
 } lucid__session;
 

@@ -171,16 +171,29 @@ int64_t lucid_item_int(lucid_scope *s, lucid_tensor x)
 {
     double value = 0;
     int64_t whole = 0;
-    if (!only_element(s, x, "int", &value, &whole))
+    lucid_scope child;
+    if (!lucid__ok(s))
         return 0;
-    if (!(fabs(value) < 9223372036854775808.0) && lucid__is_float(lucid_dtype_of(x)))
+    lucid__scope_enter(&child, s);
+    bool is_float = lucid__is_float(lucid_dtype_of(x));
+    if (is_float && lucid__is_traced(x))
+        x = lucid_trunc(&child, x);
+    bool found = only_element(&child, x, "int", &value, &whole);
+    if (found && is_float && !(fabs(value) < 9223372036854775808.0))
         (void)lucid_fail(s, LUCID_VALUE_ERROR, "int: %g is not an int64", value);
-    return lucid__ok(s) ? whole : 0;
+    lucid__scope_leave(&child);
+    return found && lucid__ok(s) ? whole : 0;
 }
 
 bool lucid_bool(lucid_scope *s, lucid_tensor x)
 {
     double value = 0;
     int64_t whole;
-    return only_element(s, x, "bool", &value, &whole) && value != 0;
+    lucid_scope child;
+    if (!lucid__ok(s))
+        return false;
+    lucid__scope_enter(&child, s);
+    bool found = only_element(&child, lucid__yes_or_no(&child, x), "bool", &value, &whole);
+    lucid__scope_leave(&child);
+    return found && value != 0;
 }

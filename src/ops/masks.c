@@ -23,7 +23,7 @@ static bool is_set(const void *data, lucid_dtype dtype, int64_t at)
 /* The row-major positions of what is not zero, int64 (count). */
 static lucid_tensor positions(lucid_scope *s, const char *name, lucid_tensor x)
 {
-    lucid_tensor values = lucid__concrete(s, x, name);
+    lucid_tensor values = lucid__concrete(s, lucid__yes_or_no(s, x), name);
     const void *data = lucid_data(s, values);
     if (!data || !lucid__ok(s))
         return (lucid_tensor){NULL};

@@ -50,7 +50,9 @@ void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__
     int out_axis[LUCID__MAX_OUTPUTS] = {0};
     lucid__call inner_call = *c;
     inner_call.in = in;
+    const uint64_t lifts = lucid__hold_lifts(s, level); /* what is inside has been lifted */
     rule(s, &inner_call, axis, level->size, inner, out_axis);
+    s->session->lifts_below = lifts;
     for (int k = 0; k < prim->nout && lucid__ok(s); k++)
         out[k] = out_axis[k] < 0 ? inner[k] : lucid__level_wrap(s, level, inner[k], out_axis[k]);
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "graph/node.h"
 #include "transform/level.h"
+#include "transform/split.h"
 
 static _Atomic uint64_t next_id = 16;
 
@@ -17,6 +18,7 @@ void lucid__level_push(lucid_scope *s, lucid__level *level)
 void lucid__level_pop(lucid_scope *s, const lucid__level *level)
 {
     s->session->top = level->below;
+    s->session->takers -= level->takes;
 }
 
 lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id)
@@ -50,13 +52,14 @@ bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid
     return false;
 }
 
-void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+lucid_tensor lucid__escaped(lucid_scope *s, const char *what)
+{
+    return lucid__error(s, LUCID_RUNTIME_ERROR, escaped, what);
+}
+
+static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
-    for (int k = 0; k < prim->nout; k++)
-        out[k] = (lucid_tensor){NULL};
-    if (!lucid__ok(s))
-        return;
     uint64_t top = 0;
     for (int i = 0; i < c->nin; i++) {
         if (!c->in[i].v) {
@@ -92,6 +95,38 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     for (int k = 0; k < prim->nout; k++)
         out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
     lucid__scope_leave(&child);
+}
+
+/* On inputs as the runs that have taken over levels of theirs want them. */
+static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_tensor *in = lucid_alloc(&child, ((size_t)c->nin + 1) * sizeof *in);
+    bool lanes = c->prim == LUCID__lanes_out || c->prim == LUCID__lanes_in;
+    uint64_t limit = lanes ? (uint64_t)c->params[0] : UINT64_MAX;
+    for (int i = 0; in && i < c->nin; i++)
+        in[i] = lucid__split_lift(&child, c->in[i], limit);
+    lucid__call lifted = *c;
+    lifted.in = in;
+    if (lucid__ok(s))
+        bind(&child, &lifted, out);
+    for (int k = 0; k < lucid__prim_get(c->prim)->nout; k++)
+        out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
+    lucid__scope_leave(&child);
+}
+
+void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    int nout = lucid__prim_get(c->prim)->nout;
+    for (int k = 0; k < nout; k++)
+        out[k] = (lucid_tensor){NULL};
+    if (!lucid__ok(s))
+        return;
+    if (s->session->takers > 0)
+        bind_lifted(s, c, out);
+    else
+        bind(s, c, out);
 }
 
 lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tensor *in, int nin,

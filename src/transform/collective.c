@@ -64,10 +64,9 @@ static bool all_together(lucid_scope *s, const lucid__level *level, const char *
     if (level->kind == LUCID__LEVEL_LANE)
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s over axis \"%s\" needs all lanes, but the vmap runs them one by one "
-                         "(strategy=\"isolated\", or they parted over a value that another vmap "
-                         "has batched too); use strategy=\"vectorized\"",
+                         "(strategy=\"isolated\"); use strategy=\"vectorized\"",
                          op, name);
-    else if (level->split && (level->lane_ids || level->split->version > 0))
+    else if ((level->split && level->split->version > 0) || lucid__split_is_taken(s, level->id))
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s over axis \"%s\" needs all lanes, but they have parted (the function "
                          "asked a batched value for one answer): call it before they do, or use "
@@ -87,7 +86,13 @@ void lucid__collective_apply(lucid_scope *s, const lucid__level *level, const lu
     lucid__value *v = c->in[0].v;
     bool batched = v->level == level->id;
     lucid_tensor y;
-    if (!level->split || !lucid__split_recall(level->split, &y)) {
+    if (c->prim == LUCID__lanes_out || c->prim == LUCID__lanes_in) {
+        lucid__lanes_apply(s, level, c, out);
+        return;
+    }
+    /* Within another split, every run of that one makes it anew. */
+    const bool records = lucid__split_level(s) == level;
+    if (!records || !lucid__split_recall(level->split, &y)) {
         if (!all_together(s, level, lucid__prim_get(c->prim)->name, batched))
             return;
         lucid_tensor inner = batched ? (lucid_tensor){v->inner} : c->in[0];
@@ -97,7 +102,7 @@ void lucid__collective_apply(lucid_scope *s, const lucid__level *level, const lu
             return;
         }
         y = joined(s, c, inner, batched ? v->axis : -1, &v->aval);
-        if (level->split && y.v && !lucid__split_record(level->split, y))
+        if (records && y.v && !lucid__split_record(level->split, y))
             return;
     }
     out[0] = c->prim == LUCID__reduce_scatter ? scattered(s, level, y) : y;

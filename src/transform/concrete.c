@@ -3,13 +3,38 @@
 #include "transform/level.h"
 #include "transform/split.h"
 
-/* Whether a batch value is batched by one vmap alone, whose lanes may then part. */
-static bool only_batch(const lucid__value *v)
+/* A level that x depends on and that cannot answer through `level` (NULL: nobody answers): one whose lanes may
+ * not part, or that has none. NULL: there is no such. */
+static const lucid__level *mute(lucid_scope *s, const lucid__level *level, const lucid__value *x)
 {
-    v = v->inner;
-    while (v->kind == LUCID__DUAL)
-        v = v->inner;
-    return v->kind == LUCID__GRAPH;
+    enum { MAX_LEVELS = 32 };
+    uint64_t levels[MAX_LEVELS];
+    size_t n = lucid__split_levels_of(s, x, true, UINT64_MAX, levels, MAX_LEVELS);
+    for (size_t i = 0; i < n; i++) {
+        const lucid__level *l = lucid__level_find(s, levels[i]);
+        if (l && (!level || l->id > level->id || !l->split || l->size == 0))
+            return l;
+    }
+    return NULL;
+}
+
+static lucid_tensor no_answer(lucid_scope *s, const lucid__level *mute, const char *what)
+{
+    bool first = s->session->status == LUCID_OK;
+    if (mute->size == 0)
+        (void)lucid_fail(s, LUCID_DIVERGED,
+                         "%s: the batch is empty, so there is no answer; use where() or a mask",
+                         what);
+    else
+        (void)lucid_fail(
+            s, LUCID_DIVERGED,
+            "%s: the answer differs from lane to lane of the batch, so the function "
+            "cannot go on as one under strategy=\"vectorized\"; use where(), a mask, or "
+            "strategy=\"auto\"",
+            what);
+    if (first)
+        s->session->unanswered = mute->id;
+    return (lucid_tensor){NULL};
 }
 
 lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
@@ -21,23 +46,26 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
     lucid__value *v = x.v;
     while (v->kind == LUCID__DUAL)
         v = v->inner;
-    if (v->kind == LUCID__BATCH) {
-        lucid__level *level = lucid__level_find(s, v->level);
-        if (level && level->split && only_batch(v))
-            return lucid__split_ask(s, level, v, what);
-        bool first = s->session->status == LUCID_OK;
-        lucid_tensor empty = lucid__error(
-            s, LUCID_DIVERGED,
-            "%s: the answer differs from lane to lane of the batch, so the function cannot go on "
-            "as "
-            "one under strategy=\"vectorized\"; use where(), a mask, or strategy=\"auto\"",
-            what);
-        if (first)
-            s->session->diverged = v->level;
-        return empty;
-    }
+    if (v->kind == LUCID__GRAPH)
+        return (lucid_tensor){v};
     if (v->kind == LUCID__TAPE)
         return lucid__error(s, LUCID_RUNTIME_ERROR, "%s: a tangent on a tape has no value yet",
                             what);
-    return (lucid_tensor){v};
+    lucid__level *level = lucid__split_level(s);
+    const lucid__level *silent = mute(s, level, v);
+    if (silent)
+        return no_answer(s, silent, what);
+    return level ? lucid__split_ask(s, level, (lucid_tensor){v}, what) : lucid__escaped(s, what);
+}
+
+bool lucid__is_traced(lucid_tensor x)
+{
+    return x.v && x.v->level > LUCID__AMBIENT_DUAL;
+}
+
+lucid_tensor lucid__yes_or_no(lucid_scope *s, lucid_tensor x)
+{
+    if (!lucid__is_traced(x) || x.v->aval.dtype == LUCID_BOOL)
+        return x;
+    return lucid_ne(s, x, lucid_cast(s, lucid_scalar_int(s, 0), x.v->aval.dtype));
 }

@@ -26,6 +26,7 @@ struct lucid__level {
     const char *name;           /* of the axis, for collectives; NULL: it has none */
     struct lucid__split *split; /* BATCH: the lanes may part (split.h); NULL: they may not */
     const int64_t *lane_ids;    /* which lanes are left; NULL: all, first and on */
+    bool takes;                 /* some enclosing level was taken over, see split.h */
 };
 
 /* Levels that are always there, below all others: for lucid_requires_grad. */
@@ -53,9 +54,15 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                        lucid_tensor *out);
 void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                        lucid_tensor *out);
+/* lanes_out and lanes_in of this level (split.h), applied to an input at most at it. */
+void lucid__lanes_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                        lucid_tensor *out);
 /* A collective over this level, applied to an input at most at it. */
 void lucid__collective_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                              lucid_tensor *out);
+
+/* The error of a tensor whose transform has ended. */
+lucid_tensor lucid__escaped(lucid_scope *s, const char *what);
 
 /* A result x of a function that ran under `level`, checked not to come from a deeper, ended one. */
 bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid_tensor x);

@@ -3,7 +3,7 @@
 #define LUCID__PIECES_H
 
 #include "graph/fn.h"
-#include "transform/level.h"
+#include "transform/split.h"
 
 typedef struct lucid__vmap_self {
     lucid__fn *f;
@@ -21,14 +21,20 @@ typedef struct lucid__vmap_call {
     int *axis; /* counted from the front; -1: not mapped */
     int64_t lanes;
     bool mapped;
+    lucid_strategy strategy;
+    size_t max_answers;           /* of one run */
     struct lucid__replay *replay; /* of the runs of f */
 } lucid__vmap_call;
 
-/* Results of runs over parts of the lanes, to be put together along their out_dims. */
+/* The results of one run: for lanes first and on, at the out_dims; or, once lanes have parted, for some of them,
+ * at dim 0. */
 typedef struct lucid__piece {
     struct lucid__piece *next;
-    int64_t first, size;
-    int64_t *lanes; /* NULL: first and on */
+    int64_t size;
+    const int64_t *
+        places; /* of parted lanes, in the rectangle of `taken` and all lanes of the split; or NULL */
+    const lucid__taken *taken;
+    size_t ntaken;
     lucid_tensor y[];
 } lucid__piece;
 
@@ -37,14 +43,18 @@ typedef struct lucid__pieces {
     lucid__piece *first, **last;
     size_t count, nresults, naux;
     int *dim;
-    int64_t lanes; /* of all pieces */
-    bool in_order;
+    bool stand_in; /* of a lane that is not there: what comes out has none */
 } lucid__pieces;
 
 void lucid__pieces_begin(lucid_scope *s, lucid__pieces *p);
-/* The results of one run under `level`. */
+/* The results of one run under `level`, which has ended. */
 void lucid__pieces_add(lucid_scope *s, const lucid__vmap_call *call, lucid__pieces *p,
                        const lucid__level *level, const lucid_results *r);
+/* Those of the runs of a split become one piece of `to`, in lane order; lanes of enclosing vmaps that the runs
+ * had taken over go back to them. */
+void lucid__pieces_join(lucid_scope *s, const lucid__vmap_call *call, const lucid__split *split,
+                        const lucid__pieces *parts, lucid__pieces *to);
+/* The pieces one after the other. */
 void lucid__pieces_end(lucid_scope *s, const lucid__vmap_self *self, const lucid__pieces *p,
                        lucid_results *out);
 

@@ -1,129 +1,358 @@
+/* The runs of a split: groups of lanes, their answers, and the narrowings within one run. Asking is in ask.c. */
 #include "transform/split.h"
 
 #include <string.h>
+
+#include "base/dtype.h"
+#include "prim/family.h"
+
+enum { LIFTED = 16 };
+
+typedef struct lucid__lifted {
+    lucid__value *from, *to; /* one reference to each; NULL: none */
+} lucid__lifted;
 
 /* ---- groups --------------------------------------------------------------------------------- */
 
 bool lucid__split_begin(lucid_scope *s, lucid__split *split, int64_t first, int64_t count)
 {
-    *split = (lucid__split){.scope = s};
+    *split = (lucid__split){.scope = s,
+                            .first = first,
+                            .count = count,
+                            .max_paths = INT64_MAX,
+                            .max_answers = SIZE_MAX};
     lucid__group *all = lucid_alloc(s, sizeof *all);
     if (!all)
         return false;
-    all->first = first;
     all->count = count;
     split->waiting = all;
     return true;
 }
 
-bool lucid__split_next(lucid__split *split)
+static void forget_run(lucid__split *split)
+{
+    for (size_t i = 0; split->lifted && i < LIFTED; i++) {
+        lucid__value_release(split->lifted[i].from);
+        lucid__value_release(split->lifted[i].to);
+        split->lifted[i] = (lucid__lifted){NULL, NULL};
+    }
+    split->version = 0;
+    split->asked = 0;
+}
+
+void lucid__split_end(lucid__split *split)
+{
+    forget_run(split);
+}
+
+/* The group that waits in front, or, when there were too many, one lane of it. */
+static void take_group(lucid__split *split)
+{
+    lucid__group *g = split->waiting;
+    split->now = *g;
+    split->runs++;
+    if (split->runs <= split->max_paths) {
+        split->waiting = g->next;
+        return;
+    }
+    split->alone++;
+    split->now.count = 1;
+    g->way.kept++;
+    if (--g->count == 0)
+        split->waiting = g->next;
+}
+
+/* The answers of the group in the order they were given. */
+static bool unroll_answers(lucid__split *split)
+{
+    size_t n = split->now.nanswers;
+    split->nreplay = n;
+    split->replay = lucid_alloc(split->scope, (n + 1) * sizeof *split->replay);
+    for (const lucid__answer *a = split->now.last; split->replay && a; a = a->before)
+        split->replay[--n] = a->x;
+    return split->replay != NULL;
+}
+
+bool lucid__split_next(lucid__split *split, lucid__level *level)
 {
     if (!split->waiting)
         return false;
-    split->now = *split->waiting;
-    split->waiting = split->now.next;
-    split->asked = 0;
-    split->version = 0;
-    return true;
+    forget_run(split);
+    take_group(split);
+    level->split = split;
+    level->size = split->count;
+    if (!unroll_answers(split))
+        return false;
+    const lucid__narrowing *way = &split->now.way;
+    if (!way->kept)
+        return true;
+    int64_t count = split->now.count;
+    split->now.count = split->count;
+    return lucid__split_narrow(split->scope, level, way->taken, way->ntaken, way->kept, count);
 }
 
-/* One more answer for the run going on. The array may be shared with groups that wait, so it is copied,
- * never extended. */
-bool lucid__split_record(lucid__split *split, lucid_tensor answer)
+bool lucid__split_record(lucid__split *split, lucid_tensor x)
 {
-    lucid__group *g = &split->now;
-    lucid_tensor *answers = lucid_alloc(split->scope, (g->nanswers + 1) * sizeof *answers);
-    answer = lucid_own(split->scope, answer);
-    if (!answers || !answer.v)
+    lucid__answer *answer = lucid_alloc(split->scope, sizeof *answer);
+    x = lucid_own(split->scope, x);
+    if (!answer || !x.v)
         return false;
-    if (g->nanswers > 0)
-        memcpy(answers, g->answers, g->nanswers * sizeof *answers);
-    answers[g->nanswers] = answer;
-    g->answers = answers;
-    g->nanswers++;
-    split->asked = g->nanswers;
+    *answer = (lucid__answer){split->now.last, x};
+    split->now.last = answer;
+    split->now.nanswers++;
+    split->asked++;
     return true;
 }
 
 bool lucid__split_recall(lucid__split *split, lucid_tensor *x)
 {
-    if (split->asked == split->now.nanswers)
+    if (split->asked >= split->nreplay)
         return false;
-    *x = split->now.answers[split->asked++];
+    *x = split->replay[split->asked++];
     return true;
 }
 
-static int64_t lane_at(const lucid__group *g, int64_t i)
+/* ---- levels taken over ------------------------------------------------------------------------ */
+
+static bool has_taken(const lucid__level *l, uint64_t level)
 {
-    return g->lanes ? g->lanes[i] : g->first + i;
+    if (l->kind != LUCID__LEVEL_BATCH || !l->split)
+        return false;
+    for (uint32_t v = 0; v < l->split->version; v++)
+        for (size_t i = 0; i < l->split->narrowed[v].ntaken; i++)
+            if (l->split->narrowed[v].taken[i].level == level)
+                return true;
+    return false;
+}
+
+bool lucid__split_is_taken(const lucid_scope *s, uint64_t level)
+{
+    for (const lucid__level *l = s->session->top; l && s->session->takers > 0; l = l->below)
+        if (has_taken(l, level))
+            return true;
+    return false;
+}
+
+/* Whoever has taken a level over, of those below `below`; itself when nobody has. */
+static uint64_t taker_of(const lucid_scope *s, uint64_t level, uint64_t below)
+{
+    for (const lucid__level *l = s->session->top; l && s->session->takers > 0; l = l->below)
+        if (l->id < below && l->id > level && has_taken(l, level))
+            return taker_of(s, l->id, below);
+    return level;
+}
+
+typedef struct level_list {
+    uint64_t *at;
+    size_t count, capacity;
+} level_list;
+
+static void add_level(level_list *list, uint64_t level)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->at[i] == level)
+            return;
+    if (list->count < list->capacity)
+        list->at[list->count++] = level;
+}
+
+/* Recursion is as deep as transforms are nested. */
+static void list_levels(lucid_scope *s, const lucid__value *v, bool primal_only, uint64_t below,
+                        level_list *list)
+{
+    if (v->kind == LUCID__BATCH) {
+        uint64_t level = taker_of(s, v->level, below);
+        if (level < below)
+            add_level(list, level);
+        list_levels(s, v->inner, primal_only, below, list);
+    } else if (v->kind == LUCID__DUAL) {
+        list_levels(s, v->inner, primal_only, below, list);
+        if (!primal_only && v->tangent)
+            list_levels(s, v->tangent, primal_only, below, list);
+    } else if (v->kind == LUCID__TAPE) {
+        /* What is on a tape has a cotangent for each lane of the levels around the tape. */
+        for (const lucid__level *l = s->session->top; l; l = l->below)
+            if (l->kind == LUCID__LEVEL_BATCH && l->id < v->level && l->id < below)
+                add_level(list, taker_of(s, l->id, below));
+    }
+}
+
+size_t lucid__split_levels_of(lucid_scope *s, const lucid__value *x, bool primal_only,
+                              uint64_t below, uint64_t *levels, size_t capacity)
+{
+    level_list list = {levels, 0, capacity};
+    list_levels(s, x, primal_only, below, &list);
+    return list.count;
+}
+
+static lucid_tensor bind_lanes(lucid_scope *s, lucid__prim_id prim, lucid_tensor x,
+                               const lucid__taken *t)
+{
+    int64_t params[] = {(int64_t)t->level, t->size, t->version};
+    return x.v ? lucid__bind1(s, prim, &x, 1, params, 3) : x;
+}
+
+lucid_tensor lucid__lanes_out(lucid_scope *s, lucid_tensor x, const lucid__taken *from)
+{
+    return bind_lanes(s, LUCID__lanes_out, x, from);
+}
+
+lucid_tensor lucid__lanes_in(lucid_scope *s, lucid_tensor x, const lucid__taken *to)
+{
+    return bind_lanes(s, LUCID__lanes_in, x, to);
 }
 
 /* ---- narrowing ------------------------------------------------------------------------------ */
 
+/* While values are gathered for a level, itself and those above do not lift. */
+uint64_t lucid__hold_lifts(lucid_scope *s, const lucid__level *level)
+{
+    uint64_t before = s->session->lifts_below;
+    s->session->lifts_below = before && before < level->id ? before : level->id;
+    return before;
+}
+
+static int64_t lanes_of(const lucid__taken *taken, size_t n)
+{
+    int64_t product = 1;
+    for (size_t i = 0; i < n; i++)
+        product *= taken[i].size;
+    return product;
+}
+
 static bool more_versions(lucid__split *split)
 {
     uint32_t capacity = split->capacity ? 2 * split->capacity : 8;
-    int64_t **kept = lucid_alloc(split->scope, capacity * sizeof(*kept));
-    int64_t *count = lucid_alloc(split->scope, capacity * sizeof *count);
-    lucid_tensor *to_now = lucid_alloc(split->scope, capacity * sizeof *to_now);
-    if (!kept || !count || !to_now)
+    lucid__narrowing *more = lucid_alloc(split->scope, capacity * sizeof *more);
+    if (!more)
         return false;
-    if (split->version > 0) {
-        memcpy(kept, split->kept, split->version * sizeof(*kept));
-        memcpy(count, split->kept_count, split->version * sizeof *count);
-    }
-    split->kept = kept;
-    split->kept_count = count;
-    split->to_now = to_now;
+    if (split->version > 0)
+        memcpy(more, split->narrowed, split->version * sizeof *more);
+    split->narrowed = more;
     split->capacity = capacity;
     return true;
 }
 
-/* Goes on with the lanes at these positions of the present ones. */
-static bool narrow(lucid__level *level, int64_t *positions, int64_t count)
+bool lucid__split_narrow(lucid_scope *s, lucid__level *level, const lucid__taken *taken,
+                         size_t ntaken, const int64_t *kept, int64_t count)
 {
     lucid__split *split = level->split;
-    if (split->version == split->capacity && !more_versions(split))
-        return false;
-    split->kept[split->version] = positions;
-    split->kept_count[split->version] = count;
-    split->version++;
-    for (uint32_t v = 0; v < split->version; v++)
-        split->to_now[v] = (lucid_tensor){NULL};
     int64_t *lanes = lucid_alloc(split->scope, ((size_t)count + 1) * sizeof *lanes);
-    if (!lanes)
+    if (!lanes || (split->version == split->capacity && !more_versions(split)))
         return false;
-    for (int64_t i = 0; i < count; i++)
-        lanes[i] = lane_at(&split->now, positions[i]);
-    split->now.lanes = lanes;
+    for (uint32_t v = 0; v < split->version; v++)
+        split->narrowed[v].to_now = (lucid_tensor){NULL};
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = kept[i] % split->now.count;
+        lanes[i] = level->lane_ids ? level->lane_ids[at] : split->first + at;
+    }
+    split->narrowed[split->version++] = (lucid__narrowing){
+        .taken = taken, .ntaken = ntaken, .before = split->now.count, .kept = kept};
+    if (ntaken > 0 && !level->takes) {
+        level->takes = true;
+        s->session->takers++;
+    }
     split->now.count = count;
     level->lane_ids = lanes;
     level->size = count;
     return true;
 }
 
-/* Positions, among the lanes of an old version, of those that are left. */
-static lucid_tensor positions_since(lucid__split *split, uint32_t version)
+lucid__taken *lucid__split_taken(lucid_scope *s, const lucid__split *split,
+                                 const lucid__taken *more, size_t nmore, size_t *n)
 {
-    if (split->to_now[version].v)
-        return split->to_now[version];
-    lucid_scope t;
-    lucid__scope_enter(&t, split->scope);
-    int64_t count = split->now.count;
-    int64_t *at = lucid_alloc(&t, ((size_t)count + 1) * sizeof *at);
-    for (int64_t i = 0; at && i < count; i++) {
-        int64_t p = i;
-        for (uint32_t v = split->version; v-- > version;)
-            p = split->kept[v][p];
-        at[i] = p;
+    *n = nmore;
+    for (uint32_t v = 0; v < split->version; v++)
+        *n += split->narrowed[v].ntaken;
+    lucid__taken *all = lucid_alloc(s, (*n + 1) * sizeof *all);
+    size_t at = 0;
+    for (size_t i = 0; all && i < nmore; i++)
+        all[at++] = more[i];
+    for (uint32_t v = split->version; all && v-- > 0;)
+        for (size_t i = 0; i < split->narrowed[v].ntaken; i++)
+            all[at++] = split->narrowed[v].taken[i];
+    return all;
+}
+
+int64_t lucid__split_place(const lucid__split *split, int64_t row)
+{
+    int64_t total = row / split->now.count, i = row % split->now.count;
+    for (uint32_t v = split->version; v-- > 0;) {
+        const lucid__narrowing *w = &split->narrowed[v];
+        total = total * lanes_of(w->taken, w->ntaken) + w->kept[i] / w->before;
+        i = w->kept[i] % w->before;
     }
-    lucid_tensor index = {NULL};
-    if (at)
-        index = lucid_from_data(&t, at, LUCID_INT64, LUCID_SHAPE(count));
-    index = lucid__scope_move(&t, index);
-    lucid__scope_leave(&t);
-    split->to_now[version] = index;
-    return index;
+    return total * split->count + i;
+}
+
+/* Which levels a value needs of those taken over since a version. */
+typedef struct needs {
+    uint64_t levels[32];
+    size_t count;
+} needs;
+
+static bool is_needed(const needs *n, uint64_t level)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (n->levels[i] == level)
+            return true;
+    return false;
+}
+
+/* Where tuple i of the present stands, in the rectangle of the needed levels taken over since the version
+ * (the latest outermost) and, innermost, with `own`, the lanes of that version. */
+static int64_t position_since(const lucid__split *split, uint32_t version, int64_t i,
+                              const needs *n, bool own)
+{
+    int64_t total = 0;
+    for (uint32_t v = split->version; v-- > version;) {
+        const lucid__narrowing *w = &split->narrowed[v];
+        int64_t p = w->kept[i], rest = p / w->before, unit = lanes_of(w->taken, w->ntaken);
+        for (size_t k = 0; k < w->ntaken; k++) {
+            unit /= w->taken[k].size;
+            if (is_needed(n, w->taken[k].level))
+                total = total * w->taken[k].size + rest / unit % w->taken[k].size;
+        }
+        i = p % w->before;
+        if (own && v == version)
+            total = total * w->before + i;
+    }
+    return total;
+}
+
+static lucid_tensor index_since(lucid_scope *s, const lucid__split *split, uint32_t version,
+                                const needs *n, bool own)
+{
+    int64_t count = split->now.count;
+    int64_t *at = lucid_alloc(s, ((size_t)count + 1) * sizeof *at);
+    for (int64_t i = 0; at && i < count; i++)
+        at[i] = position_since(split, version, i, n, own);
+    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(count)) : (lucid_tensor){NULL};
+}
+
+/* Makes dims 0 .. of the needed levels taken over since the version; *dims: how many. */
+static lucid_tensor spread(lucid_scope *s, const lucid__split *split, uint32_t version,
+                           const needs *n, lucid_tensor x, int *dims)
+{
+    *dims = 0;
+    for (uint32_t v = version; v < split->version; v++)
+        for (size_t k = split->narrowed[v].ntaken; k-- > 0;)
+            if (is_needed(n, split->narrowed[v].taken[k].level)) {
+                x = lucid__lanes_out(s, x, &split->narrowed[v].taken[k]);
+                ++*dims;
+            }
+    return x;
+}
+
+/* The index when nothing was taken over, which many values share. */
+static lucid_tensor shared_index(lucid_scope *s, lucid__split *split, uint32_t version)
+{
+    lucid__narrowing *w = &split->narrowed[version];
+    if (!w->to_now.v) {
+        const needs none = {.count = 0};
+        w->to_now = lucid_own(split->scope, index_since(s, split, version, &none, true));
+    }
+    return w->to_now;
 }
 
 void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__value *batch)
@@ -133,126 +362,137 @@ void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__val
         return;
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    lucid_tensor index = positions_since(split, batch->version);
-    lucid_tensor inner = lucid_take(&t, (lucid_tensor){batch->inner}, index, batch->axis);
-    if (inner.v) {
+    const uint64_t lifts = lucid__hold_lifts(s, level);
+    needs n = {.count = 0};
+    if (level->takes)
+        n.count = lucid__split_levels_of(&t, batch->inner, false, level->id, n.levels, 32);
+    lucid_tensor x = {batch->inner};
+    int axis = batch->axis, dims = 0;
+    if (n.count > 0) {
+        axis = 0;
+        x = spread(&t, split, batch->version, &n, lucid_movedim(&t, x, batch->axis, 0), &dims);
+        x = dims > 0 ? lucid_flatten(&t, x, 0, dims) : x;
+    }
+    x = lucid_take(&t, x,
+                   dims > 0 ? index_since(&t, split, batch->version, &n, true)
+                            : shared_index(&t, split, batch->version),
+                   axis);
+    s->session->lifts_below = lifts;
+    if (x.v) {
         lucid__value *old = batch->inner;
-        batch->inner = lucid__value_retain(inner.v);
+        batch->inner = lucid__value_retain(x.v);
+        batch->axis = axis;
         batch->version = split->version;
         lucid__value_release(old);
     }
     lucid__scope_leave(&t);
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- lifting -------------------------------------------------------------------------------- */
 
-/* Numbers the distinct rows in the order they appear: number[i] for row i. Returns how many; -1: out of
- * memory. */
-static int64_t number_rows(lucid_scope *s, const char *rows, int64_t count, size_t bytes,
-                           int64_t *number, int64_t *first)
+static lucid_tensor lift_anew(lucid_scope *s, const lucid__level *level, lucid_tensor x,
+                              const needs *n)
 {
-    size_t capacity = 16;
-    while (capacity < 2 * (size_t)count)
-        capacity *= 2;
-    int64_t *table = lucid_alloc(s, capacity * sizeof *table); /* number + 1; 0: free */
-    if (!table)
-        return -1;
-    int64_t distinct = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const char *row = rows + (size_t)i * bytes;
-        uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
-        for (size_t k = 0; k < bytes; k++)
-            h = (h ^ (unsigned char)row[k]) * UINT64_C(0x100000001B3);
-        size_t slot = (size_t)(h ^ (h >> 32)) & (capacity - 1);
-        while (table[slot] &&
-               memcmp(rows + (size_t)first[table[slot] - 1] * bytes, row, bytes) != 0)
-            slot = (slot + 1) & (capacity - 1);
-        if (!table[slot]) {
-            first[distinct] = i;
-            table[slot] = ++distinct;
+    int dims;
+    const uint64_t lifts = lucid__hold_lifts(s, level);
+    lucid_tensor y = spread(s, level->split, 0, n, x, &dims);
+    if (dims > 1)
+        y = lucid_flatten(s, y, 0, dims - 1);
+    y = lucid_take(s, y, index_since(s, level->split, 0, n, false), 0);
+    s->session->lifts_below = lifts;
+    return lucid__level_wrap(s, level, y, 0);
+}
+
+lucid_tensor lucid__split_lift_to(lucid_scope *s, const lucid__level *level, lucid_tensor x)
+{
+    lucid__split *split = level->split;
+    needs n;
+    n.count = lucid__split_levels_of(s, x.v, false, level->id, n.levels, 32);
+    size_t needed = 0;
+    for (size_t i = 0; i < n.count; i++)
+        if (has_taken(level, n.levels[i]))
+            n.levels[needed++] = n.levels[i];
+    n.count = needed;
+    if (needed == 0)
+        return x;
+    if (!split->lifted)
+        split->lifted = lucid_alloc(split->scope, LIFTED * sizeof *split->lifted);
+    if (!split->lifted)
+        return (lucid_tensor){NULL};
+    for (size_t i = 0; i < LIFTED; i++)
+        if (split->lifted[i].from == x.v) /* a lagging one catches up when used */
+            return lucid_own(s, (lucid_tensor){split->lifted[i].to});
+    lucid_tensor y = lift_anew(s, level, x, &n);
+    if (!y.v)
+        return y;
+    lucid__lifted *slot = &split->lifted[split->next_lifted++ % LIFTED];
+    lucid__value *from = slot->from, *to = slot->to;
+    *slot = (lucid__lifted){lucid__value_retain(x.v), lucid__value_retain(y.v)};
+    lucid__value_release(from);
+    lucid__value_release(to);
+    return y;
+}
+
+/* Outermost first: what one run has lifted, one inside it may lift again. */
+static lucid_tensor lift_from(lucid_scope *s, const lucid__level *l, lucid_tensor x, uint64_t limit)
+{
+    if (!l || !x.v)
+        return x;
+    x = lift_from(s, l->below, x, limit);
+    const uint64_t below = s->session->lifts_below;
+    bool lifts = x.v && l->takes && l->id <= limit && (below == 0 || l->id < below);
+    return lifts && x.v->level > 0 && x.v->level < l->id ? lucid__split_lift_to(s, l, x) : x;
+}
+
+lucid_tensor lucid__split_lift(lucid_scope *s, lucid_tensor x, uint64_t limit)
+{
+    return s->session->takers > 0 ? lift_from(s, s->session->top, x, limit) : x;
+}
+
+/* ---- lanes_out and lanes_in at their level ---------------------------------------------------- */
+
+/* Rows for the lanes of an old version from those of the present ones: zeros for lanes that are gone. Only
+ * cotangents come this way, of what was put together before the lanes parted. */
+static lucid_tensor rows_of_version(lucid_scope *s, const lucid__level *level, lucid_tensor y,
+                                    uint32_t version, int64_t size)
+{
+    const lucid__split *split = level->split;
+    for (uint32_t v = version; v < split->version; v++)
+        if (split->narrowed[v].ntaken > 0)
+            return lucid__error(
+                s, LUCID_RUNTIME_ERROR,
+                "vmap: a derivative through lanes that parted cannot be taken after "
+                "the vmap around them has parted over an enclosing vmap too; take it "
+                "before, or use strategy=\"isolated\"");
+    const needs none = {.count = 0};
+    lucid_tensor index = index_since(s, split, version, &none, true);
+    lucid__aval aval = y.v->aval;
+    aval.shape.dim[0] = size;
+    return lucid_index_add(s, lucid__zeros(s, &aval), 0, index, y);
+}
+
+void lucid__lanes_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                        lucid_tensor *out)
+{
+    lucid__value *v = c->in[0].v;
+    bool batched = v->level == level->id;
+    uint32_t version = (uint32_t)c->params[2];
+    if (c->prim == LUCID__lanes_in) {
+        if (batched) {
+            (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
+                             "vmap: results of lanes that parted depend twice on the vmap around");
+            return;
         }
-        number[i] = table[slot] - 1;
+        out[0] = lucid__level_wrap(s, level, c->in[0], 0);
+        if (out[0].v)
+            out[0].v->version = version;
+        return;
     }
-    return distinct;
-}
-
-/* The rows sorted into groups: the largest goes on, the others wait. */
-static bool part(lucid_scope *s, lucid__level *level, const char *rows, const lucid__aval *aval,
-                 int64_t count)
-{
-    lucid__split *split = level->split;
-    size_t bytes = (size_t)lucid__numel(&aval->shape) * lucid_dtype_size(aval->dtype);
-    int64_t *number = lucid_alloc(s, (size_t)count * sizeof *number);
-    int64_t *first = lucid_alloc(s, (size_t)count * sizeof *first);
-    if (!number || !first)
-        return false;
-    int64_t distinct = number_rows(s, rows, count, bytes, number, first);
-    int64_t *size = distinct > 0 ? lucid_alloc(s, (size_t)distinct * sizeof *size) : NULL;
-    if (!size)
-        return false;
-    int64_t largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        size[number[i]]++;
-    for (int64_t g = 1; g < distinct; g++)
-        if (size[g] > size[largest])
-            largest = g;
-    /* Positions of each group's lanes, one list after the other. */
-    int64_t **at = lucid_alloc(s, (size_t)distinct * sizeof(*at));
-    int64_t *all = lucid_alloc(split->scope, (size_t)count * sizeof *all);
-    if (!at || !all)
-        return false;
-    for (int64_t g = 0; g < distinct; g++) {
-        at[g] = all;
-        all += size[g];
-        size[g] = 0;
-    }
-    for (int64_t i = 0; i < count; i++)
-        at[number[i]][size[number[i]]++] = i;
-    const lucid__group before = split->now;
-    for (int64_t g = distinct; g-- > 0;) { /* so that earlier ones wait in front */
-        if (g == largest)
-            continue;
-        split->now = before;
-        lucid__group *group = lucid_alloc(split->scope, sizeof *group);
-        int64_t *lanes = lucid_alloc(split->scope, (size_t)size[g] * sizeof *lanes);
-        if (!group || !lanes ||
-            !lucid__split_record(split, lucid_from_data(s, rows + (size_t)first[g] * bytes,
-                                                        aval->dtype, aval->shape)))
-            return false;
-        for (int64_t i = 0; i < size[g]; i++)
-            lanes[i] = lane_at(&before, at[g][i]);
-        *group = split->now;
-        group->lanes = lanes;
-        group->count = size[g];
-        group->next = split->waiting;
-        split->waiting = group;
-    }
-    split->now = before;
-    return lucid__split_record(split, lucid_from_data(s, rows + (size_t)first[largest] * bytes,
-                                                      aval->dtype, aval->shape)) &&
-           (distinct == 1 || narrow(level, at[largest], size[largest]));
-}
-
-lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid__value *batch,
-                              const char *what)
-{
-    lucid__split *split = level->split;
-    lucid_tensor answer;
-    if (lucid__split_recall(split, &answer))
-        return answer;
-    if (level->size == 0)
-        return lucid__error(s, LUCID_VALUE_ERROR, "%s: the batch is empty, so there is no answer",
-                            what);
-    lucid__split_catch_up(s, level, batch);
-    lucid_scope t;
-    lucid__scope_enter(&t, s);
-    lucid__value *v = batch->inner;
-    while (v->kind == LUCID__DUAL)
-        v = v->inner;
-    lucid_tensor rows = lucid_movedim(&t, (lucid_tensor){v}, batch->axis, 0);
-    const void *data = lucid_data(&t, rows);
-    const char *none = ""; /* rows of no elements: all alike */
-    bool ok = lucid__ok(s) && part(&t, level, data ? data : none, &batch->aval, level->size);
-    lucid__scope_leave(&t);
-    return ok ? split->now.answers[split->asked - 1] : (lucid_tensor){NULL};
+    if (batched)
+        lucid__split_catch_up(s, level, v);
+    lucid_tensor y = lucid__batch_at(s, batched ? (lucid_tensor){v->inner} : c->in[0],
+                                     batched ? v->axis : -1, 0, level->size);
+    if (y.v && level->split && level->split->version != version)
+        y = rows_of_version(s, level, y, version, c->params[1]);
+    out[0] = y;
 }

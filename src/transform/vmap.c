@@ -9,8 +9,8 @@
 #include "graph/generator.h"
 #include "prim/family.h"
 #include "transform/argnums.h"
+#include "transform/paths.h"
 #include "transform/pieces.h"
-#include "transform/split.h"
 
 static void destroy(void *self)
 {
@@ -97,7 +97,7 @@ static bool resolve_arguments(lucid_scope *s, lucid__vmap_call *call)
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-/* Argument i for the lanes of a level. */
+/* Argument i for the lanes of a level; those of a split as they are before any parting. */
 static lucid_tensor argument(lucid_scope *s, const lucid__vmap_call *call,
                              const lucid__level *level, size_t i)
 {
@@ -107,13 +107,13 @@ static lucid_tensor argument(lucid_scope *s, const lucid__vmap_call *call,
         return x;
     if (level->kind == LUCID__LEVEL_LANE)
         return lucid_select(s, x, axis, level->first);
-    if (level->size != call->lanes)
-        x = level->lane_ids ? lucid_take(s, x,
-                                         lucid_from_data(s, level->lane_ids, LUCID_INT64,
-                                                         LUCID_SHAPE(level->size)),
-                                         axis)
-                            : lucid_slice(s, x, axis, level->first, level->first + level->size, 1);
-    return lucid__level_wrap(s, level, x, axis);
+    int64_t size = level->split ? level->split->count : level->size;
+    if (size != call->lanes)
+        x = lucid_slice(s, x, axis, level->first, level->first + size, 1);
+    x = lucid__level_wrap(s, level, x, axis);
+    if (x.v)
+        x.v->version = 0;
+    return x;
 }
 
 /* Runs f once, under a level made ready but not pushed, and adds its results to p. */
@@ -124,15 +124,19 @@ static bool run_level(lucid_scope *s, const lucid__vmap_call *call, lucid__level
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
+    int64_t runs = lucid__paths_runs(s);
     lucid__replay_restart(s, call->replay);
     lucid__level_push(s, level);
+    const uint64_t lifts = lucid__hold_lifts(s, level);
     for (size_t i = 0; in && i < call->nx && lucid__ok(s); i++)
         in[i] = argument(&child, call, level, i);
+    s->session->lifts_below = lifts;
     if (lucid__ok(s))
         (void)lucid__fn_run(&child, call->self->f, in, call->nx, r);
+    lucid__paths_note(s, level, runs);
     lucid__level_pop(s, level);
-    if (s->session->status == LUCID_DIVERGED && s->session->diverged == level->id)
-        s->session->diverged = 0; /* ours, and the caller may know another way */
+    if (s->session->status == LUCID_DIVERGED && s->session->unanswered == level->id)
+        s->session->unanswered = 0; /* ours, and the caller may know another way */
     if (lucid__ok(s))
         lucid__pieces_add(&child, call, p, level, r);
     lucid__scope_leave(&child);
@@ -156,20 +160,29 @@ static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t firs
                       lucid__pieces *p)
 {
     lucid__level level = new_level(call, LUCID__LEVEL_BATCH, first, size);
-    if (call->self->options.strategy != LUCID_STRATEGY_AUTO)
+    if (call->strategy != LUCID_STRATEGY_AUTO)
         return run_level(s, call, &level, p);
     lucid_scope child;
     lucid__split split;
+    lucid__pieces parts;
     lucid__scope_enter(&child, s);
+    lucid__pieces_begin(&child, &parts);
     bool ok = lucid__split_begin(&child, &split, first, size);
-    while (ok && lucid__split_next(&split)) {
-        level = new_level(call, LUCID__LEVEL_BATCH, first, split.now.count);
-        level.split = &split;
-        level.lane_ids = split.now.lanes;
-        ok = run_level(&child, call, &level, p);
+    split.max_paths = call->self->options.max_paths;
+    split.max_answers = call->max_answers;
+    split.stand_in = p->stand_in;
+    while (ok && lucid__split_next(&split, &level)) {
+        ok = run_level(&child, call, &level, &parts);
+        level = new_level(call, LUCID__LEVEL_BATCH, first, size);
     }
+    lucid__paths_alone(s, split.alone);
+    if (call->self->options.alone)
+        *call->self->options.alone += split.alone;
+    if (lucid__ok(s))
+        lucid__pieces_join(&child, call, &split, &parts, p);
+    lucid__split_end(&split);
     lucid__scope_leave(&child);
-    return ok;
+    return lucid__ok(s);
 }
 
 /* The values at level 0 that a value stands for, into `to` (NULL: only counted). Recursion is as deep as
@@ -209,6 +222,7 @@ static int64_t measure(lucid_scope *s, const lucid__vmap_call *call, int64_t lan
     lucid__scope_enter(&child, s);
     lucid__pieces_begin(&child, &p);
     session->watched_bytes = &most;
+    session->paths.paused++;
     bool ok = run_lanes(&child, call, 0, lanes, &p);
     for (const lucid__piece *q = p.first; ok && q; q = q->next) {
         int64_t bytes = bytes_of(&child, q, p.nresults);
@@ -216,6 +230,7 @@ static int64_t measure(lucid_scope *s, const lucid__vmap_call *call, int64_t lan
         most = bytes > most ? bytes : most;
     }
     session->watched_bytes = outer;
+    session->paths.paused--;
     if (outer && most > *outer)
         *outer = most;
     lucid__scope_leave(&child);
@@ -280,30 +295,59 @@ static bool run_isolated(lucid_scope *s, const lucid__vmap_call *call, lucid__pi
     return true;
 }
 
+/* The batch is empty, and the function asks it for answers: an example of ones answers in its place. Results
+ * get their shapes and dtypes that way, and no lanes. */
+static bool run_stand_in(lucid_scope *s, const lucid__vmap_call *call, lucid__pieces *p)
+{
+    enum { FEW_ANSWERS = 1000 };
+    lucid__vmap_call one = *call;
+    lucid_tensor *x = lucid_alloc(s, (call->nx + 1) * sizeof *x);
+    for (size_t i = 0; x && i < call->nx; i++) {
+        x[i] = call->x[i];
+        if (call->axis[i] < 0)
+            continue;
+        lucid__aval aval = x[i].v->aval;
+        aval.shape.dim[call->axis[i]] = 1;
+        x[i] = lucid__broadcast(s, lucid_cast(s, lucid_scalar_int(s, 1), aval.dtype), &aval.shape);
+    }
+    one.x = x;
+    one.lanes = 1;
+    one.strategy = LUCID_STRATEGY_AUTO;
+    one.max_answers = FEW_ANSWERS;
+    p->stand_in = true;
+    s->session->paths.paused++;
+    bool ok = x && lucid__ok(s) && run_lanes(s, &one, 0, 1, p);
+    s->session->paths.paused--;
+    return ok;
+}
+
 /* ---- the transform -------------------------------------------------------------------------- */
 
 static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                          lucid_results *out)
 {
+    enum { MANY_ANSWERS = 1 << 20 };
     lucid__replay replay;
-    lucid__vmap_call c = {.self = self, .x = x, .nx = nx, .replay = &replay};
+    lucid__vmap_call c = {
+        .self = self, .x = x, .nx = nx, .max_answers = MANY_ANSWERS, .replay = &replay};
+    c.strategy = c.self->options.strategy;
     if (!resolve_arguments(s, &c))
         return lucid_error(s);
     if (!c.mapped)
         return lucid__fn_run(s, c.self->f, x, nx, out);
     lucid__pieces p;
-    lucid_strategy strategy = c.self->options.strategy;
     lucid__pieces_begin(s, &p);
     lucid__replay_begin(s, &replay);
+    if (!c.self->hidden)
+        lucid__paths_begin(s);
     /* No lanes: shapes and dtypes still come out of a run on an empty batch. */
-    bool isolated = strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
+    bool isolated = c.strategy == LUCID_STRATEGY_ISOLATED && c.lanes > 0;
     bool ok = isolated ? run_isolated(s, &c, &p) : run_chunks(s, &c, &p);
-    /* Lanes that parted while another vmap around them had a say in it: one at a time. */
-    if (!ok && s->session->status == LUCID_DIVERGED && s->session->diverged == 0 &&
-        strategy == LUCID_STRATEGY_AUTO && c.lanes > 0) {
+    if (!ok && s->session->status == LUCID_DIVERGED && s->session->unanswered == 0 &&
+        c.lanes == 0 && c.strategy != LUCID_STRATEGY_VECTORIZED) {
         lucid_clear_error(s);
         lucid__pieces_begin(s, &p);
-        ok = run_isolated(s, &c, &p);
+        ok = run_stand_in(s, &c, &p);
     }
     lucid__replay_end(s, &replay);
     if (ok)
@@ -338,6 +382,7 @@ static bool copy_name(const char **name)
 
 lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *options, bool hidden)
 {
+    enum { DEFAULT_PATHS = 1000 };
     static const lucid_vmap_options defaults;
     if (!options)
         options = &defaults;
@@ -348,6 +393,9 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
             s, LUCID_VALUE_ERROR,
             "vmap: chunk_size must be >= 1, 0 (all lanes) or LUCID_AUTO_CHUNK, not %lld",
             (long long)options->chunk_size);
+    if (options->max_paths < 0)
+        (void)lucid_fail(s, LUCID_VALUE_ERROR, "vmap: max_paths must be >= 1 (0: %d), not %lld",
+                         DEFAULT_PATHS, (long long)options->max_paths);
     if ((unsigned)options->strategy > LUCID_STRATEGY_ISOLATED)
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
                          "vmap: strategy must be \"auto\", \"vectorized\" or \"isolated\"");
@@ -362,6 +410,7 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
         v->f = lucid__fn_retain(f.f);
         lucid__fn_take_argument_names(object, f.f);
         v->options = *options;
+        v->options.max_paths = options->max_paths > 0 ? options->max_paths : DEFAULT_PATHS;
         v->hidden = hidden;
         if (!copy_name(&v->options.axis_name) ||
             !copy_dims(&v->in_dims, &v->n_in, options->in_dims) ||

@@ -208,17 +208,104 @@ static void can_be_differentiated_from_outside(void **state)
     assert_same(s, g[0], g[1]);
 }
 
-static void works_under_another_vmap(void **state)
+static lucid_fn nested(lucid_scope *s, lucid_fn f, int depth, const lucid_vmap_options *options)
+{
+    for (int i = 0; i < depth; i++)
+        f = lucid_vmap(s, f, options);
+    return f;
+}
+
+/* k paths are k runs, and the same bits, however deep the vmaps are nested. */
+static void paths_are_shared_by_nested_vmaps(void **state)
 {
     lucid_scope *s = ((fixture *)*state)->s;
     lucid_fn f = lucid_fn_new(s, scalar_branch, 1, NULL);
-    lucid_tensor in[2] = {lucid_randn(s, LUCID_SHAPE(5, 4)), lucid_randn(s, LUCID_SHAPE(5, 4))}, a,
-                 b;
-    lucid_fn twice = lucid_vmap(s, lucid_vmap(s, f, NULL), NULL);
-    lucid_fn slow = lucid_vmap(s, lucid_vmap(s, f, &isolated), &isolated);
-    (void)lucid_call(s, twice, in, 2, &a, 1);
-    (void)lucid_call(s, slow, in, 2, &b, 1);
+    for (int depth = 1; depth <= 4; depth++) {
+        lucid_shape shape = {.ndim = depth, .dim = {9, 5, 2, 3}};
+        lucid_tensor in[2] = {lucid_randn(s, shape), lucid_randn(s, shape)}, a, b;
+        int64_t each[3] = {0};
+        runs = 0;
+        (void)lucid_call(s, nested(s, f, depth, NULL), in, 2, &a, 1);
+        assert_int_equal(runs, 2);
+        lucid_paths paths = lucid_last_paths(s, each, 3);
+        assert_int_equal(paths.runs, 2);
+        assert_int_equal(paths.lanes, lucid_numel(in[0]));
+        assert_int_equal(each[0] + each[1], paths.lanes);
+        assert_true(each[0] >= each[1] && each[2] == 0 && paths.alone == 0);
+        (void)lucid_call(s, nested(s, f, depth, &isolated), in, 2, &b, 1);
+        assert_same(s, a, b);
+    }
+}
+
+/* In the function of an outer vmap, by an argument that its lanes do not share and that the inner vmap does not
+ * map: the inner lanes part over it. */
+FUNCTION(above)
+{
+    UNUSED;
+    runs++;
+    y[0] = lucid_bool(s, lucid_gt(s, x[0], x[1])) ? lucid_sub(s, x[0], x[1]) : lucid_exp(s, x[1]);
+    return lucid_error(s);
+}
+
+FUNCTION(row_above)
+{
+    UNUSED;
+    lucid_vmap_options o = {.in_dims = LUCID_INTS(0, LUCID_NONE),
+                            .strategy = *(lucid_strategy *)user};
+    (void)lucid_call(s, lucid_vmap(s, lucid_fn_new(s, above, 1, NULL), &o), x, nx, y, 1);
+    y[0] = lucid_sum(s, lucid_square(s, y[0]), LUCID_ALL);
+    return lucid_error(s);
+}
+
+static void enclosing_values_are_gathered(void **state)
+{
+    lucid_scope *s = ((fixture *)*state)->s;
+    lucid_tensor in[2] = {lucid_randn(s, LUCID_SHAPE(5, 4)), lucid_randn(s, LUCID_SHAPE(5))},
+                 g[2][2];
+    lucid_strategy strategies[2] = {LUCID_STRATEGY_AUTO, LUCID_STRATEGY_ISOLATED};
+    for (int i = 0; i < 2; i++) {
+        lucid_fn f = lucid_fn_new(s, row_above, 1, &strategies[i]);
+        lucid_vmap_options o = {.strategy = strategies[i]};
+        f = lucid_vmap(s, lucid_grad(s, f, &(lucid_grad_options){.argnums = LUCID_INTS(0, 1)}), &o);
+        runs = 0;
+        (void)lucid_call(s, f, in, 2, g[i], 2);
+        assert_int_equal(runs, i ? 20 : 2);
+    }
+    assert_same(s, g[0][0], g[1][0]);
+    assert_int_equal(lucid_numel(g[0][1]), 5);
+    lucid_tensor error = lucid_sub(s, g[0][1], g[1][1]); /* added in another order */
+    assert_true(lucid_item(s, lucid_amax(s, lucid_abs(s, error), LUCID_ALL)) < 1e-4);
+}
+
+FUNCTION(table)
+{
+    UNUSED;
+    runs++;
+    int64_t n = lucid_item_int(s, lucid_mul(s, lucid_abs(s, x[0]), lucid_scalar(s, 8)));
+    y[0] = lucid_mul(s, x[0], lucid_scalar_int(s, n));
+    return lucid_error(s);
+}
+
+static void too_many_paths_run_lane_by_lane(void **state)
+{
+    lucid_scope *s = ((fixture *)*state)->s;
+    lucid_fn f = lucid_fn_new(s, table, 1, NULL);
+    lucid_tensor x = lucid_arange(s, 0, 4, 0.0625, LUCID_NO_DTYPE), a, b;
+    int64_t alone = 0, each[64];
+    a = lucid_call1(s, lucid_vmap(s, f, &isolated), x);
+    runs = 0;
+    b = lucid_call1(s, lucid_vmap(s, f, NULL), x);
+    assert_int_equal(runs, 32); /* whole parts, not values */
     assert_same(s, a, b);
+    lucid_vmap_options o = {.max_paths = 5, .alone = &alone};
+    b = lucid_call1(s, lucid_vmap(s, f, &o), x);
+    assert_same(s, a, b);
+    assert_int_equal(alone, 64 - 5 * 2);
+    lucid_paths paths = lucid_last_paths(s, each, 64);
+    assert_int_equal(paths.alone, alone);
+    assert_int_equal(paths.runs, 5 + alone);
+    assert_int_equal(each[4], 2);
+    assert_int_equal(each[5], 1);
 }
 
 FUNCTION(different_shapes)
@@ -226,6 +313,15 @@ FUNCTION(different_shapes)
     UNUSED;
     bool up = lucid_bool(s, lucid_gt(s, x[0], lucid_scalar(s, 0)));
     y[0] = lucid_expand(s, x[0], up ? LUCID_SHAPE(2) : LUCID_SHAPE(3));
+    return lucid_error(s);
+}
+
+FUNCTION(endless)
+{
+    UNUSED;
+    y[0] = x[0];
+    while (lucid_bool(s, lucid_gt(s, y[0], lucid_scalar(s, 0))) && !lucid_error(s))
+        y[0] = lucid_add(s, y[0], x[0]);
     return lucid_error(s);
 }
 
@@ -242,9 +338,19 @@ static void bad_uses_are_named(void **state)
     (void)lucid_call1(s, lucid_vmap(s, f, &o), lucid_abs(s, x));
     assert_int_equal(lucid_error(s), LUCID_DIVERGED);
     lucid_clear_error(s);
-    (void)lucid_call1(s, lucid_vmap(s, f, NULL), lucid_zeros(s, LUCID_SHAPE(0)));
-    assert_int_equal(lucid_error(s), LUCID_VALUE_ERROR);
+    (void)lucid_call1(s, lucid_vmap(s, f, &o), lucid_zeros(s, LUCID_SHAPE(0)));
+    assert_int_equal(lucid_error(s), LUCID_DIVERGED);
     assert_non_null(strstr(lucid_error_message(s), "the batch is empty"));
+    lucid_clear_error(s);
+    assert_int_equal(
+        lucid_size(lucid_call1(s, lucid_vmap(s, f, NULL), lucid_zeros(s, LUCID_SHAPE(0))), 0), 0);
+    (void)lucid_call1(s, lucid_vmap(s, lucid_fn_new(s, endless, 1, NULL), NULL),
+                      lucid_zeros(s, LUCID_SHAPE(0)));
+    assert_int_equal(lucid_error(s), LUCID_RUNTIME_ERROR);
+    assert_non_null(strstr(lucid_error_message(s), "1000 answers"));
+    lucid_clear_error(s);
+    (void)lucid_vmap(s, f, &(lucid_vmap_options){.max_paths = -1});
+    assert_non_null(strstr(lucid_error_message(s), "max_paths must be >= 1"));
     lucid_clear_error(s);
     o = (lucid_vmap_options){.out_dims = LUCID_INTS(LUCID_NONE)};
     (void)lucid_call1(s, lucid_vmap(s, f, &o), lucid_abs(s, x));
@@ -262,7 +368,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(composes_with_derivatives, setup, teardown),
         cmocka_unit_test_setup_teardown(can_be_differentiated_from_outside, setup, teardown),
-        cmocka_unit_test_setup_teardown(works_under_another_vmap, setup, teardown),
+        cmocka_unit_test_setup_teardown(paths_are_shared_by_nested_vmaps, setup, teardown),
+        cmocka_unit_test_setup_teardown(enclosing_values_are_gathered, setup, teardown),
+        cmocka_unit_test_setup_teardown(too_many_paths_run_lane_by_lane, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_uses_are_named, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,34 @@ static void mapping_in_chunks(lucid_scope *s, double *sum)
     take_sum(s, lucid_mul(s, chunked, lucid_call1(s, isolated, x)), sum);
 }
 
+/* Lanes of nested vmaps part as tuples, with a tape between; some run one by one. */
+static lucid_status branch(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                           size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    bool up = lucid_bool(s, lucid_gt(s, x[0], lucid_scalar(s, 0.5)));
+    y[0] = up ? lucid_exp(s, x[0]) : lucid_square(s, x[0]);
+    return lucid_error(s);
+}
+
+static lucid_status sum_of_branches(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                    lucid_tensor *y, size_t ny, void *user)
+{
+    (void)nx, (void)ny;
+    lucid_vmap_options o = {.max_paths = *(int *)user};
+    lucid_fn f = lucid_vmap(s, lucid_fn_new(s, branch, 1, NULL), &o);
+    y[0] = lucid_sum(s, lucid_call1(s, f, x[0]), LUCID_ALL);
+    return lucid_error(s);
+}
+
+static void parting(lucid_scope *s, double *sum)
+{
+    for (int max_paths = 1; max_paths <= 2; max_paths++) {
+        lucid_fn f = lucid_grad(s, lucid_fn_new(s, sum_of_branches, 1, &max_paths), NULL);
+        take_sum(s, lucid_call1(s, lucid_vmap(s, f, NULL), numbers(s, LUCID_SHAPE(2, 3))), sum);
+    }
+}
+
 static void gradients(lucid_scope *s, double *sum)
 {
     lucid_fn f = lucid_fn_new(s, loss, 1, NULL);
@@ -211,6 +239,7 @@ const scenario scenarios[] = {
     {"building", building},
     {"mapping", mapping},
     {"mapping in chunks", mapping_in_chunks},
+    {"parting", parting},
     {"joining lanes", joining},
     {"gradients", gradients},
     {"pullbacks", pullbacks},
