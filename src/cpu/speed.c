@@ -11,8 +11,10 @@
 #include "engine/work.h"
 
 enum {
-    RUNS = 8,    /* of which the fastest counts */
-    LANES = 512, /* of an instruction: its operands stay in the nearest cache */
+    RUNS = 8,          /* of which the fastest counts */
+    LONG = 16 << 20,   /* bytes of a copy: beyond the caches that belong to one core */
+    SHORT = 512 << 10, /* bytes that one core moves, read and written together: within them */
+    LANES = 512,       /* of an instruction: its operands stay in the nearest cache */
 };
 
 static double now(void)
@@ -24,10 +26,9 @@ static double now(void)
 
 /* ---- memory ------------------------------------------------------------------------------------- */
 
-/* A copy between buffers beyond the caches that belong to one core. 0: out of memory. */
-static double copy_bytes_per_second(int threads)
+/* Of copies of `part` bytes per thread, done `times` times over. 0: out of memory. */
+static double copy_bytes_per_second(int threads, size_t part, int times)
 {
-    const size_t part = ((size_t)48 << 20) / (size_t)threads / 64 * 64;
     char *from = lucid__malloc(part * (size_t)threads), *to = lucid__malloc(part * (size_t)threads);
     double best = 0;
     for (int run = 0; from && to && run <= RUNS; run++) { /* the first brings the pages in */
@@ -36,9 +37,10 @@ static double copy_bytes_per_second(int threads)
         for (int t = 0; t < threads; t++) {
             if (run == 0)
                 memset(from + (size_t)t * part, 1, part);
-            memcpy(to + (size_t)t * part, from + (size_t)t * part, part);
+            for (int i = 0; i < times; i++)
+                memcpy(to + (size_t)t * part, from + (size_t)t * part, part);
         }
-        double rate = 2 * (double)part * threads / (now() - start);
+        double rate = 2 * (double)part * threads * times / (now() - start);
         best = run > 0 && rate > best ? rate : best;
     }
     lucid__free(from);
@@ -77,8 +79,10 @@ const lucid__speed *lucid__cpu_speed(void)
     static bool known; /* all of it: there was memory enough */
     if (!known || speed.threads != threads) {
         speed.threads = threads;
-        speed.bytes_per_second = copy_bytes_per_second(threads);
-        known = speed.bytes_per_second > 0;
+        speed.bytes_per_second = copy_bytes_per_second(threads, LONG / (size_t)threads, 1);
+        speed.cached_bytes_per_second = copy_bytes_per_second(threads, SHORT / 2, 64);
+        speed.cached_bytes = (double)SHORT * threads;
+        known = speed.bytes_per_second > 0 && speed.cached_bytes_per_second > 0;
         for (int d = LUCID_FLOAT32; d <= LUCID_FLOAT64; d++) {
             speed.flops_per_second[d] = product_flops_per_second((lucid_dtype)d, threads);
             known = known && speed.flops_per_second[d] > 0;

@@ -47,14 +47,17 @@ typedef lucid__kernel_work lucid__work_rule(const lucid__kernel_args *args);
 typedef struct lucid__kernel {
     lucid__kernel_fn *run;  /* NULL: the backend has none */
     lucid__work_rule *work; /* NULL: it only moves and compares elements, which are its lanes */
-    uint32_t contiguous;   /* bit i: input i (31: all later ones) must come row-major */
-    uint32_t optional;     /* bit k: output k need not be computed when nobody reads it */
+    uint32_t contiguous;    /* bit i: input i (31: all later ones) must come row-major */
+    uint32_t optional;      /* bit k: output k need not be computed when nobody reads it */
 } lucid__kernel;
 
 typedef struct lucid__speed {
     int threads;
-    double bytes_per_second;                 /* read and written, of a long copy */
-    double flops_per_second[LUCID_NO_DTYPE]; /* of products of large matrices, by dtype; 0: no float */
+    double bytes_per_second;        /* read and written, of a long copy */
+    double cached_bytes;            /* as much in all stays in the caches of the cores */
+    double cached_bytes_per_second; /* of a copy there */
+    double
+        flops_per_second[LUCID_NO_DTYPE]; /* of products of large matrices, by dtype; 0: no float */
 } lucid__speed;
 
 typedef struct lucid__backend {

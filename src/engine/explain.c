@@ -235,7 +235,7 @@ static lucid_dtype float_of(const lucid_explanation *e, const lucid__told_step *
 double lucid__bandwidth_share(const lucid_explanation *e, const lucid__told_step *step)
 {
     double bytes = step->work.bytes_read + step->work.bytes_written;
-    double rate = e->speed.bytes_per_second;
+    double rate = lucid__bandwidth(&e->speed, &step->work);
     return step->measured > 0 && rate > 0 ? bytes / rate / step->measured : 0;
 }
 
@@ -287,7 +287,9 @@ static void put_text_step(lucid__text *t, const lucid_explanation *e, int number
 static void put_machine(lucid__text *t, const lucid__speed *speed)
 {
     lucid__put(t, "machine: %d thread%s, ", speed->threads, speed->threads == 1 ? "" : "s");
-    lucid__put_quantity(t, speed->bytes_per_second, "B/s copying");
+    lucid__put_quantity(t, speed->bytes_per_second, "B/s copying, ");
+    lucid__put_quantity(t, speed->cached_bytes_per_second, "B/s up to ");
+    lucid__put_quantity(t, speed->cached_bytes, "B");
     for (int d = LUCID_FLOAT32; d <= LUCID_FLOAT64; d++) {
         lucid__put(t, ", ");
         lucid__put_quantity(t, speed->flops_per_second[d], "FLOP/s in ");
@@ -358,9 +360,10 @@ static void put_json(lucid__text *t, const lucid_explanation *e)
     if (e->measured)
         lucid__put(t,
                    ", \"machine\": {\"threads\": %d, \"bytes_per_second\": %.4e, "
+                   "\"cached_bytes\": %.0f, \"cached_bytes_per_second\": %.4e, "
                    "\"float32_flops_per_second\": %.4e, \"float64_flops_per_second\": %.4e}",
-                   e->speed.threads, e->speed.bytes_per_second,
-                   e->speed.flops_per_second[LUCID_FLOAT32],
+                   e->speed.threads, e->speed.bytes_per_second, e->speed.cached_bytes,
+                   e->speed.cached_bytes_per_second, e->speed.flops_per_second[LUCID_FLOAT32],
                    e->speed.flops_per_second[LUCID_FLOAT64]);
     lucid__put(t, ", \"steps\": [");
     for (int i = 0; i < e->nsteps; i++) {

@@ -135,6 +135,8 @@ static int drawn_to(const card *c, const lucid__told_op *op)
     return op->nsrc > 0 ? (int)(sum / op->nsrc) : c->w / 2;
 }
 
+/* The boxes of a row, in the order of their wishes and where they wish to be, as far as there is room; without
+ * wishes in the middle. */
 static void place_boxes(card *c, box *at, const int *row, const int *wish, int n, int which, int y)
 {
     int order[MOST_BOXES], count = 0;
@@ -146,12 +148,19 @@ static void place_boxes(card *c, box *at, const int *row, const int *wish, int n
             order[j] = order[j - 1];
         order[j] = i;
     }
-    int x = (c->w - row_width(at, row, n, which)) / 2;
+    int free = wish ? PAD : (c->w - row_width(at, row, n, which)) / 2;
     for (int j = 0; j < count; j++) {
         box *b = &at[order[j]];
-        b->x = x;
+        int x = wish ? wish[order[j]] - b->w / 2 : free;
+        b->x = x > free ? x : free;
         b->y = y;
-        x += b->w + GAP_X;
+        free = b->x + b->w + GAP_X;
+    }
+    int end = c->w - PAD; /* what stands out there is pushed back, from the last one on */
+    for (int j = count - 1; j >= 0; j--) {
+        box *b = &at[order[j]];
+        b->x = b->x + b->w > end ? end - b->w : b->x;
+        end = b->x - GAP_X;
     }
 }
 

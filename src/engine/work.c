@@ -101,13 +101,19 @@ lucid__work lucid__step_work(const lucid__plan *plan, const lucid__step *step,
     return kernel_work(plan, step, &backend->kernels[step->prim]);
 }
 
+double lucid__bandwidth(const lucid__speed *speed, const lucid__work *work)
+{
+    bool cached = work->bytes_read + work->bytes_written <= speed->cached_bytes;
+    return cached ? speed->cached_bytes_per_second : speed->bytes_per_second;
+}
+
 double lucid__step_seconds(const lucid__step *step, const lucid__work *work,
                            const lucid__backend *backend)
 {
     const lucid__speed *speed = backend->speed();
-    double moving = 0, computing = 0;
-    if (speed->bytes_per_second > 0)
-        moving = (work->bytes_read + work->bytes_written) / speed->bytes_per_second;
+    double moving = 0, computing = 0, bandwidth = lucid__bandwidth(speed, work);
+    if (bandwidth > 0)
+        moving = (work->bytes_read + work->bytes_written) / bandwidth;
     if (step->kind == LUCID__STEP_PROGRAM) {
         computing = backend->program_seconds(&step->program);
     } else {

@@ -13,6 +13,8 @@ typedef struct lucid__work {
 
 lucid__work lucid__step_work(const lucid__plan *plan, const lucid__step *step,
                              const lucid__backend *backend);
+/* Bytes a second that the machine moves in a step that takes so much. */
+double lucid__bandwidth(const lucid__speed *speed, const lucid__work *work);
 /* How many times the instruction does its work. */
 double lucid__instr_points(const lucid__program *p, const lucid__instr *in);
 
