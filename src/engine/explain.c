@@ -97,7 +97,13 @@ static bool take_kernel(const taker *t, const lucid__plan *plan, const lucid__st
     to->space = step->out[0].aval.shape;
     *op = (lucid__told_op){.name = to->name, .nsrc = step->nin, .src = src};
     for (int i = 0; i < step->nin; i++) {
-        load[i] = step->in[i].slot;
+        const lucid__location *in = &step->in[i];
+        bool repeats = false;
+        for (int d = 0; d < in->aval.shape.ndim; d++)
+            repeats |= in->stride[d] == 0;
+        if (!repeats) /* programs see fewer dims, where they can walk several as one */
+            see(t, in->slot, in->aval.dtype, &in->aval.shape);
+        load[i] = in->slot;
         src[i] = ~i;
     }
     for (int k = 0; k < step->nout; k++) {
