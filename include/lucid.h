@@ -576,6 +576,34 @@ LUCID_API lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid
                                          const lucid_tensor *dx, size_t nx, lucid_results *y,
                                          lucid_results *dy);
 
+/* Functions with rules of their own. The function returned takes the place of f; where it is not
+ * transformed it is f. A rule sees the arguments, and may not use other values that a transform around it
+ * differentiates or maps (LUCID_RUNTIME_ERROR). Rules are made of ordinary operations, so they can be
+ * differentiated and mapped themselves.
+ *
+ * custom_jvp: the rule maps nx primals and nx tangents to the ny results and their ny tangents, in which it
+ * is linear; both modes come from it. The tangent of an integer is zeros like it.
+ *
+ *     // y[0] = log(1 + exp(x)), y[1] = dx * (1 - 1 / (1 + exp(x))): no overflow in the derivative
+ *     lucid_fn f = lucid_custom_jvp(s, lucid_fn_new(s, log1pexp, 1, NULL), lucid_fn_new(s, rule, 2, NULL));
+ *
+ * custom_vjp: fwd maps the arguments to the ny results and any number of residuals (ny 0: all but the
+ * auxiliary results, which are the residuals); bwd maps residuals and ny cotangents to nx cotangents, what
+ * it gives for integers does not matter. Forward mode transposes bwd, as a function of the cotangents at
+ * zero. LUCID_VALUE_ERROR, LUCID_TYPE_ERROR: a rule gives other shapes, dtypes or numbers of results. */
+LUCID_API lucid_fn lucid_custom_jvp(lucid_scope *s, lucid_fn f, lucid_fn jvp);
+LUCID_API lucid_fn lucid_custom_vjp(lucid_scope *s, lucid_fn f, lucid_fn fwd, lucid_fn bwd,
+                                    size_t ny);
+/* custom_vmap: the rule computes `size` lanes at once; x[i] has them at dim 0 where mapped[i], else it is
+ * the same in all. Results that are not mapped either are pushed with lucid_results_push_at(..., LUCID_NONE),
+ * others with the dim of their lanes (lucid_results_push: 0). Derivatives are derived from f and the rule.
+ * `release(user)` (may be NULL) runs when the function is released, and when this call fails. */
+typedef lucid_status lucid_vmap_rule(lucid_scope *s, int64_t size, const bool *mapped,
+                                     const lucid_tensor *x, size_t nx, lucid_results *y,
+                                     void *user);
+LUCID_API lucid_fn lucid_custom_vmap(lucid_scope *s, lucid_fn f, lucid_vmap_rule *rule, void *user,
+                                     void (*release)(void *user));
+
 /* Number of the innermost running transform, never reused; 0: none. A tensor made while another
  * number was current was captured from outside. */
 LUCID_API uint64_t lucid_level(const lucid_scope *s);

@@ -8,6 +8,7 @@ tensor([[2., 4.],
         [6., 8.]])
 """
 
+from lucid._custom import custom_jvp, custom_vjp, custom_vmap
 from lucid._lucid.func import (
     all_gather,
     axis_index,
@@ -32,6 +33,9 @@ __all__ = [
     "all_gather",
     "axis_index",
     "axis_size",
+    "custom_jvp",
+    "custom_vjp",
+    "custom_vmap",
     "grad",
     "grad_and_value",
     "hessian",

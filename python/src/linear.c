@@ -30,19 +30,6 @@ static linear_object *linear_of(PyObject *self)
     return (linear_object *)(void *)self;
 }
 
-/* The structure of `from` with fresh node storage; its leaves' handles are not kept. */
-static bool copy_structure(lucidpy_tree *to, const lucidpy_tree *from)
-{
-    bool ok = true;
-    for (size_t i = 0; ok && i < from->node_count; i++) {
-        const lucidpy_node *node = &from->nodes[i];
-        ok = node->kind == LUCIDPY_TENSOR
-                 ? lucidpy_tree_add_leaf(to, (lucid_tensor){NULL}, 0)
-                 : lucidpy_tree_add_node(to, node->kind, node->count, node->content);
-    }
-    return ok;
-}
-
 static const lucidpy_leaves tangent_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
 
 /* Matches an object with a structure; xs receives its leaves. 1, 0: it does not match, -1. */
@@ -106,8 +93,8 @@ static PyObject *new_linear(const char *name, lucid_fn fn, bool backwards, const
     self->forms = PyMem_Calloc(n + 1, sizeof *self->forms);
     for (size_t i = 0; self->forms && i < n; i++)
         self->forms[i] = (form){lucid_shape_of(in[i]), lucid_dtype_of(in[i])};
-    if (!self->forms || !copy_structure(&self->primals, &run->in) ||
-        !copy_structure(&self->output, &run->out)) {
+    if (!self->forms || !lucidpy_tree_copy(&self->primals, &run->in) ||
+        !lucidpy_tree_copy(&self->output, &run->out)) {
         if (!PyErr_Occurred())
             PyErr_NoMemory();
         Py_CLEAR(self);

@@ -77,6 +77,18 @@ bool lucidpy_tree_add_leaf(lucidpy_tree *tree, lucid_tensor x, int dim)
     return lucidpy_tree_add_node(tree, LUCIDPY_TENSOR, 0, NULL);
 }
 
+bool lucidpy_tree_copy(lucidpy_tree *to, const lucidpy_tree *from)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < from->node_count; i++) {
+        const lucidpy_node *node = &from->nodes[i];
+        ok = node->kind == LUCIDPY_TENSOR
+                 ? lucidpy_tree_add_leaf(to, (lucid_tensor){NULL}, 0)
+                 : lucidpy_tree_add_node(to, node->kind, node->count, node->content);
+    }
+    return ok;
+}
+
 /* -- taking apart ----------------------------------------------------------------------------- */
 
 /* A walk: what stays the same from part to part. */

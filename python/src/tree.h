@@ -76,6 +76,9 @@ bool lucidpy_tree_add_node(lucidpy_tree *tree, lucidpy_node_kind kind, Py_ssize_
                            PyObject *content);
 bool lucidpy_tree_add_leaf(lucidpy_tree *tree, lucid_tensor x, int dim);
 
+/* Adds the structure of another tree, whose leaves' handles are not kept. */
+bool lucidpy_tree_copy(lucidpy_tree *to, const lucidpy_tree *from);
+
 /* The part that starts at a node (0: the whole tree), with these objects for its leaves, or with a new
  * Tensor for each handle of xs. A new reference. */
 PyObject *lucidpy_unflatten(const lucidpy_tree *tree, size_t node, PyObject *const *objects);

@@ -8,6 +8,7 @@
 #include "base/ptr_set.h"
 #include "graph/node.h"
 #include "prim/family.h"
+#include "transform/tape_function.h"
 
 /* ---- recording ----------------------------------------------------------------------------- */
 
@@ -197,34 +198,37 @@ static void add_to_slot(lucid_scope *s, lucid__value **slot, lucid_tensor x)
 static void pull_entry(lucid_scope *s, walk *w, size_t at)
 {
     const lucid__tape_entry *e = w->entries[at];
-    const lucid__prim *prim = lucid__prim_get((lucid__prim_id)e->prim);
-    lucid_tensor ct[LUCID__MAX_OUTPUTS] = {{NULL}};
+    lucid__value **cts = &w->values[w->first[at]];
     bool any = false;
-    for (int k = 0; k < e->nout; k++) {
-        ct[k].v = w->values[w->first[at] + (size_t)k];
-        any |= ct[k].v != NULL;
-    }
+    for (int k = 0; k < e->nout; k++)
+        any |= cts[k] != NULL;
     if (!any)
         return;
-    size_t n = (size_t)e->nin;
-    lucid_tensor *in = lucid_alloc(s, 2 * n * sizeof *in);
+    size_t n = (size_t)e->nin, m = (size_t)e->nout;
+    lucid_tensor *in = lucid_alloc(s, (2 * n + m) * sizeof *in);
     lucid__aval *avals = lucid_alloc(s, n * sizeof *avals);
     bool *linear = lucid_alloc(s, n * sizeof *linear);
     if (!in || !avals || !linear)
         return;
-    lucid_tensor *dct = in + n;
+    lucid_tensor *dct = in + n, *ct = dct + n;
+    for (size_t k = 0; k < m; k++)
+        ct[k].v = cts[k];
     for (size_t i = 0; i < n; i++) {
         linear[i] = on_tape(w, e->in[i]);
         in[i].v = linear[i] ? NULL : e->in[i];
         avals[i] = e->in[i]->aval;
     }
-    lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
-    if (!prim->rules->transpose) {
-        (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "%s has no reverse derivative: %s", prim->name,
-                         prim->rules->why_not ? prim->rules->why_not : "no transpose rule");
-        return;
+    if (e->pull) {
+        lucid__tape_function_pull(s, e, ct, dct);
+    } else {
+        const lucid__prim *prim = lucid__prim_get((lucid__prim_id)e->prim);
+        lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
+        if (prim->rules->transpose)
+            prim->rules->transpose(s, &c, avals, linear, ct, dct);
+        else
+            (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "%s has no reverse derivative: %s", prim->name,
+                             prim->rules->why_not ? prim->rules->why_not : "no transpose rule");
     }
-    prim->rules->transpose(s, &c, avals, linear, ct, dct);
     for (size_t i = 0; i < n && lucid__ok(s); i++)
         if (linear[i])
             add_to_slot(s, slot_of(w, e->in[i]), dct[i]);
@@ -303,9 +307,14 @@ static void push_entry(lucid_scope *s, walk *w, size_t at)
     for (size_t i = 0; i < n; i++)
         if (!in[i].v)
             in[i] = lucid__zeros(s, &e->in[i]->aval);
+    lucid_tensor *out = lucid_alloc(s, (size_t)e->nout * sizeof *out);
+    if (!out)
+        return;
     lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
-    lucid_tensor out[LUCID__MAX_OUTPUTS];
-    lucid__bind(s, &c, out);
+    if (e->pull)
+        lucid__tape_function_push(s, e, in, out);
+    else
+        lucid__bind(s, &c, out);
     for (int k = 0; k < e->nout && lucid__ok(s); k++)
         set_slot(&w->values[w->first[at] + (size_t)k], out[k]);
 }

@@ -12,7 +12,20 @@ import pytest
 from support import close, numbers
 
 import lucid
-from lucid.func import axis_index, grad, hessian, jacrev, jvp, linearize, psum, vjp, vmap
+from lucid.func import (
+    axis_index,
+    custom_jvp,
+    custom_vjp,
+    custom_vmap,
+    grad,
+    hessian,
+    jacrev,
+    jvp,
+    linearize,
+    psum,
+    vjp,
+    vmap,
+)
 
 X = lucid.tensor(numbers(8, 3))
 RAW = numbers(100)
@@ -29,6 +42,34 @@ def fails(x: lucid.Tensor) -> lucid.Tensor:
 def failing_call() -> None:
     with pytest.raises(ValueError, match="from inside"):
         vmap(grad(fails))(X)
+
+
+square_jvp = custom_jvp(square_sum)
+square_jvp.defjvp(lambda p, t: (square_jvp(*p), (2 * p[0] * t[0]).sum()))
+square_vjp = custom_vjp(square_sum)
+square_vjp.defvjp(lambda x: (square_vjp(x), {"x": x}), lambda res, ct: 2 * res["x"] * ct)
+square_vmap = custom_vmap(square_sum)
+square_vmap.def_vmap(lambda size, in_batched, x: ((x**2).sum(1), True))
+failing_rule = custom_vjp(square_sum)
+failing_rule.defvjp(lambda x: (square_sum(x), x), lambda res, ct: fails(ct))
+
+
+def custom_rules() -> None:
+    for f in (square_jvp, square_vjp, square_vmap):
+        vmap(grad(f))(X).tolist()
+        grad(lambda x, f=f: vmap(f)(x).sum())(X).tolist()
+        jvp(vmap(f), (X,), (X,))
+
+
+def failing_rule_call() -> None:
+    with pytest.raises(ValueError, match="from inside"):
+        grad(lambda x: vmap(failing_rule)(x).sum())(X)
+
+
+def recorded_rule() -> None:
+    w = lucid.tensor([1.0, 2.0], requires_grad=True)
+    loss = square_vjp(w)
+    loss.backward()
 
 
 def backward() -> None:
@@ -56,6 +97,9 @@ CALLS: dict[str, Callable[[], Any]] = {
     "collectives": lambda: vmap(
         lambda x: psum({"x": x}, "b")["x"] + axis_index("b"), axis_name="b"
     )(X),
+    "custom rules": custom_rules,
+    "error in a rule": failing_rule_call,
+    "recorded rule": recorded_rule,
     "structures": lambda: vmap(lambda d: {"a": (d["x"], [1.0, None])})({"x": X}),
     "jacrev": lambda: vmap(jacrev(lambda x: x**2))(X).tolist(),
     "hessian": lambda: hessian(square_sum)(X[0]).tolist(),

@@ -81,6 +81,86 @@ static void joining(lucid_scope *s, double *sum)
     take_sum(s, lucid_call1(s, lucid_vmap(s, parts, &over_b), x), sum);
 }
 
+/* tanh(x) w, its rules for the derivative written out. */
+static lucid_status ruled(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                          size_t ny, void *user)
+{
+    (void)nx, (void)user;
+    y[0] = lucid_mul(s, lucid_tanh(s, x[0]), x[1]);
+    if (ny > 1) { /* fwd: the residuals */
+        y[1] = lucid_tanh(s, x[0]);
+        y[2] = x[1];
+    }
+    return lucid_error(s);
+}
+
+static lucid_tensor tanh_slope(lucid_scope *s, lucid_tensor t, lucid_tensor w)
+{
+    return lucid_mul(s, lucid_sub(s, lucid_scalar(s, 1), lucid_square(s, t)), w);
+}
+
+static lucid_status ruled_bwd(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                              size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_mul(s, tanh_slope(s, x[0], x[1]), x[2]);
+    y[1] = lucid_sum(s, lucid_mul(s, x[0], x[2]), LUCID_ALL);
+    return lucid_error(s);
+}
+
+static lucid_status ruled_jvp(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                              size_t ny, void *user)
+{
+    (void)ny, (void)user;
+    lucid_tensor t = lucid_tanh(s, x[0]);
+    (void)ruled(s, x, nx, y, 1, NULL);
+    y[1] = lucid_add(s, lucid_mul(s, tanh_slope(s, t, x[1]), x[2]), lucid_mul(s, t, x[3]));
+    return lucid_error(s);
+}
+
+static lucid_status ruled_lanes(lucid_scope *s, int64_t size, const bool *mapped,
+                                const lucid_tensor *x, size_t nx, lucid_results *y, void *user)
+{
+    (void)size, (void)nx, (void)user;
+    lucid_tensor w = mapped[1] ? lucid_unsqueeze(s, x[1], 1) : x[1];
+    return lucid_results_push(s, y, lucid_mul(s, lucid_tanh(s, x[0]), w));
+}
+
+static lucid_status sum_of_ruled(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *user)
+{
+    (void)ny;
+    lucid_tensor z;
+    const lucid_vmap_options shared = {.in_dims = LUCID_INTS(0, LUCID_NONE)};
+    (void)lucid_call(s, lucid_vmap(s, *(lucid_fn *)user, &shared), x, nx, &z, 1);
+    y[0] = lucid_sum(s, z, LUCID_ALL);
+    return lucid_error(s);
+}
+
+static void custom_rules(lucid_scope *s, double *sum)
+{
+    const lucid_grad_options both = {.argnums = LUCID_INTS(0, 1)};
+    lucid_fn f = lucid_fn_new(s, ruled, 1, NULL);
+    lucid_fn of[] = {
+        lucid_custom_jvp(s, f, lucid_fn_new(s, ruled_jvp, 2, NULL)),
+        lucid_custom_vjp(s, f, lucid_fn_new(s, ruled, 3, NULL), lucid_fn_new(s, ruled_bwd, 2, NULL),
+                         1),
+        lucid_custom_vmap(s, f, ruled_lanes, NULL, NULL),
+    };
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3, 2)), w = numbers(s, LUCID_SHAPE(1)), y[2];
+    w = lucid_add(s, lucid_select(s, w, 0, 0), lucid_scalar(s, 2));
+    for (size_t i = 0; i < sizeof of / sizeof *of && lucid_error(s) == LUCID_OK; i++) {
+        lucid_fn total = lucid_fn_new(s, sum_of_ruled, 1, &of[i]);
+        if (lucid_call(s, lucid_grad(s, total, &both), LUCID_ARGS(x, w), y, 2) == LUCID_OK) {
+            take_sum(s, y[0], sum);
+            take_sum(s, y[1], sum);
+        }
+        lucid_tensor both_x[2] = {x, w};
+        if (lucid_jvp(s, total, both_x, both_x, 2, y, y + 1, 1) == LUCID_OK)
+            take_sum(s, y[1], sum);
+    }
+}
+
 static void mapping_in_chunks(lucid_scope *s, double *sum)
 {
     lucid_fn f = lucid_fn_new(s, rows, 1, NULL);
@@ -241,6 +321,7 @@ const scenario scenarios[] = {
     {"mapping in chunks", mapping_in_chunks},
     {"parting", parting},
     {"joining lanes", joining},
+    {"custom rules", custom_rules},
     {"gradients", gradients},
     {"pullbacks", pullbacks},
     {"jacobians", jacobians},
