@@ -17,7 +17,10 @@ static lucidpy_wrapper *wrapper_of(PyObject *self)
 /* What functools.wraps copies: attributes that somebody gave to the function. */
 static bool take_attributes(lucidpy_wrapper *self)
 {
-    PyObject *theirs = PyObject_GetAttrString(self->func, "__dict__");
+    /* Interned: the interpreter's cache of attributes goes by the address of the name and keeps it. */
+    PyObject *name = PyUnicode_InternFromString("__dict__");
+    PyObject *theirs = name ? PyObject_GetAttr(self->func, name) : NULL;
+    Py_XDECREF(name);
     if (!theirs || !PyDict_Check(theirs)) { /* a builtin, a class */
         PyErr_Clear();
         Py_XDECREF(theirs);
