@@ -80,70 +80,7 @@ FLOOR_DIVIDE(floor_divide_off, float, fmodf, floorf, copysignf)
 FLOOR_DIVIDE(floor_divide_of, double, fmod, floor, copysign)
 #undef FLOOR_DIVIDE
 
-/* The quantile of the normal distribution. For float, (p - 1/2) times a polynomial of w = -log(4 p (1 - p)),
- * in the tails of sqrt w (Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011); fitted
- * for a least largest relative error, 5e-8. For double Wichura's PPND16 ("Algorithm AS 241", Applied
- * Statistics 37, 1988). The lanes choose coefficients, so that one polynomial is computed. */
-#define CHOOSE(a, b, c) (middle ? (a) : far ? (c) : (b))
-static inline float normal_quantile_off(float p)
-{
-    float q = p - 0.5f, tail = q < 0 ? p : 1 - p;
-    float w = -logf(4 * tail * (1 - tail)), root = sqrtf(w);
-    bool middle = w<6, far = root> 4.72f;
-    float r = CHOOSE(w - 1, root - 3.5f, root - 7);
-    float x = CHOOSE(-1.648055302e-8f, 3.598666610e-5f, -3.277965314e-9f);
-    x = x * r + CHOOSE(2.843889182e-7f, 7.575245930e-5f, 3.343579954e-8f);
-    x = x * r + CHOOSE(-8.884429411e-7f, -6.634845087e-4f, -1.694809027e-7f);
-    x = x * r + CHOOSE(-1.367095308e-5f, 1.384415377e-3f, 8.426882916e-7f);
-    x = x * r + CHOOSE(1.084163299e-4f, -1.924082796e-3f, -4.489174900e-6f);
-    x = x * r + CHOOSE(2.856824629e-4f, 3.016678391e-3f, 1.722765786e-5f);
-    x = x * r + CHOOSE(-6.723025201e-3f, -5.833069613e-3f, 1.761382386e-5f);
-    x = x * r + CHOOSE(1.202168845e-2f, 9.280674431e-3f, -1.450095986e-3f);
-    x = x * r + CHOOSE(7.009777722e-1f, 2.849269122e0f, 2.852739286e0f);
-    x = x * r + CHOOSE(3.188696423e0f, 9.434177956e0f, 1.942852152e1f);
-    return q * (tail == 0 ? INFINITY : x);
-}
-
-static inline double normal_quantile_of(double p)
-{
-    double q = p - 0.5, tail = q < 0 ? p : 1 - p, l = sqrt(-log(tail));
-    bool middle = fabs(q) <= 0.425, far = l > 5;
-    double r = middle ? 0.180625 - q * q : far ? l - 5 : l - 1.6;
-    double over =
-        CHOOSE(2.5090809287301226727e3, 7.74545014278341407640e-4, 2.01033439929228813265e-7);
-    over = over * r +
-           CHOOSE(3.3430575583588128105e4, 2.27238449892691845833e-2, 2.71155556874348757815e-5);
-    over = over * r +
-           CHOOSE(6.7265770927008700853e4, 2.41780725177450611770e-1, 1.24266094738807843860e-3);
-    over = over * r +
-           CHOOSE(4.5921953931549871457e4, 1.27045825245236838258e0, 2.65321895265761230930e-2);
-    over = over * r +
-           CHOOSE(1.3731693765509461125e4, 3.64784832476320460504e0, 2.96560571828504891230e-1);
-    over = over * r +
-           CHOOSE(1.9715909503065514427e3, 5.76949722146069140550e0, 1.78482653991729133580e0);
-    over = over * r +
-           CHOOSE(1.3314166789178437745e2, 4.63033784615654529590e0, 5.46378491116411436990e0);
-    over = over * r +
-           CHOOSE(3.3871328727963666080e0, 1.42343711074968357734e0, 6.65790464350110377720e0);
-    double under =
-        CHOOSE(5.2264952788528545610e3, 1.05075007164441684324e-9, 2.04426310338993978564e-15);
-    under = under * r +
-            CHOOSE(2.8729085735721942674e4, 5.47593808499534494600e-4, 1.42151175831644588870e-7);
-    under = under * r +
-            CHOOSE(3.9307895800092710610e4, 1.51986665636164571966e-2, 1.84631831751005468180e-5);
-    under = under * r +
-            CHOOSE(2.1213794301586595867e4, 1.48103976427480074590e-1, 7.86869131145613259100e-4);
-    under = under * r +
-            CHOOSE(5.3941960214247511077e3, 6.89767334985100004550e-1, 1.48753612908506148525e-2);
-    under = under * r +
-            CHOOSE(6.8718700749205790830e2, 1.67638483018380384940e0, 1.36929880922735805310e-1);
-    under = under * r +
-            CHOOSE(4.2313330701600911252e1, 2.05319162663775882187e0, 5.99832206555887937690e-1);
-    under = under * r + 1;
-    double x = tail == 0 ? INFINITY : over / under;
-    return middle ? q * x : q < 0 ? -x : x;
-}
-#undef CHOOSE
+#include "cpu/normal_quantile.h"
 
 /* Integer powers wrap around; a negative exponent truncates towards 0, as the exact quotient would. */
 static inline int64_t int_powl(int64_t x, int64_t n)
@@ -214,18 +151,8 @@ FLOAT_TO_INT(double_to_int64, double, int64_t, -9223372036854775808.0, 922337203
 
 enum { WHOLE = 16 };
 
-/* Whole groups of lanes where they stand, the rest on a group filled up with 0.5. */
-#define MATH1(name, ...) \
-    static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
-    { \
-        for (int64_t g = 0; g < groups; g++, to += WHOLE, p += WHOLE) { \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
-            { \
-                T x = p[j]; \
-                to[j] = __VA_ARGS__; \
-            } \
-        } \
-    } \
+/* The body: whole groups of lanes where they stand, the rest on a group filled up with 0.5. */
+#define WHOLE_GROUPS(name) \
     static void BODY(name)(void *d, const void *a, const void *b, const void *c, int64_t n, \
                            int64_t imm) \
     { \
@@ -240,6 +167,44 @@ enum { WHOLE = 16 };
         BODY(name##_groups)(out, in, 1); \
         memcpy((T *)d + groups * WHOLE, out, (size_t)rest * sizeof(T)); \
     }
+
+#define MATH1(name, ...) \
+    static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
+    { \
+        for (int64_t g = 0; g < groups; g++, to += WHOLE, p += WHOLE) { \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = p[j]; \
+                to[j] = __VA_ARGS__; \
+            } \
+        } \
+    } \
+    WHOLE_GROUPS(name)
+
+/* In two steps, the second of x and of w, which the first has computed: where a call would keep the lanes of
+ * one group from running beside those of the next. */
+#define MATH1_IN_TWO(name, first, ...) \
+    static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
+    { \
+        enum { BLOCK = 8 * WHOLE }; \
+        T between[BLOCK]; \
+        for (int64_t done = 0; done < groups * WHOLE; done += BLOCK) { \
+            int64_t n = groups * WHOLE - done < BLOCK ? groups * WHOLE - done : BLOCK; \
+            for (int64_t g = 0; g < n; g += WHOLE) { \
+                _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+                { \
+                    T x = p[done + g + j]; \
+                    between[g + j] = first; \
+                } \
+            } \
+            _Pragma("omp simd") for (int64_t j = 0; j < n; j++) \
+            { \
+                T x = p[done + j], w = between[j]; \
+                to[done + j] = __VA_ARGS__; \
+            } \
+        } \
+    } \
+    WHOLE_GROUPS(name)
 
 #define MATH2(name, ...) \
     static void BODY(name##_groups)(T * to, const T *p, const T *q, int64_t groups) \
@@ -467,12 +432,14 @@ CAST(f64_f32, double, float, (float)x)
 #undef UNARY
 #undef BINARY
 #undef MATH1
+#undef MATH1_IN_TWO
 #undef MATH2
 #undef FOLD
 #define ENTRY(name) [LUCID__##name][DTYPE] = BODY(name),
 #define UNARY(name, ...) ENTRY(name)
 #define BINARY(name, ...) ENTRY(name)
 #define MATH1(name, ...) ENTRY(name)
+#define MATH1_IN_TWO(name, ...) ENTRY(name)
 #define MATH2(name, ...) ENTRY(name)
 #define FOLD(name, ...)
 
@@ -522,11 +489,13 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #undef UNARY
 #undef BINARY
 #undef MATH1
+#undef MATH1_IN_TWO
 #undef MATH2
 #undef FOLD
 #define UNARY(name, ...)
 #define BINARY(name, ...)
 #define MATH1(name, ...)
+#define MATH1_IN_TWO(name, ...)
 #define MATH2(name, ...)
 #define FOLD(name, ...) [LUCID__##name][DTYPE] = BODY(name),
     .fold =

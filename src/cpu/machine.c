@@ -126,8 +126,9 @@ static char *stream_base(const lucid__machine *m, const lucid__stream *t)
     return (char *)m->slots[t->slot] + t->offset * (int64_t)stream_size(t);
 }
 
-/* The first element of the box, and the loops over the rest. */
-static char *locate(const lucid__machine *m, const lucid__stream *t, loops *l)
+/* Where the first element of the box is, counted from the stream's own first one, and the loops over the
+ * rest. */
+static int64_t place(const lucid__machine *m, const lucid__stream *t, loops *l)
 {
     unsigned over = m->program->over[t->reg];
     int64_t at = 0;
@@ -139,7 +140,12 @@ static char *locate(const lucid__machine *m, const lucid__stream *t, loops *l)
         at += m->start[d] * t->stride[d];
         add_loop(l, m->len[d], t->stride[d]);
     }
-    return stream_base(m, t) + at * (int64_t)stream_size(t);
+    return at;
+}
+
+static char *locate(const lucid__machine *m, const lucid__stream *t, loops *l)
+{
+    return stream_base(m, t) + place(m, t, l) * (int64_t)stream_size(t);
 }
 
 static char *own_lanes(const lucid__machine *m, int reg)
@@ -147,9 +153,37 @@ static char *own_lanes(const lucid__machine *m, int reg)
     return m->memory + m->own[reg];
 }
 
+/* Runs of words along the innermost loop. */
+static void make_words(const lucid__machine *m, const lucid__stream *t)
+{
+    int64_t index[LUCID_MAX_NDIM] = {0};
+    loops l;
+    int64_t at = t->offset + place(m, t, &l);
+    int last = l.n - 1;
+    int64_t n = l.n > 0 ? l.len[last] : 1, stride = l.n > 0 ? l.stride[last] : 1;
+    uint32_t *to = m->reg[t->reg];
+    for (;; to += n) {
+        lucid__random_words(&m->words[t->reg], at, stride, n, to);
+        int d = last - 1;
+        for (; d >= 0; d--) {
+            at += l.stride[d];
+            if (++index[d] < l.len[d])
+                break;
+            at -= l.len[d] * l.stride[d];
+            index[d] = 0;
+        }
+        if (d < 0)
+            return;
+    }
+}
+
 void lucid__machine_load(lucid__machine *m, const lucid__stream *t)
 {
     loops l;
+    if (t->words) {
+        make_words(m, t);
+        return;
+    }
     if (m->uniform[t->reg])
         return;
     char *memory = locate(m, t, &l);
@@ -202,6 +236,34 @@ static bool stands_still(const lucid__program *p, const lucid__stream *t)
     return true;
 }
 
+static lucid__word_source source_of(const lucid__machine *m, const lucid__words *w)
+{
+    lucid__view in[3];
+    for (int i = 0; i < 3; i++) {
+        in[i] = (lucid__view){
+            .data = stream_base(m, &w->in[i]), .dtype = LUCID_INT64, .shape = {.ndim = w->ndim}};
+        memcpy(in[i].shape.dim, w->dim, sizeof w->dim);
+        memcpy(in[i].stride, w->in[i].stride, sizeof in[i].stride);
+    }
+    return lucid__word_source_new(in, w->per_lane);
+}
+
+static bool find_sources(lucid__machine *m)
+{
+    const lucid__program *p = m->program;
+    m->words = NULL;
+    for (int i = 0; i < p->nloads; i++) {
+        if (!p->loads[i].words)
+            continue;
+        if (!m->words)
+            m->words = lucid__malloc((size_t)p->nloads * sizeof *m->words);
+        if (!m->words)
+            return false;
+        m->words[i] = source_of(m, p->loads[i].words);
+    }
+    return true;
+}
+
 bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
 {
     m->program = p;
@@ -217,9 +279,13 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     }
     unsigned all = (1u << p->ndim) - 1;
     size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
-    m->memory = lucid__malloc(total + scratch + 64);
-    if (!m->memory)
+    if (!find_sources(m))
         return false;
+    m->memory = lucid__malloc(total + scratch + 64);
+    if (!m->memory) {
+        lucid__free(m->words);
+        return false;
+    }
     size_t align = 64 - (uintptr_t)m->memory % 64;
     for (int r = 0; r < p->nregs; r++) {
         m->own[r] += align;
@@ -228,6 +294,9 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     m->scratch = m->memory + align + total;
     for (int i = 0; i < p->nloads; i++) {
         loops l;
+        m->uniform[i] = false;
+        if (p->loads[i].words)
+            continue;
         char *memory = locate(m, &p->loads[i], &l);
         m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);
         if (m->uniform[i])
@@ -239,6 +308,7 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
 void lucid__machine_free(lucid__machine *m)
 {
     lucid__free(m->memory);
+    lucid__free(m->words);
 }
 
 /* ---- reductions ---------------------------------------------------------------------------------- */

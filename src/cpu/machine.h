@@ -5,6 +5,7 @@
 #define LUCID__MACHINE_H
 
 #include "cpu/instr.h"
+#include "cpu/random_words.h"
 #include "engine/program.h"
 
 typedef struct lucid__machine {
@@ -15,6 +16,7 @@ typedef struct lucid__machine {
     int64_t size[LUCID_MAX_NDIM]; /* of the largest box */
     int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
     char *memory, *scratch;
+    lucid__word_source *words;          /* of the loads that make words; NULL: there are none */
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
     bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
     void *reg[LUCID__MAX_REGISTERS]; /* where its lanes are now: its own, or in a stream's memory */

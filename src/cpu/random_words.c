@@ -101,6 +101,14 @@ static void consecutive(const lucid__word_source *s, int64_t first, int64_t n, u
         else
             fill(s, &t, lane, word / 4, count);
         run(&t);
+        if (s->words == 1) {
+            for (int i = 0; i < count; i++)
+                to[i] = t.word[4 * i];
+            to += count;
+            n -= count;
+            lane += count;
+            continue;
+        }
         for (int block = 0; block < TILE && n > 0;) {
             int64_t in_lane = s->words - word, in_tile = 4 * (TILE - block) - word % 4;
             int64_t length = in_lane < in_tile ? in_lane : in_tile;

@@ -9,6 +9,7 @@ enum {
     /* Streams and instructions times points that are worth a thread: some 20 microseconds, a few times what
      * it costs to start one and wait for it. */
     WORK_PER_THREAD = 1 << 17,
+    WORDS_WORK = 8,          /* to make a word is as much */
     WHOLE_BYTES = 256 << 10, /* of registers, in the second: where rows are long */
     LEAST_LANES = 128,
     MOST_LANES = 4096,
@@ -18,7 +19,10 @@ enum {
 
 int lucid__threads_for(const lucid__program *p, int64_t points)
 {
-    int64_t useful = points / (WORK_PER_THREAD / (p->nloads + p->ninstrs + p->nstores) + 1);
+    int work = p->nloads + p->ninstrs + p->nstores;
+    for (int i = 0; i < p->nloads; i++)
+        work += p->loads[i].words ? WORDS_WORK : 0;
+    int64_t useful = points / (WORK_PER_THREAD / work + 1);
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }

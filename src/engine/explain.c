@@ -40,22 +40,42 @@ static lucid_shape space_of(const lucid__program *p, unsigned over)
     return space;
 }
 
+/* Words are an operation, too, and what they are made from is read. */
+static bool take_words(const taker *t, const lucid__words *w, lucid__told_step *to, int *load,
+                       lucid__told_op *op)
+{
+    int *src = many(t, 3, sizeof *src);
+    if (!src)
+        return false;
+    for (int k = 0; k < 3; k++) {
+        src[k] = ~to->nloads;
+        load[to->nloads++] = w->in[k].slot;
+    }
+    op[to->nops++] =
+        (lucid__told_op){.name = lucid__prim_get(LUCID__random_bits)->name, .nsrc = 3, .src = src};
+    return true;
+}
+
 /* The operations of a program, each register followed to the operation that wrote it last; what is repeated
  * along a dim is what it was. */
 static bool take_program(const taker *t, const lucid__program *p, lucid__told_step *to)
 {
     int maker[LUCID__MAX_REGISTERS];
-    int *load = many(t, p->nloads, sizeof *load), *store = many(t, p->nstores, sizeof *store);
+    int *load = many(t, 3 * p->nloads, sizeof *load), *store = many(t, p->nstores, sizeof *store);
     int *store_op = many(t, p->nstores, sizeof *store_op);
-    lucid__told_op *op = many(t, p->ninstrs, sizeof *op);
+    lucid__told_op *op = many(t, p->nloads + p->ninstrs, sizeof *op);
     if (!load || !store || !store_op || !op)
         return false;
-    to->nloads = p->nloads, to->nstores = p->nstores;
+    to->nstores = p->nstores;
     to->load = load, to->store = store, to->store_op = store_op, to->op = op;
     to->space = space_of(p, (1u << p->ndim) - 1);
     for (int i = 0; i < p->nloads; i++) {
-        maker[p->loads[i].reg] = ~i;
-        load[i] = p->loads[i].slot;
+        const lucid__stream *from = &p->loads[i];
+        maker[from->reg] = from->words ? to->nops : ~to->nloads;
+        if (!from->words)
+            load[to->nloads++] = from->slot;
+        else if (!take_words(t, from->words, to, load, op))
+            return false;
     }
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__instr *in = &p->instrs[i];

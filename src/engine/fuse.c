@@ -8,7 +8,7 @@
  *     dims it does not lie over is spread.
  *   - A group runs where its first member stood, so what a member reads must be made before that group or
  *     inside it. A group that joins a later one runs where that one stands, so nobody in between may need it.
- *   - A kernel is a group of its own.
+ *   - A kernel is a group of its own; but random words that only programs read are made by them.
  */
 #include "engine/fuse.h"
 
@@ -44,6 +44,85 @@ typedef struct fuser {
     int ngroups;
 } fuser;
 
+/* ---- random words ------------------------------------------------------------------------------- */
+
+/* How often a program asks for words: dims along which it repeats them count once. */
+static double asked(const lucid__program *p, const lucid__stream *t)
+{
+    double n = 1;
+    for (int d = 0; d < p->ndim; d++)
+        n *= t->stride[d] == 0 ? 1 : (double)p->dim[d];
+    return n;
+}
+
+static lucid__words *words_of(const lucid__step *step, lucid__arena *arena)
+{
+    lucid__words *w = lucid__arena_alloc(arena, sizeof *w);
+    if (!w)
+        return NULL;
+    const lucid_shape *lanes = &step->in[0].aval.shape, *all = &step->out[0].aval.shape;
+    w->per_lane = 1;
+    for (int d = lanes->ndim; d < all->ndim; d++)
+        w->per_lane *= all->dim[d];
+    w->ndim = lanes->ndim;
+    memcpy(w->dim, lanes->dim, sizeof w->dim);
+    for (int i = 0; i < 3; i++) {
+        w->in[i] = (lucid__stream){
+            .slot = step->in[i].slot, .dtype = LUCID_INT64, .offset = step->in[i].offset};
+        memcpy(w->in[i].stride, step->in[i].stride, sizeof w->in[i].stride);
+    }
+    return w;
+}
+
+/* Lets programs make the words that only programs read, unless they ask for each more than twice: to make
+ * one costs little more than to write it to memory and read it. False: out of memory. */
+static bool make_words_in_place(lucid__plan *plan, lucid__arena *scratch)
+{
+    enum { TIMES = 2 };
+    typedef struct use {
+        const lucid__words *words;
+        double asked;
+        bool in_memory;
+    } use;
+    bool any = false;
+    for (int i = 0; i < plan->nsteps; i++)
+        any |=
+            plan->steps[i].kind == LUCID__STEP_KERNEL && plan->steps[i].prim == LUCID__random_bits;
+    if (!any)
+        return true;
+    use *uses = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *uses);
+    if (!uses)
+        return false;
+    for (int i = 0; i < plan->nresults; i++)
+        uses[plan->results[i].location.slot].in_memory = true;
+    for (int i = 0; i < plan->nsteps; i++) {
+        const lucid__step *step = &plan->steps[i];
+        for (int j = 0; j < step->nin; j++)
+            uses[step->in[j].slot].in_memory = true;
+        for (int j = 0; j < step->program.nloads; j++)
+            uses[step->program.loads[j].slot].asked +=
+                asked(&step->program, &step->program.loads[j]);
+    }
+    int kept = 0;
+    for (int i = 0; i < plan->nsteps; i++) {
+        const lucid__step *step = &plan->steps[i];
+        for (int j = 0; j < step->program.nloads; j++)
+            step->program.loads[j].words = uses[step->program.loads[j].slot].words;
+        if (step->kind == LUCID__STEP_KERNEL && step->prim == LUCID__random_bits) {
+            use *u = &uses[step->out[0].slot];
+            if (!u->in_memory &&
+                u->asked <= TIMES * (double)lucid__numel(&step->out[0].aval.shape)) {
+                if (!(u->words = words_of(step, plan->arena)))
+                    return false;
+                continue;
+            }
+        }
+        plan->steps[kept++] = *step;
+    }
+    plan->nsteps = kept;
+    return true;
+}
+
 /* ---- what the steps do ------------------------------------------------------------------------- */
 
 static void count_traffic(fuser *f)
@@ -53,8 +132,12 @@ static void count_traffic(fuser *f)
         f->slots[k].group = f->slots[k].output = -1;
     for (int i = 0; i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
-        for (int j = 0; j < step->program.nloads; j++)
+        for (int j = 0; j < step->program.nloads; j++) {
+            const lucid__words *w = step->program.loads[j].words;
             f->slots[step->program.loads[j].slot].reads++;
+            for (int k = 0; w && k < 3; k++)
+                f->slots[w->in[k].slot].reads++;
+        }
         for (int j = 0; j < step->program.nstores; j++)
             f->slots[step->program.stores[j].slot].writes++;
         for (int j = 0; j < step->nin; j++)
@@ -275,11 +358,33 @@ static bool start(fuser *f, const lucid__step *step)
 
 /* ---- groups into groups ---------------------------------------------------------------------------- */
 
+/* Where words are made from, which must be in memory by then: the last group that writes it; -1: none. */
+static int words_from(const fuser *f, const lucid__words *w)
+{
+    int at = -1;
+    for (int k = 0; w && k < 3; k++)
+        at = f->slots[w->in[k].slot].group > at ? f->slots[w->in[k].slot].group : at;
+    return at;
+}
+
+static bool makes_words_from(const fuser *f, const lucid__group *g, int at)
+{
+    for (int i = 0; i < g->nvalues; i++) {
+        const lucid__words *w = g->values[i].loaded ? g->values[i].from.words : NULL;
+        for (int k = 0; w && k < 3; k++)
+            if (f->slots[w->in[k].slot].group == at)
+                return true;
+    }
+    return false;
+}
+
 static bool reads_from(const fuser *f, const lucid__group *g, int at)
 {
     for (int i = 0; i < g->nvalues; i++)
         if (g->values[i].loaded && f->slots[g->values[i].from.slot].group == at)
             return true;
+    if (makes_words_from(f, g, at))
+        return true;
     for (int i = 0; i < g->step.nin; i++)
         if (f->slots[g->step.in[i].slot].group == at)
             return true;
@@ -290,7 +395,8 @@ static bool reads_from(const fuser *f, const lucid__group *g, int at)
 static bool can_wait(const fuser *f, int a, int b)
 {
     const lucid__group *g = &f->groups[a];
-    if (!g->open || b - a > MERGE_BACK || !has_room(f, &f->groups[b], g))
+    if (!g->open || b - a > MERGE_BACK || !has_room(f, &f->groups[b], g) ||
+        makes_words_from(f, &f->groups[b], a))
         return false;
     for (int i = 0; i < g->noutputs; i++)
         if (f->slots[g->outputs[i].slot].group != a) /* written to again since */
@@ -434,6 +540,10 @@ static int earliest(const fuser *f, const lucid__step *step)
         int made = f->slots[p->loads[i].slot].group;
         at = made > at ? made : at;
     }
+    for (int i = 0; i < p->nloads; i++) {
+        int made = words_from(f, p->loads[i].words);
+        at = made >= at && made >= 0 ? made + 1 : at;
+    }
     int written = f->slots[p->stores[0].slot].group;
     return step->overwrites && written >= at ? written + 1 : at;
 }
@@ -508,7 +618,7 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
     fuser f = {.plan = plan, .scratch = scratch};
     f.slots = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *f.slots);
     f.groups = lucid__arena_alloc(scratch, (size_t)plan->nsteps * sizeof *f.groups);
-    bool ok = f.slots && f.groups;
+    bool ok = f.slots && f.groups && (!lucid__fusion() || make_words_in_place(plan, scratch));
     if (ok)
         count_traffic(&f);
     for (int i = 0; ok && i < plan->nsteps; i++) {

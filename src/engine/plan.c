@@ -108,8 +108,13 @@ static void link_slots(lucid__plan *plan, const lucid__backend *backend)
         lucid__step *step = &plan->steps[i];
         const lucid__program *g = &step->program;
         step->first_made = step->first_dead = -1;
-        for (int j = 0; j < g->nloads; j++)
-            use_slot(plan, g->loads[j].slot, i, false);
+        for (int j = 0; j < g->nloads; j++) {
+            const lucid__words *w = g->loads[j].words;
+            for (int k = 0; w && k < 3; k++)
+                use_slot(plan, w->in[k].slot, i, false);
+            if (!w)
+                use_slot(plan, g->loads[j].slot, i, false);
+        }
         for (int j = 0; j < g->nstores; j++)
             use_slot(plan, g->stores[j].slot, i, true);
         for (int j = 0; j < step->nin; j++)

@@ -54,13 +54,25 @@ typedef struct lucid__instr {
     int64_t imm; /* powi: the exponent; iota: the dim; constant: the number */
 } lucid__instr;
 
+struct lucid__words;
+
 typedef struct lucid__stream {
-    int slot; /* whose memory: an index into the plan's slots */
+    int slot;                         /* whose memory: an index into the plan's slots */
+    const struct lucid__words *words; /* or NULL; then nothing is read, but words are made */
     uint8_t dtype;
     uint16_t reg;
     int64_t offset; /* of the first element, in elements */
     int64_t stride[LUCID_MAX_NDIM];
 } lucid__stream;
+
+/* The words of a random_bits, made where they are needed: a load of the output that never was in memory,
+ * whose elements come one after the other there, lane after lane (prim/random_prims.c). */
+typedef struct lucid__words {
+    int64_t per_lane;
+    int ndim; /* of the lanes */
+    int64_t dim[LUCID_MAX_NDIM];
+    lucid__stream in[3]; /* seed, draw, lane: over these dims */
+} lucid__words;
 
 typedef struct lucid__program {
     int ndim;

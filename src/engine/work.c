@@ -36,8 +36,13 @@ static bool computes(const lucid__instr *in)
 static lucid__work program_work(const lucid__program *p)
 {
     lucid__work w = {0};
-    for (int i = 0; i < p->nloads; i++)
-        w.bytes_read += bytes(p->dim, p->loads[i].stride, p->ndim, p->loads[i].dtype);
+    for (int i = 0; i < p->nloads; i++) {
+        const lucid__words *words = p->loads[i].words;
+        if (!words)
+            w.bytes_read += bytes(p->dim, p->loads[i].stride, p->ndim, p->loads[i].dtype);
+        for (int k = 0; words && k < 3; k++)
+            w.bytes_read += bytes(words->dim, words->in[k].stride, words->ndim, words->in[k].dtype);
+    }
     for (int i = 0; i < p->nstores; i++)
         w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
     for (int i = 0; i < p->ninstrs; i++)

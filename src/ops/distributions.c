@@ -25,9 +25,9 @@ static lucid_tensor standard_exponential(lucid_scope *s, const char *name, const
 {
     bool wide = dtype == LUCID_FLOAT64;
     lucid_tensor words = lucid__draw_words(s, name, wide ? 2 : 1, lucid__numel(shape)), v, near_1;
-    lucid_tensor w = lucid__word(s, words, 0);
+    lucid_tensor w = lucid__word(s, words, 0, shape);
     if (wide) { /* the lowest bit of the second word is not among the 53 */
-        lucid_tensor low = lucid__word(s, words, 1);
+        lucid_tensor low = lucid__word(s, words, 1, shape);
         v = lucid__random_53(s, w, low);
         near_1 = lucid_bitwise_and(s, low, lucid_scalar_int(s, 1));
     } else {
@@ -40,7 +40,7 @@ static lucid_tensor standard_exponential(lucid_scope *s, const char *name, const
                   lucid__number(s, wide ? 0x1p-54 : 0x1p-32, v));
     lucid_tensor small = lucid_log1p(s, lucid_neg(s, v)), large = lucid_log(s, v);
     near_1 = lucid_ne(s, near_1, lucid_scalar_int(s, 0));
-    return lucid_reshape(s, lucid_neg(s, lucid_where(s, near_1, small, large)), *shape);
+    return lucid_neg(s, lucid_where(s, near_1, small, large));
 }
 
 lucid_tensor lucid_exponential(lucid_scope *s, lucid_tensor rate)
@@ -66,8 +66,9 @@ lucid_tensor lucid_poisson(lucid_scope *s, lucid_tensor rate)
         return lucid__leave(&t, rate);
     lucid_shape shape = lucid_shape_of(rate);
     lucid_tensor words = lucid__draw_words(&t, "poisson", 2, lucid__numel(&shape));
-    lucid_tensor bits = lucid__random_64(&t, lucid__word(&t, words, 0), lucid__word(&t, words, 1));
-    lucid_tensor in[2] = {lucid_reshape(&t, bits, shape), lucid_cast(&t, rate, dtype)};
+    lucid_tensor bits =
+        lucid__random_64(&t, lucid__word(&t, words, 0, &shape), lucid__word(&t, words, 1, &shape));
+    lucid_tensor in[2] = {bits, lucid_cast(&t, rate, dtype)};
     return lucid__leave(&t, lucid__bind1(&t, LUCID__poisson, in, 2, NULL, 0));
 }
 

@@ -23,9 +23,10 @@ lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, 
     return lucid__bind1(s, LUCID__random_bits, in, 3, sizes, 2);
 }
 
-lucid_tensor lucid__word(lucid_scope *s, lucid_tensor words, int64_t i)
+/* Shaped before anything is computed of them: words are made where they are needed, in any order. */
+lucid_tensor lucid__word(lucid_scope *s, lucid_tensor words, int64_t i, const lucid_shape *shape)
 {
-    return lucid_select(s, words, 0, i);
+    return lucid_reshape(s, lucid_select(s, words, 0, i), *shape);
 }
 
 bool lucid__check_float(lucid_scope *s, const char *name, lucid_dtype dtype)
@@ -66,21 +67,17 @@ static int64_t words_per_uniform(lucid_dtype dtype)
     return dtype == LUCID_FLOAT64 ? 2 : 1;
 }
 
-static lucid_tensor uniform(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
-{
-    lucid_tensor words = lucid__draw_words(s, name, words_per_uniform(dtype), n);
-    if (dtype == LUCID_FLOAT64) {
-        lucid_tensor x = lucid__random_53(s, lucid__word(s, words, 0), lucid__word(s, words, 1));
-        return lucid_mul(s, x, lucid__number(s, 0x1p-53, x));
-    }
-    lucid_tensor x = top_bits(s, lucid__word(s, words, 0), 24, dtype);
-    return lucid_mul(s, x, lucid__number(s, 0x1p-24, x));
-}
-
 lucid_tensor lucid__uniform(lucid_scope *s, const char *name, const lucid_shape *shape,
                             lucid_dtype dtype)
 {
-    return lucid_reshape(s, uniform(s, name, lucid__numel(shape), dtype), *shape);
+    lucid_tensor words = lucid__draw_words(s, name, words_per_uniform(dtype), lucid__numel(shape));
+    lucid_tensor high = lucid__word(s, words, 0, shape);
+    if (dtype == LUCID_FLOAT64) {
+        lucid_tensor x = lucid__random_53(s, high, lucid__word(s, words, 1, shape));
+        return lucid_mul(s, x, lucid__number(s, 0x1p-53, x));
+    }
+    lucid_tensor x = top_bits(s, high, 24, dtype);
+    return lucid_mul(s, x, lucid__number(s, 0x1p-24, x));
 }
 
 lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
@@ -135,14 +132,15 @@ lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool traini
  * words are a signed number k of 32 bits (float64: 53, from two words); u = |k + 1/2| 2^-32 (2^-53) is
  * uniform in (0, 1/2], near 0 as finely as floats are, and the sign of k + 1/2 says which tail it is the
  * probability of. Nothing is infinite: the largest value is 6.3 (float32), 8.2 (float64). */
-static lucid_tensor standard_normal(lucid_scope *s, const char *name, int64_t n, lucid_dtype dtype)
+static lucid_tensor standard_normal(lucid_scope *s, const char *name, const lucid_shape *shape,
+                                    lucid_dtype dtype)
 {
     bool wide = dtype == LUCID_FLOAT64;
-    lucid_tensor words = lucid__draw_words(s, name, words_per_uniform(dtype), n);
-    lucid_tensor k = lucid_cast(s, lucid__word(s, words, 0), dtype);
+    lucid_tensor words = lucid__draw_words(s, name, words_per_uniform(dtype), lucid__numel(shape));
+    lucid_tensor k = lucid_cast(s, lucid__word(s, words, 0, shape), dtype);
     if (wide) {
         k = lucid_mul(s, k, lucid__number(s, 0x1p21, k));
-        k = lucid_add(s, k, top_bits(s, lucid__word(s, words, 1), 21, dtype));
+        k = lucid_add(s, k, top_bits(s, lucid__word(s, words, 1, shape), 21, dtype));
     }
     k = lucid_add(s, k, lucid__number(s, 0.5, k));
     lucid_tensor u = lucid_mul(s, lucid_abs(s, k), lucid__number(s, wide ? 0x1p-53 : 0x1p-32, k));
@@ -156,8 +154,7 @@ lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    lucid_tensor x = standard_normal(&t, "randn", lucid__numel(&shape), dtype);
-    return lucid__leave(&t, lucid_reshape(&t, x, shape));
+    return lucid__leave(&t, standard_normal(&t, "randn", &shape, dtype));
 }
 
 lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape)
@@ -174,8 +171,8 @@ lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)
     if (!lucid__parameters(&t, "normal", in))
         return lucid__leave(&t, (lucid_tensor){NULL});
     const lucid__aval *aval = &in[0].v->aval;
-    lucid_tensor x = standard_normal(&t, "normal", lucid__numel(&aval->shape), aval->dtype);
-    x = lucid_mul(&t, lucid_reshape(&t, x, aval->shape), in[1]);
+    lucid_tensor x = standard_normal(&t, "normal", &aval->shape, aval->dtype);
+    x = lucid_mul(&t, x, in[1]);
     return lucid__leave(&t, lucid_add(&t, x, in[0]));
 }
 
@@ -206,14 +203,15 @@ static lucid_tensor high_half(lucid_scope *s, lucid_tensor x)
  *     w h + floor(y / 2^32) + floor((w l + y mod 2^32) / 2^32),
  * and nothing exceeds 64 bits. k = 2 for ranges below 2^32, else 3: the probability of a number is
  * right to a relative 2^-32. */
-static lucid_tensor below(lucid_scope *s, const char *name, uint64_t range, int64_t n)
+static lucid_tensor below(lucid_scope *s, const char *name, uint64_t range,
+                          const lucid_shape *shape)
 {
     int64_t high = (int64_t)(range >> 32), low = (int64_t)(range & UINT32_MAX);
     int64_t k = high == 0 ? 2 : 3;
-    lucid_tensor words = lucid__draw_words(s, name, k, n), y = {NULL};
+    lucid_tensor words = lucid__draw_words(s, name, k, lucid__numel(shape)), y = {NULL};
     lucid_tensor mask = lucid_scalar_int(s, UINT32_MAX);
     for (int64_t i = 0; i < k && lucid__ok(s); i++) {
-        lucid_tensor w = unsigned_word(s, lucid__word(s, words, i));
+        lucid_tensor w = unsigned_word(s, lucid__word(s, words, i, shape));
         lucid_tensor t = lucid_mul(s, w, lucid_scalar_int(s, low));
         if (y.v)
             t = lucid_add(s, t, high == 0 ? y : lucid_bitwise_and(s, y, mask));
@@ -241,8 +239,8 @@ lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, lucid_shap
     lucid_scope t;
     lucid__scope_enter(&t, s);
     uint64_t range = (uint64_t)high - (uint64_t)low;
-    lucid_tensor x = below(&t, "randint", range, lucid__numel(&shape));
-    x = lucid_add(&t, lucid_reshape(&t, x, shape), lucid_scalar_int(&t, low));
+    lucid_tensor x = below(&t, "randint", range, &shape);
+    x = lucid_add(&t, x, lucid_scalar_int(&t, low));
     return lucid__leave(&t, x);
 }
 
@@ -254,11 +252,13 @@ lucid_tensor lucid_randperm(lucid_scope *s, int64_t n)
     if (n < 0)
         return lucid__error(s, LUCID_VALUE_ERROR, "randperm: n must be >= 0, not %lld",
                             (long long)n);
-    if (!lucid__check_shape(s, "randperm", &(lucid_shape){1, {n}}))
+    const lucid_shape shape = {1, {n}};
+    if (!lucid__check_shape(s, "randperm", &shape))
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
     lucid_tensor words = lucid__draw_words(&t, "randperm", 2, n);
-    lucid_tensor key = lucid__random_64(&t, lucid__word(&t, words, 0), lucid__word(&t, words, 1));
+    lucid_tensor key =
+        lucid__random_64(&t, lucid__word(&t, words, 0, &shape), lucid__word(&t, words, 1, &shape));
     return lucid__leave(&t, lucid_argsort(&t, key, 0, false));
 }

@@ -7,7 +7,8 @@
 
 /* `count` words for each of n elements, int32 (count, n), for one lane. */
 lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n);
-lucid_tensor lucid__word(lucid_scope *s, lucid_tensor words, int64_t i); /* (n) */
+/* The i-th words of all elements, in their shape. */
+lucid_tensor lucid__word(lucid_scope *s, lucid_tensor words, int64_t i, const lucid_shape *shape);
 /* 53 random bits as a double, from the top 27 bits of one word and 26 of another. */
 lucid_tensor lucid__random_53(lucid_scope *s, lucid_tensor high, lucid_tensor low);
 /* 64 random bits as an int64. */
