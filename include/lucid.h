@@ -673,8 +673,12 @@ typedef struct lucid_stats {
     uint64_t plans_kept, plans_most;    /* in the cache now, and its bound */
     uint64_t steps;                     /* programs and library calls dispatched */
     uint64_t bytes_live, bytes_peak;    /* tensor memory now and at most */
+    uint64_t bytes_kept;                /* given back and kept for reuse */
 } lucid_stats;
 LUCID_API lucid_stats lucid_get_stats(void);
+/* Memory of tensors that are gone is kept for the next ones, up to half of the memory budget. This gives it
+ * back to the system; so does lucid itself, before it says that it is out of memory. */
+LUCID_API void lucid_empty_cache(void);
 LUCID_API void lucid_set_num_threads(int n); /* 0: as many as the machine has */
 LUCID_API int lucid_get_num_threads(void);
 LUCID_API const char *lucid_instruction_set(void); /* the one chosen at run time, e.g. "v4" */

@@ -357,10 +357,14 @@ PyObject *lucidpy_op_stats(lucidpy_call *c)
     const struct {
         const char *name;
         uint64_t value;
-    } fields[] = {{"plans_built", stats.plans_built}, {"plans_reused", stats.plans_reused},
-                  {"plans_kept", stats.plans_kept},   {"plans_most", stats.plans_most},
-                  {"steps", stats.steps},             {"bytes_live", stats.bytes_live},
-                  {"bytes_peak", stats.bytes_peak}};
+    } fields[] = {{"plans_built", stats.plans_built},
+                  {"plans_reused", stats.plans_reused},
+                  {"plans_kept", stats.plans_kept},
+                  {"plans_most", stats.plans_most},
+                  {"steps", stats.steps},
+                  {"bytes_live", stats.bytes_live},
+                  {"bytes_peak", stats.bytes_peak},
+                  {"bytes_kept", stats.bytes_kept}};
     PyObject *all = PyDict_New();
     for (size_t i = 0; all && i < sizeof fields / sizeof *fields; i++) {
         PyObject *value = PyLong_FromUnsignedLongLong(fields[i].value);
@@ -369,6 +373,13 @@ PyObject *lucidpy_op_stats(lucidpy_call *c)
         Py_XDECREF(value);
     }
     return all;
+}
+
+PyObject *lucidpy_op_empty_cache(lucidpy_call *c)
+{
+    (void)c;
+    lucid_empty_cache();
+    Py_RETURN_NONE;
 }
 
 PyObject *lucidpy_op_set_num_threads(lucidpy_call *c)

@@ -1,5 +1,6 @@
-/* Reference-counted memory of tensors. Freed buffers are kept for reuse up to a bound, because fresh
- * pages from the system cost more than most programs that fill them. */
+/* Reference-counted memory of tensors. Buffers that nobody uses any more are kept for reuse, because fresh
+ * pages from the system cost more than most programs that fill them: at most half of the memory budget
+ * (lucid_get_memory_budget), the newest ones; none when the system has no more to give. */
 #ifndef LUCID__BUFFER_H
 #define LUCID__BUFFER_H
 
@@ -10,12 +11,15 @@
 
 typedef struct lucid__buffer {
     lucid__refs refs;
+    int size_class;
     void *data;
-    size_t bytes;                 /* usable size, at least what was asked */
-    void (*release)(void *owner); /* of foreign memory; NULL: our own */
+    size_t bytes;                 /* usable size, at least what was asked; 0: foreign memory */
+    void (*release)(void *owner); /* of foreign memory */
     void *owner;
-    struct lucid__buffer *next; /* in the list of free ones */
-    max_align_t small[2];       /* data of scalars stands here */
+    void *memory; /* our own, which data lies in */
+    /* While it is kept: its neighbours among those of its size and among all by age. */
+    struct lucid__buffer *previous, *next, *older, *newer;
+    max_align_t small[2]; /* data of scalars stands here */
 } lucid__buffer;
 
 /* Uninitialised, 64-byte aligned memory (scalars: 16). NULL: out of memory. */
@@ -27,5 +31,6 @@ void lucid__buffer_release(lucid__buffer *b); /* NULL is fine */
 
 uint64_t lucid__buffer_bytes_live(void);
 uint64_t lucid__buffer_bytes_peak(void);
+uint64_t lucid__buffer_bytes_kept(void);
 
 #endif

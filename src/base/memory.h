@@ -5,6 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether memory that is given back is kept for those who want some next. Not under a sanitizer, which sees
+ * what is wrong with memory only if it is freed when nobody uses it any more. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LUCID__REUSES_MEMORY 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LUCID__REUSES_MEMORY 0
+#endif
+#endif
+#ifndef LUCID__REUSES_MEMORY
+#define LUCID__REUSES_MEMORY 1
+#endif
+
+/* Aligned for any type. A block may be freed by another thread than the one that took it. */
 void *lucid__malloc(size_t bytes);
 void *lucid__calloc(size_t count, size_t size); /* NULL when count * size overflows */
 void *lucid__realloc(void *p, size_t bytes);

@@ -402,5 +402,6 @@ lucid_stats lucid_get_stats(void)
                          .plans_most = LUCID__PLAN_CACHE_MOST,
                          .steps = atomic_load(&steps_run),
                          .bytes_live = lucid__buffer_bytes_live(),
-                         .bytes_peak = lucid__buffer_bytes_peak()};
+                         .bytes_peak = lucid__buffer_bytes_peak(),
+                         .bytes_kept = lucid__buffer_bytes_kept()};
 }

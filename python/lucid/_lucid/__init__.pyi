@@ -114,6 +114,7 @@ __all__ = [
     "e",
     "einsum",
     "empty",
+    "empty_cache",
     "empty_like",
     "eq",
     "equal",

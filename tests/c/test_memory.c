@@ -1,0 +1,177 @@
+/* Blocks and buffers that are used again: contents, sizes, threads, and how much is kept. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "lucid.h"
+
+enum { MOST = 1100, BLOCKS = 600 };
+
+/* ---- blocks --------------------------------------------------------------------------------------- */
+
+static bool all_are(const unsigned char *p, size_t n, int value)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != value)
+            return false;
+    return true;
+}
+
+/* What comes back dirty must be zeros again, and blocks must not overlap. */
+static void blocks_are_apart_and_zeroed(void **state)
+{
+    (void)state;
+    unsigned char *p[MOST];
+    for (int round = 0; round < 3; round++) {
+        for (size_t n = 0; n < MOST; n++) {
+            p[n] = lucid__calloc(1, n);
+            assert_non_null(p[n]);
+            assert_int_equal((uintptr_t)p[n] % _Alignof(max_align_t), 0);
+            assert_true(all_are(p[n], n, 0));
+            memset(p[n], (int)(n % 251) + 1, n);
+        }
+        for (size_t n = 0; n < MOST; n++)
+            assert_true(all_are(p[n], n, (int)(n % 251) + 1));
+        for (size_t n = 0; n < MOST; n++)
+            lucid__free(p[(n * 7) % MOST]);
+    }
+    lucid__free(NULL);
+    assert_null(lucid__calloc(SIZE_MAX / 2, 3));
+    assert_null(lucid__malloc(SIZE_MAX - 3));
+}
+
+static void a_block_grows_and_shrinks(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {1, 31, 32, 33, 479, 480, 481, 511, 512, 513, 4000, 100000, 600, 500, 5};
+    unsigned char *p = NULL;
+    size_t had = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        p = lucid__realloc(p, sizes[i]);
+        assert_non_null(p);
+        assert_true(all_are(p, had < sizes[i] ? had : sizes[i], 7));
+        memset(p, 7, had = sizes[i]);
+    }
+    lucid__free(p);
+}
+
+/* Blocks of one thread are dropped by another, which then ends. */
+static void *drop(void *blocks)
+{
+    void **p = blocks;
+    for (int i = 0; i < BLOCKS; i++)
+        lucid__free(p[i]);
+    for (int i = 0; i < BLOCKS; i++)
+        p[i] = lucid__malloc((size_t)i);
+    return NULL;
+}
+
+static void blocks_go_between_threads(void **state)
+{
+    (void)state;
+    void *p[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++)
+        p[i] = lucid__malloc((size_t)i);
+    for (int round = 0; round < 3; round++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, drop, p), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        memset(p[i], 1, (size_t)i);
+        lucid__free(p[i]);
+    }
+}
+
+/* ---- buffers -------------------------------------------------------------------------------------- */
+
+static void a_buffer_is_used_again(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {100, 5000, 3 << 20, 9 << 20};
+    lucid_empty_cache();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        lucid__buffer *b = lucid__buffer_new(sizes[i]);
+        void *data = b->data;
+        assert_int_equal((uintptr_t)data % 64, 0);
+        memset(data, 1, sizes[i]);
+        lucid__buffer_release(b);
+        if (!LUCID__REUSES_MEMORY)
+            continue;
+        assert_true(lucid_get_stats().bytes_kept >= sizes[i]);
+        lucid__buffer *again =
+            lucid__buffer_new(sizes[i] - sizes[i] / 10); /* a little less will do */
+        assert_ptr_equal(again->data, data);
+        lucid__buffer_release(again);
+    }
+    lucid_empty_cache();
+    assert_int_equal(lucid_get_stats().bytes_kept, 0);
+}
+
+static void no_more_is_kept_than_half_of_the_budget(void **state)
+{
+    (void)state;
+    enum { COUNT = 20, SIZE = 1 << 20 };
+    lucid__buffer *b[COUNT];
+    assert_int_equal(lucid_set_memory_budget(10 * (int64_t)SIZE), LUCID_OK);
+    for (int i = 0; i < COUNT; i++)
+        b[i] = lucid__buffer_new(SIZE);
+    void *newest = b[COUNT - 1]->data;
+    for (int i = 0; i < COUNT; i++)
+        lucid__buffer_release(b[i]);
+    if (LUCID__REUSES_MEMORY) {
+        assert_int_equal(lucid_get_stats().bytes_kept, 5 * SIZE);
+        b[0] = lucid__buffer_new(SIZE);
+        assert_ptr_equal(b[0]->data, newest);
+        lucid__buffer_release(b[0]);
+    }
+    assert_int_equal(lucid_set_memory_budget(SIZE / 4), LUCID_OK);
+    lucid__buffer_release(lucid__buffer_new(1000)); /* the next one released shows it */
+    assert_true(lucid_get_stats().bytes_kept <= SIZE / 8);
+    assert_int_equal(lucid_set_memory_budget(0), LUCID_OK);
+}
+
+static void *take_and_release(void *unused)
+{
+    for (int i = 0; i < 2000; i++) {
+        size_t n = 64u << (i % 9);
+        lucid__buffer *b = lucid__buffer_new(n), *c = lucid__buffer_new(2 * n);
+        memset(b->data, i, n);
+        lucid__buffer_release(b);
+        lucid__buffer_release(c);
+        if (i % 500 == 0)
+            lucid_empty_cache();
+    }
+    return unused;
+}
+
+static void threads_share_what_is_kept(void **state)
+{
+    (void)state;
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, take_and_release, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_apart_and_zeroed),
+        cmocka_unit_test(a_block_grows_and_shrinks),
+        cmocka_unit_test(blocks_go_between_threads),
+        cmocka_unit_test(a_buffer_is_used_again),
+        cmocka_unit_test(no_more_is_kept_than_half_of_the_budget),
+        cmocka_unit_test(threads_share_what_is_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
