@@ -72,8 +72,9 @@ set(lucid_isa_flags_base)
 
 lucid_object_library(lucid_objects ${lucid_sources})
 if(LUCID_BLAS_PREFIX)
-  # On the one file that calls it, so that all others compile the same with any BLAS.
-  set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/blas.c" APPEND PROPERTY
+  # On the files that call it, so that all others compile the same with any BLAS.
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/blas.c" "${PROJECT_SOURCE_DIR}/src/cpu/lapack.c"
+    APPEND PROPERTY
     COMPILE_DEFINITIONS LUCID__BLAS_PREFIX=${LUCID_BLAS_PREFIX})
 endif()
 

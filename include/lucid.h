@@ -366,6 +366,35 @@ LUCID_API lucid_tensor lucid_inv(lucid_scope *s, lucid_tensor a);
 LUCID_API lucid_tensor lucid_det(lucid_scope *s, lucid_tensor a);
 /* log |det|; `sign` (may be NULL) receives the sign. */
 LUCID_API lucid_tensor lucid_slogdet(lucid_scope *s, lucid_tensor a, lucid_tensor *sign);
+/* x (..., m, n) = Q R: returns Q (..., m, k) with orthonormal columns, k = min(m, n), or m if
+ * `complete`; r (may be NULL) receives R (..., k, n), upper triangular. Signs are LAPACK's. Derivatives
+ * want the first min(m, n) columns to be independent: inf or NaN where they are not. */
+LUCID_API lucid_tensor lucid_qr(lucid_scope *s, lucid_tensor x, bool complete, lucid_tensor *r);
+/* Eigenvalues (..., n) of a symmetric matrix, ascending; reads its lower triangle, or its upper one.
+ * `vectors` (may be NULL) receives orthonormal eigenvectors as columns, the element of largest
+ * magnitude positive. Gradients are symmetric. Where eigenvalues are equal, derivatives of vectors
+ * leave out rotations among theirs; a function of the matrix that needs them (a root, an inverse) has
+ * no derivative by way of eigenvectors there. Not finite: NaN. */
+LUCID_API lucid_tensor lucid_eigh(lucid_scope *s, lucid_tensor x, bool upper,
+                                  lucid_tensor *vectors);
+/* Singular values (..., k) of x (..., m, n), descending, k = min(m, n). u (..., m, k) and vt (..., k, n)
+ * (may be NULL) receive orthonormal columns and rows with x = U diag(w) V'; `full`: (..., m, m) and
+ * (..., n, n). The element of largest magnitude in each of the first k columns of U is positive.
+ * Derivatives at equal singular values: as for lucid_eigh. Not finite: NaN. */
+LUCID_API lucid_tensor lucid_svd(lucid_scope *s, lucid_tensor x, bool full, lucid_tensor *u,
+                                 lucid_tensor *vt);
+/* In these, singular values up to tolerance times the largest count as 0; a negative tolerance stands
+ * for max(m, n) times the machine epsilon. */
+LUCID_API lucid_tensor lucid_matrix_rank(lucid_scope *s, lucid_tensor x, double tolerance);
+/* Pseudo-inverse (..., n, m); derivatives of any order, along changes that keep the rank. */
+LUCID_API lucid_tensor lucid_pinv(lucid_scope *s, lucid_tensor x, double tolerance);
+/* The x of least norm among those with least |a x - b|: a (..., m, n), b (..., m) or (..., m, k). */
+LUCID_API lucid_tensor lucid_lstsq(lucid_scope *s, lucid_tensor a, lucid_tensor b,
+                                   double tolerance);
+/* x multiplied with itself; negative: the inverse is. */
+LUCID_API lucid_tensor lucid_matrix_power(lucid_scope *s, lucid_tensor x, int64_t power);
+/* By scaling and squaring (Higham 2005); sums of magnitudes in a column up to about 3e5. */
+LUCID_API lucid_tensor lucid_matrix_exp(lucid_scope *s, lucid_tensor x);
 
 LUCID_API lucid_tensor lucid_relu(lucid_scope *s, lucid_tensor x); /* derivative at 0: 0 */
 LUCID_API lucid_tensor lucid_leaky_relu(lucid_scope *s, lucid_tensor x, double negative_slope);

@@ -225,6 +225,10 @@ RETURNS = {
     "set_num_threads": "None",
     "set_rng_state": "None",
     "slogdet": "return_types.slogdet",
+    "qr": "return_types.qr",
+    "eigh": "return_types.eigh",
+    "svd": "return_types.svd",
+    "lstsq": "return_types.lstsq",
     "sort": "return_types.sort",
     "split": "tuple[Tensor, ...]",
     "stats": "dict[str, int]",
@@ -634,7 +638,16 @@ def return_types_stub() -> str:
     lines = ["from typing import NamedTuple\n\nfrom ._tensor import Tensor\n"]
     for name in ("max", "min", "sort", "topk"):
         lines.append(f"class {name}(NamedTuple):\n    values: Tensor\n    indices: Tensor\n")
-    lines.append("class slogdet(NamedTuple):\n    sign: Tensor\n    logabsdet: Tensor\n")
+    named = {
+        "slogdet": ("sign", "logabsdet"),
+        "qr": ("Q", "R"),
+        "eigh": ("eigenvalues", "eigenvectors"),
+        "svd": ("U", "S", "Vh"),
+        "lstsq": ("solution", "residuals", "rank", "singular_values"),
+    }
+    for name, fields in named.items():
+        lines.append(f"class {name}(NamedTuple):")
+        lines += [f"    {field}: Tensor" for field in fields]
     return "\n".join(lines)
 
 

@@ -1,5 +1,5 @@
-"""The named tuples that max, min, sort, topk and slogdet return."""
+"""The named tuples that some functions return, under the names of those functions."""
 
-from lucid._lucid.return_types import max, min, slogdet, sort, topk
+from lucid._lucid.return_types import eigh, lstsq, max, min, qr, slogdet, sort, svd, topk
 
-__all__ = ["max", "min", "slogdet", "sort", "topk"]
+__all__ = ["eigh", "lstsq", "max", "min", "qr", "slogdet", "sort", "svd", "topk"]

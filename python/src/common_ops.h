@@ -9,10 +9,12 @@ lucid_tensor lucidpy_apply_binary(lucidpy_call *c);
 lucid_tensor lucidpy_apply_reduce(lucidpy_call *c);
 lucid_tensor lucidpy_apply_along(lucidpy_call *c);
 
-/* Activations that the C library leaves to its users. */
+/* What the C library leaves to its users: activations, ... */
 lucid_tensor lucidpy_relu6(lucid_scope *s, lucid_tensor x);
 lucid_tensor lucidpy_softsign(lucid_scope *s, lucid_tensor x);
 lucid_tensor lucidpy_mish(lucid_scope *s, lucid_tensor x);
+
+lucid_tensor lucidpy_svdvals(lucid_scope *s, lucid_tensor x);
 
 /* Argument `i` as a dtype to cast `x` to; None leaves it. */
 lucid_tensor lucidpy_cast_argument(lucidpy_call *c, int i, lucid_tensor x);

@@ -93,6 +93,100 @@ lucid_tensor lucidpy_op_solve_triangular(lucidpy_call *c)
                       lucid_solve_triangular(s, transposed(s, a), transposed(s, b), !upper, unit));
 }
 
+/* Tolerances: None is the default of the library. */
+static double tolerance(lucidpy_call *c, int i)
+{
+    if (lucidpy_is_none(c, i))
+        return -1;
+    double value = lucidpy_float(c, i);
+    if (!(value >= 0))
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "%s: the tolerance must be >= 0, not %g", c->name,
+                   value);
+    return value;
+}
+
+PyObject *lucidpy_op_qr(lucidpy_call *c)
+{
+    static const char *const modes[] = {"reduced", "complete", "r", NULL};
+    int mode = lucidpy_word(c, 1, modes);
+    lucid_tensor r, q = lucid_qr(c->s, lucidpy_tensor(c, 0), mode == 1, &r);
+    if (mode == 2)
+        q = lucid_cast(c->s, lucid_zeros(c->s, LUCID_SHAPE(0)), lucid_dtype_of(r));
+    return lucidpy_named_pair(c->s, LUCIDPY_QR, q, r);
+}
+
+/* Whether argument 1 says 'U'. */
+static bool is_upper(lucidpy_call *c)
+{
+    static const char *const triangles[] = {"L", "U", NULL};
+    return lucidpy_word(c, 1, triangles) == 1;
+}
+
+PyObject *lucidpy_op_eigh(lucidpy_call *c)
+{
+    lucid_tensor vectors, values = lucid_eigh(c->s, lucidpy_tensor(c, 0), is_upper(c), &vectors);
+    return lucidpy_named_pair(c->s, LUCIDPY_EIGH, values, vectors);
+}
+
+lucid_tensor lucidpy_op_eigvalsh(lucidpy_call *c)
+{
+    return lucid_eigh(c->s, lucidpy_tensor(c, 0), is_upper(c), NULL);
+}
+
+PyObject *lucidpy_op_svd(lucidpy_call *c)
+{
+    lucid_tensor all[3];
+    all[1] = lucid_svd(c->s, lucidpy_tensor(c, 0), lucidpy_flag(c, 1), &all[0], &all[2]);
+    return lucidpy_named_tuple(c->s, LUCIDPY_SVD, all, 3);
+}
+
+lucid_tensor lucidpy_svdvals(lucid_scope *s, lucid_tensor x)
+{
+    return lucid_svd(s, x, false, NULL, NULL);
+}
+
+lucid_tensor lucidpy_op_pinv(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_pinv(c->s, x, tolerance(c, 1));
+}
+
+lucid_tensor lucidpy_op_pinverse(lucidpy_call *c)
+{
+    return lucidpy_op_pinv(c);
+}
+
+lucid_tensor lucidpy_op_matrix_rank(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_matrix_rank(c->s, x, tolerance(c, 1));
+}
+
+/* What nobody looks at is never computed. */
+PyObject *lucidpy_op_lstsq(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor a = lucidpy_tensor(c, 0), b = lucidpy_tensor(c, 1);
+    double least = tolerance(c, 2);
+    lucid_tensor x = lucid_lstsq(s, a, b, least), all[4] = {x};
+    bool vector = ndim_of(b) == 1 || ndim_of(b) == ndim_of(a) - 1;
+    lucid_tensor columns = vector ? lucid_unsqueeze(s, x, -1) : x;
+    lucid_tensor left =
+        lucid_sub(s, lucid_matmul(s, a, columns), vector ? lucid_unsqueeze(s, b, -1) : b);
+    all[1] = lucid_sum(s, lucid_square(s, left), LUCID_DIMS(-2));
+    if (vector)
+        all[1] = lucid_squeeze(s, all[1], LUCID_DIMS(-1));
+    all[2] = lucid_matrix_rank(s, a, least);
+    all[3] = lucidpy_svdvals(s, a);
+    return lucidpy_named_tuple(s, LUCIDPY_LSTSQ, all, 4);
+}
+
+lucid_tensor lucidpy_op_matrix_power(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    return lucid_matrix_power(c->s, x, lucidpy_int(c, 1));
+}
+
 PyObject *lucidpy_op_slogdet(lucidpy_call *c)
 {
     lucid_tensor sign = {NULL};

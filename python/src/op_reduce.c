@@ -121,29 +121,59 @@ static lucid_tensor extreme_sum(lucidpy_call *c, lucid_tensor x, double order, i
     return keep ? y : lucid_squeeze(s, y, LUCID_DIMS(rows, cols));
 }
 
-/* (input, ord, dim, keepdim, dtype). */
-lucid_tensor lucidpy_op_matrix_norm(lucidpy_call *c)
+/* Norms made of the singular values: the nuclear one is their sum. */
+static lucid_tensor of_singular_values(lucidpy_call *c, lucid_tensor x, double order, bool nuclear,
+                                       const lucid_dims *dims)
 {
-    lucid_tensor x = lucidpy_cast_argument(c, 4, lucidpy_tensor(c, 0));
-    lucid_dims dims = lucidpy_is_none(c, 2) ? LUCID_DIMS(-2, -1) : lucidpy_dims(c, 2, -1);
-    dims.keep = lucidpy_flag(c, 3);
+    lucid_scope *s = c->s;
+    int rows = lucidpy_wrap_dim(c, x, dims->dim[0]), cols = lucidpy_wrap_dim(c, x, dims->dim[1]);
+    if (lucid_error(s) == LUCID_OK && rows == cols)
+        lucid_fail(s, LUCID_VALUE_ERROR, "%s: dim %d appears twice", c->name, dims->dim[0]);
+    /* Rows to the end first: columns move up by one when they stood behind. */
+    lucid_tensor turned = lucid_movedim(s, x, rows, -1);
+    lucid_tensor w = lucid_svd(s, lucid_movedim(s, turned, cols > rows ? cols - 1 : cols, -1),
+                               false, NULL, NULL);
+    lucid_tensor y = nuclear     ? lucid_sum(s, w, LUCID_DIMS(-1))
+                     : order > 0 ? lucid_amax(s, w, LUCID_DIMS(-1))
+                                 : lucid_amin(s, w, LUCID_DIMS(-1));
+    if (!dims->keep)
+        return y;
+    int first = rows < cols ? rows : cols, second = rows < cols ? cols : rows;
+    return lucid_unsqueeze(s, lucid_unsqueeze(s, y, first), second);
+}
+
+/* Argument 1 says which norm. */
+static lucid_tensor matrix_norm(lucidpy_call *c, lucid_tensor x, lucid_dims dims)
+{
     if (dims.n != 2)
         return lucid_fail(c->s, LUCID_VALUE_ERROR, "%s: a matrix norm is over 2 dims, not %d",
                           c->name, dims.n),
                x;
     if (is_word(c->arg[1], "fro"))
         return lucid_norm(c->s, x, 2, dims);
+    bool nuclear = is_word(c->arg[1], "nuc");
     double order = PyUnicode_Check(c->arg[1]) ? 0 : lucidpy_float(c, 1);
+    if (nuclear || fabs(order) == 2)
+        return of_singular_values(c, x, order, nuclear, &dims);
     if (fabs(order) == 1 || isinf(order))
         return extreme_sum(c, x, order, dims.dim[0], dims.dim[1], dims.keep);
     if (lucid_error(c->s) == LUCID_OK) {
         PyErr_Format(PyExc_ValueError,
-                     "%s(): ord must be 'fro', 1, -1, inf or -inf for matrices, "
-                     "not %R",
-                     c->name, c->arg[1]);
+                     "%s(): argument '%U' must be 'fro', 'nuc', 2, -2, 1, -1, inf or -inf for "
+                     "matrices, not %R",
+                     c->name, c->signature->at[1].name, c->arg[1]);
         lucidpy_fail_call(c);
     }
     return x;
+}
+
+/* (input, ord, dim, keepdim, dtype). */
+lucid_tensor lucidpy_op_matrix_norm(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_cast_argument(c, 4, lucidpy_tensor(c, 0));
+    lucid_dims dims = lucidpy_is_none(c, 2) ? LUCID_DIMS(-2, -1) : lucidpy_dims(c, 2, -1);
+    dims.keep = lucidpy_flag(c, 3);
+    return matrix_norm(c, x, dims);
 }
 
 lucid_tensor lucidpy_op_linalg_norm(lucidpy_call *c)
@@ -154,6 +184,21 @@ lucid_tensor lucidpy_op_linalg_norm(lucidpy_call *c)
     int over = lucidpy_is_none(c, 2) ? (lucid_is_empty_handle(x) ? 0 : lucid_ndim(x))
                                      : lucidpy_dims(c, 2, -1).n;
     return over == 2 ? lucidpy_op_matrix_norm(c) : lucidpy_op_vector_norm(c);
+}
+
+/* (input, p); norms take (input, ord, dim, keepdim, dtype). */
+lucid_tensor lucidpy_op_cond(lucidpy_call *c)
+{
+    lucid_scope *s = c->s;
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    double order = PyUnicode_Check(c->arg[1]) || lucidpy_is_none(c, 1) ? 0 : lucidpy_float(c, 1);
+    if (lucidpy_is_none(c, 1) || fabs(order) == 2) {
+        lucid_tensor w = lucid_svd(s, x, false, NULL, NULL);
+        lucid_tensor largest = lucid_select(s, w, -1, 0), least = lucid_select(s, w, -1, -1);
+        return order < 0 ? lucid_div(s, least, largest) : lucid_div(s, largest, least);
+    }
+    const lucid_dims dims = LUCID_DIMS(-2, -1);
+    return lucid_mul(s, matrix_norm(c, x, dims), matrix_norm(c, lucid_inv(s, x), dims));
 }
 
 lucid_tensor lucidpy_op_count_nonzero(lucidpy_call *c)

@@ -15,12 +15,43 @@ static PyStructSequence_Field sign_logabsdet[] = {
     {NULL, NULL},
 };
 
+static PyStructSequence_Field q_r[] = {
+    {"Q", "Orthonormal columns."},
+    {"R", "Upper triangular."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Field values_vectors[] = {
+    {"eigenvalues", "In ascending order."},
+    {"eigenvectors", "Orthonormal columns."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Field u_s_vh[] = {
+    {"U", "Orthonormal columns."},
+    {"S", "The singular values, in descending order."},
+    {"Vh", "Orthonormal rows."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Field least_squares[] = {
+    {"solution", "Of least norm."},
+    {"residuals", "Sums of squares left over, per column."},
+    {"rank", "int64."},
+    {"singular_values", "In descending order."},
+    {NULL, NULL},
+};
+
 static PyStructSequence_Desc descriptions[LUCIDPY_NAMED_COUNT] = {
     [LUCIDPY_MAX] = {"lucid.return_types.max", "What max returns over a dim.", values_indices, 2},
     [LUCIDPY_MIN] = {"lucid.return_types.min", "What min returns over a dim.", values_indices, 2},
     [LUCIDPY_SORT] = {"lucid.return_types.sort", "What sort returns.", values_indices, 2},
     [LUCIDPY_TOPK] = {"lucid.return_types.topk", "What topk returns.", values_indices, 2},
     [LUCIDPY_SLOGDET] = {"lucid.return_types.slogdet", "What slogdet returns.", sign_logabsdet, 2},
+    [LUCIDPY_QR] = {"lucid.return_types.qr", "What qr returns.", q_r, 2},
+    [LUCIDPY_EIGH] = {"lucid.return_types.eigh", "What eigh returns.", values_vectors, 2},
+    [LUCIDPY_SVD] = {"lucid.return_types.svd", "What svd returns.", u_s_vh, 3},
+    [LUCIDPY_LSTSQ] = {"lucid.return_types.lstsq", "What lstsq returns.", least_squares, 4},
 };
 
 static PyTypeObject *types[LUCIDPY_NAMED_COUNT];
@@ -50,19 +81,23 @@ PyObject *lucidpy_tuple(lucid_scope *s, const lucid_tensor *xs, size_t n)
     return tuple;
 }
 
-PyObject *lucidpy_named_pair(lucid_scope *s, lucidpy_named which, lucid_tensor first,
-                             lucid_tensor second)
+PyObject *lucidpy_named_tuple(lucid_scope *s, lucidpy_named which, const lucid_tensor *xs, int n)
 {
     if (!lucidpy_ok(s))
         return NULL;
-    PyObject *pair = PyStructSequence_New(types[which]);
-    PyObject *a = pair ? lucidpy_wrap(s, first) : NULL, *b = a ? lucidpy_wrap(s, second) : NULL;
-    if (!b) {
-        Py_XDECREF(a);
-        Py_XDECREF(pair);
-        return NULL;
+    PyObject *all = PyStructSequence_New(types[which]);
+    for (int i = 0; all && i < n; i++) {
+        PyObject *x = lucidpy_wrap(s, xs[i]);
+        if (x)
+            PyStructSequence_SetItem(all, i, x);
+        else
+            Py_CLEAR(all);
     }
-    PyStructSequence_SetItem(pair, 0, a);
-    PyStructSequence_SetItem(pair, 1, b);
-    return pair;
+    return all;
+}
+
+PyObject *lucidpy_named_pair(lucid_scope *s, lucidpy_named which, lucid_tensor first,
+                             lucid_tensor second)
+{
+    return lucidpy_named_tuple(s, which, (lucid_tensor[]){first, second}, 2);
 }

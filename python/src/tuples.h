@@ -10,6 +10,10 @@ typedef enum lucidpy_named {
     LUCIDPY_SORT,
     LUCIDPY_TOPK,
     LUCIDPY_SLOGDET,
+    LUCIDPY_QR,
+    LUCIDPY_EIGH,
+    LUCIDPY_SVD,
+    LUCIDPY_LSTSQ,
     LUCIDPY_NAMED_COUNT,
 } lucidpy_named;
 
@@ -18,7 +22,8 @@ bool lucidpy_tuples_init(PyObject *module);
 
 /* A tuple of n new Tensors; NULL with an exception, also of what failed in `s`. */
 PyObject *lucidpy_tuple(lucid_scope *s, const lucid_tensor *xs, size_t n);
-/* The named tuple (values, indices), or (sign, logabsdet). */
+PyObject *lucidpy_named_tuple(lucid_scope *s, lucidpy_named which, const lucid_tensor *xs, int n);
+/* The same with two. */
 PyObject *lucidpy_named_pair(lucid_scope *s, lucidpy_named which, lucid_tensor first,
                              lucid_tensor second);
 

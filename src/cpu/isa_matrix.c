@@ -1,6 +1,7 @@
-/* The inner loops on matrices for one instruction set: matrix_product.h for every dtype,
- * matrix_lanes.h for floats. */
+/* The inner loops on matrices for one instruction set: matrix_product.h for every dtype, the others for
+ * floats. */
 #include <math.h>
+#include <string.h>
 
 #include "cpu/matrix_isa.h"
 
@@ -58,6 +59,28 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
+
+#define EPSILON 1.1920929e-7F
+#define TINY 1e-18F /* its square is still a number */
+#define EXPONENT UINT32_C(0x7F800000)
+#define EXPONENT_ONE UINT32_C(0x00800000) /* the least power of two there */
+#define W LANES
+#include "cpu/matrix_spectral.h"
+#undef NAME
+#undef W
+#define NAME(x) JOIN(x, _one_f32)
+#define W 1
+#include "cpu/matrix_spectral.h"
+#undef NAME
+#undef W
+#define NAME(x) JOIN(x, _f32)
+#define ONE(x) JOIN(x, _one_f32)
+#include "cpu/matrix_decompose.h"
+#undef EPSILON
+#undef TINY
+#undef EXPONENT
+#undef EXPONENT_ONE
+#undef ONE
 #undef T
 #undef INDEX
 #undef LANES
@@ -80,6 +103,28 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
+
+#define EPSILON 2.220446049250313e-16
+#define TINY 1e-150 /* its square is still a number */
+#define EXPONENT UINT64_C(0x7FF0000000000000)
+#define EXPONENT_ONE UINT64_C(0x0010000000000000) /* the least power of two there */
+#define W LANES
+#include "cpu/matrix_spectral.h"
+#undef NAME
+#undef W
+#define NAME(x) JOIN(x, _one_f64)
+#define W 1
+#include "cpu/matrix_spectral.h"
+#undef NAME
+#undef W
+#define NAME(x) JOIN(x, _f64)
+#define ONE(x) JOIN(x, _one_f64)
+#include "cpu/matrix_decompose.h"
+#undef EPSILON
+#undef TINY
+#undef EXPONENT
+#undef EXPONENT_ONE
+#undef ONE
 #undef T
 #undef INDEX
 #undef LANES
@@ -119,4 +164,7 @@ const lucid__matrix_isa JOIN(lucid__matrix_, LUCID__ISA) = {
         {[LUCID_FLOAT32] = triangular_solve_f32, [LUCID_FLOAT64] = triangular_solve_f64},
     .substitute = {[LUCID_FLOAT32] = substitute_f32, [LUCID_FLOAT64] = substitute_f64},
     .panel = {[LUCID_FLOAT32] = panel_f32, [LUCID_FLOAT64] = panel_f64},
+    .qr = {[LUCID_FLOAT32] = qr_f32, [LUCID_FLOAT64] = qr_f64},
+    .eigh = {[LUCID_FLOAT32] = eigh_f32, [LUCID_FLOAT64] = eigh_f64},
+    .svd = {[LUCID_FLOAT32] = svd_f32, [LUCID_FLOAT64] = svd_f64},
 };

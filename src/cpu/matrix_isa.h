@@ -46,6 +46,7 @@ enum { LUCID__LANES_MAX_SIZE = 32 };
 
 typedef struct lucid__lanes {
     int64_t n, k; /* a is (n, n), b is (n, k) */
+    int64_t m;    /* qr, svd: a is (m, n) */
     int count;    /* of matrices, at most the lanes there are */
     const void *a[LUCID__MAX_LANES], *b[LUCID__MAX_LANES];
     int64_t a_row, a_col, b_row, b_col;
@@ -72,6 +73,16 @@ typedef void lucid__substitute_fn(int64_t n, int64_t k, const void *a, int64_t a
  * row j. Only the panel's own columns are exchanged. */
 typedef void lucid__panel_fn(int64_t m, int64_t n, void *a, int64_t a_row, int64_t *pivots);
 
+/* What qr, eigh and svd of (m, n) need. */
+static inline size_t lucid__decompose_scratch(int64_t m, int64_t n)
+{
+    int64_t k = m < n ? m : n, longer = m + n - k;
+    return (size_t)(3 * k * longer + 4 * longer) * LUCID__LANE_BYTES;
+}
+
+/* qr and svd have lanes up to this many elements. */
+enum { LUCID__LANES_MAX_ELEMENTS = 4 * LUCID__LANES_MAX_SIZE * LUCID__LANES_MAX_SIZE };
+
 typedef struct lucid__matrix_isa {
     const char *name;
     lucid__multiply_fn *multiply[LUCID_NO_DTYPE]; /* by dtype; NULL for bool */
@@ -81,6 +92,9 @@ typedef struct lucid__matrix_isa {
     lucid__lanes_fn *triangular_solve[LUCID_NO_DTYPE];
     lucid__substitute_fn *substitute[LUCID_NO_DTYPE];
     lucid__panel_fn *panel[LUCID_NO_DTYPE];
+    lucid__lanes_fn *qr[LUCID_NO_DTYPE];   /* outputs Q (NULL: not wanted) and R, reduced */
+    lucid__lanes_fn *eigh[LUCID_NO_DTYPE]; /* outputs values and vectors (NULL: not wanted) */
+    lucid__lanes_fn *svd[LUCID_NO_DTYPE];  /* outputs U, S, V'; U NULL: only S is wanted */
 } lucid__matrix_isa;
 
 /* The one that fits this machine. */

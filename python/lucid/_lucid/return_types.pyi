@@ -24,3 +24,22 @@ class topk(NamedTuple):
 class slogdet(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+class qr(NamedTuple):
+    Q: Tensor
+    R: Tensor
+
+class eigh(NamedTuple):
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+class svd(NamedTuple):
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+class lstsq(NamedTuple):
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor

@@ -1,0 +1,116 @@
+/* qr, eigh and svd of small matrices of T: in and out of the lanes, or one by one, around what
+ * matrix_spectral.h does. Included by isa_matrix.c once per float T; ONE(x) is NAME(x) for a single
+ * matrix. */
+
+#define LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
+
+/* ---- one matrix ---------------------------------------------------------------------------------- */
+
+static void NAME(qr_alone)(const lucid__lanes *w, int l)
+{
+    const int64_t m = w->m, n = w->n, k = m < n ? m : n;
+    T *c = w->scratch, *tau = c + m * n, *r = (T *)w->out[1] + l * k * n;
+    NAME(copy)(c, n, m, w->a[l], w->a_col, w->a_row, NULL);
+    ONE(reflect)(k, n, m, c, tau);
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < n; j++)
+            r[i * n + j] = i <= j ? c[j * m + i] : 0;
+    if (!w->out[0])
+        return;
+    ONE(unfold)(k, m, c, tau);
+    ONE(transposed)(k, m, c, (T *)w->out[0] + l * m * k);
+}
+
+static void NAME(eigh_alone)(const lucid__lanes *w, int l)
+{
+    const int64_t n = w->n;
+    T *a = w->scratch, *v = w->out[1] ? a + n * n : NULL;
+    NAME(copy)(a, n, n, w->a[l], w->a_col, w->a_row, NULL);
+    ONE(eigen)(n, a, (T *)w->out[0] + l * n, v);
+    if (v)
+        ONE(transposed)(n, n, v, (T *)w->out[1] + l * n * n);
+}
+
+/* Up to three outputs of svd, of which the first and the last are both wanted or neither. */
+static void NAME(svd_alone)(const lucid__lanes *w, int l)
+{
+    const int64_t m = w->m, n = w->n, k = m < n ? m : n, longer = m + n - k;
+    const bool tall = m >= n;
+    T *g = w->scratch, *own = w->out[0] ? g + m * n : NULL, *tau = g + m * n + k * k;
+    NAME(copy)
+    (g, k, longer, w->a[l], tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, NULL);
+    ONE(singular)(k, longer, g, (T *)w->out[1] + l * k, own, !tall, tau);
+    if (!own)
+        return;
+    const T *right = tall ? own : g;
+    T *to = (T *)w->out[2] + l * k * n;
+    for (int64_t i = 0; i < k * n; i++)
+        to[i] = right[i];
+    ONE(transposed)(k, m, tall ? g : own, (T *)w->out[0] + l * m * k);
+}
+
+/* ---- in lanes ------------------------------------------------------------------------------------ */
+
+static void NAME(qr)(const lucid__lanes *w)
+{
+    if (w->count <= NAME(FEW)) {
+        for (int l = 0; l < w->count; l++)
+            NAME(qr_alone)(w, l);
+        return;
+    }
+    const int64_t m = w->m, n = w->n, k = m < n ? m : n;
+    T *c = w->scratch, *tau = c + m * n * LANES, *r = tau + k * LANES, *q = r;
+    NAME(load)(c, n, m, w->count, w->a, w->a_col, w->a_row, 0);
+    NAME(reflect)(k, n, m, c, tau);
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < n; j++)
+            LANE r[(i * n + j) * LANES + l] = i <= j ? c[(j * m + i) * LANES + l] : 0;
+    NAME(store)(r, k, n, w->count, w->out[1], k * n, n, 0);
+    if (!w->out[0])
+        return;
+    NAME(unfold)(k, m, c, tau);
+    NAME(transposed)(k, m, c, q);
+    NAME(store)(q, m, k, w->count, w->out[0], m * k, k, 0);
+}
+
+static void NAME(eigh)(const lucid__lanes *w)
+{
+    if (w->count <= NAME(FEW)) {
+        for (int l = 0; l < w->count; l++)
+            NAME(eigh_alone)(w, l);
+        return;
+    }
+    const int64_t n = w->n;
+    T *a = w->scratch, *values = a + n * n * LANES, *v = w->out[1] ? values + n * LANES : NULL;
+    NAME(load)(a, n, n, w->count, w->a, w->a_col, w->a_row, 0);
+    NAME(eigen)(n, a, values, v);
+    NAME(store)(values, n, 1, w->count, w->out[0], n, 1, 0);
+    if (!v)
+        return;
+    NAME(transposed)(n, n, v, a);
+    NAME(store)(a, n, n, w->count, w->out[1], n * n, n, 0);
+}
+
+static void NAME(svd)(const lucid__lanes *w)
+{
+    if (w->count <= NAME(FEW)) {
+        for (int l = 0; l < w->count; l++)
+            NAME(svd_alone)(w, l);
+        return;
+    }
+    const int64_t m = w->m, n = w->n, k = m < n ? m : n, longer = m + n - k;
+    const bool tall = m >= n;
+    T *g = w->scratch, *values = g + m * n * LANES, *tau = values + k * LANES;
+    T *u = tau + 2 * k * LANES, *own = w->out[0] ? u + m * k * LANES : NULL;
+    NAME(load)
+    (g, k, longer, w->count, w->a, tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, 0);
+    NAME(singular)(k, longer, g, values, own, !tall, tau);
+    NAME(store)(values, k, 1, w->count, w->out[1], k, 1, 0);
+    if (!own)
+        return;
+    NAME(store)(tall ? own : g, k, n, w->count, w->out[2], k * n, n, 0);
+    NAME(transposed)(k, m, tall ? g : own, u);
+    NAME(store)(u, m, k, w->count, w->out[0], m * k, k, 0);
+}
+
+#undef LANE
