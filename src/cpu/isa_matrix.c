@@ -2,6 +2,12 @@
  * floats. */
 #include <math.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#define FENCE _mm_sfence() /* before another thread is told that it can read */
+#else
+#define FENCE
+#endif
 
 #include "cpu/matrix_isa.h"
 

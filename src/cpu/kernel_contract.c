@@ -190,7 +190,7 @@ static void choose_product(plan *q, roles *r)
     axis m = last_of(&r->rows), n = last_of(&r->cols), k = last_of(&whole);
     bool loops = r->rows.n > 1 || r->cols.n > 1 || whole.n > 1;
     if (!loops || (double)m.size * (double)n.size * (double)k.size >= SMALL_PRODUCT) {
-        *p = (lucid__product){m.size, n.size, k.size, m.x, k.x, k.y, n.y, m.out};
+        *p = (lucid__product){m.size, n.size, k.size, m.x, k.x, k.y, n.y, m.out, false};
         for (int i = 0; i < r->rows.n - 1; i++)
             push(&r->batch, r->rows.at[i]);
         for (int i = 0; i < r->cols.n - 1; i++)
@@ -201,7 +201,8 @@ static void choose_product(plan *q, roles *r)
         return;
     }
     /* One product over all dims: an operand that is not a matrix by itself is packed into one. */
-    *p = (lucid__product){volume(&r->rows), volume(&r->cols), volume(summed), 0, 0, 0, 0, m.out};
+    *p = (lucid__product){
+        volume(&r->rows), volume(&r->cols), volume(summed), 0, 0, 0, 0, m.out, false};
     x_whole = is_whole(&r->rows, false) && is_whole(summed, false);
     bool y_whole = is_whole(&r->cols, true) && is_whole(summed, true);
     p->a_row = x_whole ? m.x : p->k;
@@ -227,7 +228,7 @@ static void turn_column(plan *q)
     lucid__product *p = &q->p;
     if (p->n != 1 || p->m == 1 || p->c_row != 1)
         return;
-    *p = (lucid__product){1, p->m, p->k, 0, p->b_row, p->a_col, p->a_row, p->m};
+    *p = (lucid__product){1, p->m, p->k, 0, p->b_row, p->a_col, p->a_row, p->m, false};
     const char *x = q->x;
     q->x = q->y;
     q->y = x;
@@ -263,13 +264,28 @@ static void pack_single(plan *q, int side)
 /* Products of at most so many multiplications, or with so few summed, are not worth a BLAS call. */
 enum { OWN_PRODUCT = 24 * 24 * 24, OWN_SUMMED = 4 };
 
+/* OpenBLAS copies both operands of what its loops for small products do not take (about 100^3). Where x
+ * is tall and y stays in the nearest cache, that costs more than it saves, if y's columns fill vectors. */
+static bool is_tall(const lucid__product *p, size_t size)
+{
+    enum { SMALL = 100 * 100 * 100, CACHED = 32768, SUMMED = 64, FEW_SUMMED = 16 };
+    const double row = (double)p->n * (double)size;
+    if ((double)p->m * (double)p->n * (double)p->k < SMALL || row * (double)p->k > CACHED)
+        return false;
+    return p->k <= SUMMED && (p->n * (int64_t)size % 32 == 0 || (p->k <= FEW_SUMMED && row >= 64));
+}
+
+static bool is_own(const lucid__product *p, size_t size)
+{
+    double work = (double)p->m * (double)p->n * (double)p->k;
+    return p->m <= 1 || p->n <= 1 || p->k <= OWN_SUMMED || work <= OWN_PRODUCT || is_tall(p, size);
+}
+
 static void choose_routine(plan *q)
 {
     const lucid__product *p = &q->p;
-    double work = (double)p->m * (double)p->n * (double)p->k;
-    q->blas = lucid__is_float(q->dtype) && p->m > 1 && p->n > 1 && p->k > OWN_SUMMED &&
-              work > OWN_PRODUCT && lucid__blas_fits(p->m) && lucid__blas_fits(p->n) &&
-              lucid__blas_fits(p->k) && lucid__blas_fits(p->c_row);
+    q->blas = lucid__is_float(q->dtype) && !is_own(p, q->size) && lucid__blas_fits(p->m) &&
+              lucid__blas_fits(p->n) && lucid__blas_fits(p->k) && lucid__blas_fits(p->c_row);
     for (int side = 0; q->blas && side < 2; side++) {
         bool takes = side == 0 ? blas_takes(p->m, p->k, p->a_row, p->a_col)
                                : blas_takes(p->k, p->n, p->b_row, p->b_col);
@@ -419,11 +435,12 @@ static void run_part(const plan *q, int64_t part, int64_t run_length, char *scra
  * one product. How it is cut changes no result, because no sum is cut. */
 static lucid_status run(plan *q)
 {
-    enum { PART = 1 << 16, TILE = 64 };
+    enum { PART = 1 << 16, TILE = 64, PAST_CACHES = 32 << 20 };
     const lucid__product *p = &q->p;
     q->entries = volume(&q->batch);
     double work = (double)p->m * (double)p->n * ((double)p->k + 1) * (double)volume(&q->outer);
     double products = (double)q->entries * (double)q->inner.size;
+    q->p.stream = (double)p->m * (double)p->n * products * (double)q->size >= PAST_CACHES;
     int64_t run_length = work < PART ? (int64_t)(PART / work) : 1;
     if (q->pack[0].on || q->pack[1].on)
         run_length = 1;

@@ -109,6 +109,13 @@ TILES_OF_ONE(v1)
 #define SWEEP(tile, width, ...) \
     for (; j + (int64_t)(width) <= to; j += (int64_t)(width)) \
     tile(p, add, __VA_ARGS__, b + j, c + j)
+/* One tile that ends with the last column, when more is left than the next narrower one covers. What
+ * it overlaps is computed once more, to the same bits; unless it is to be added to what is there. */
+#define CLOSE(tile, width, narrower, ...) \
+    if (!add && to - j > (int64_t)(narrower) && to >= (int64_t)(width)) { \
+        j = to - (int64_t)(width); \
+        SWEEP(tile, width, __VA_ARGS__); \
+    }
 
 /* Columns from .. to of 2, 3 or 4 rows. */
 static inline void NAME(few_rows)(const lucid__product *p, bool add, int64_t rows, int64_t from,
@@ -118,11 +125,14 @@ static inline void NAME(few_rows)(const lucid__product *p, bool add, int64_t row
     SWEEP(WIDE(tile42_), 2 * VECTOR_BYTES / sizeof(T), rows, a);
 #if VECTOR_BYTES >= 64
     SWEEP(NAME(tile41_v64), 64 / sizeof(T), rows, a);
+    CLOSE(NAME(tile41_v64), 64 / sizeof(T), 32 / sizeof(T), rows, a);
 #endif
 #if VECTOR_BYTES >= 32
     SWEEP(NAME(tile41_v32), 32 / sizeof(T), rows, a);
+    CLOSE(NAME(tile41_v32), 32 / sizeof(T), 16 / sizeof(T), rows, a);
 #endif
     SWEEP(NAME(tile41_v16), 16 / sizeof(T), rows, a);
+    CLOSE(NAME(tile41_v16), 16 / sizeof(T), 1, rows, a);
     SWEEP(NAME(tile41_v1), 1, rows, a);
 }
 
@@ -133,11 +143,14 @@ static inline void NAME(one_row)(const lucid__product *p, bool add, int64_t from
     SWEEP(WIDE(tile14_), 4 * VECTOR_BYTES / sizeof(T), a);
 #if VECTOR_BYTES >= 64
     SWEEP(NAME(tile11_v64), 64 / sizeof(T), a);
+    CLOSE(NAME(tile11_v64), 64 / sizeof(T), 32 / sizeof(T), a);
 #endif
 #if VECTOR_BYTES >= 32
     SWEEP(NAME(tile11_v32), 32 / sizeof(T), a);
+    CLOSE(NAME(tile11_v32), 32 / sizeof(T), 16 / sizeof(T), a);
 #endif
     SWEEP(NAME(tile11_v16), 16 / sizeof(T), a);
+    CLOSE(NAME(tile11_v16), 16 / sizeof(T), 1, a);
     SWEEP(NAME(tile11_v1), 1, a);
 }
 
@@ -154,6 +167,69 @@ static inline void NAME(by_tiles)(const lucid__product *p, bool add, int64_t str
         if (i < p->m)
             NAME(one_row)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
     }
+}
+
+#define WIDEST NAME(WIDE_VECTOR)
+
+/* Past the caches, where the machine can do that. */
+static inline void NAME(put)(bool stream, T *to, WIDEST x)
+{
+#if VECTOR_BYTES == 64
+    if (stream) {
+        _mm512_stream_si512((void *)to, (__m512i)x);
+        return;
+    }
+#elif VECTOR_BYTES == 32
+    if (stream) {
+        _mm256_stream_si256((void *)to, (__m256i)x);
+        return;
+    }
+#elif defined(__x86_64__)
+    if (stream) {
+        _mm_stream_si128((void *)to, (__m128i)x);
+        return;
+    }
+#endif
+    (void)stream;
+    AT(WIDEST, to) = x;
+}
+
+/* k <= 4: hardly more is done than writing C, so its rows are written one after the other. */
+static inline void NAME(thin_rows)(const lucid__product *p, const int64_t k, const T *a, const T *b,
+                                   T *c)
+{
+    enum { V = VECTOR_BYTES / sizeof(T) };
+    for (int64_t i = 0; i < p->m; i++, a += p->a_row, c += p->c_row) {
+        T f[4] = {0};
+        for (int64_t n = 0; n < k; n++)
+            f[n] = a[n * p->a_col];
+        const bool stream = p->stream && (uintptr_t)c % VECTOR_BYTES == 0;
+        int64_t j = 0;
+        for (; j + V <= p->n; j += V) {
+            WIDEST x = {0};
+            for (int64_t n = 0; n < k; n++)
+                x += GET(WIDEST, b + n * p->b_row + j) * f[n];
+            NAME(put)(stream, c + j, x);
+        }
+        for (; j < p->n; j++) {
+            T x = 0;
+            for (int64_t n = 0; n < k; n++)
+                x += b[n * p->b_row + j] * f[n];
+            c[j] = x;
+        }
+    }
+}
+
+static void NAME(thin)(const lucid__product *p, const T *a, const T *b, T *c)
+{
+    if (p->k == 1)
+        NAME(thin_rows)(p, 1, a, b, c);
+    else if (p->k == 2)
+        NAME(thin_rows)(p, 2, a, b, c);
+    else if (p->k == 3)
+        NAME(thin_rows)(p, 3, a, b, c);
+    else
+        NAME(thin_rows)(p, 4, a, b, c);
 }
 
 /* Two vectors side by side in memory: 2 x 64 bytes of partial sums, combined in halves, and the rest
@@ -218,11 +294,17 @@ static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, con
             NAME(by_dots)(p, add, a + e * a_step, b + e * b_step, c + e * c_step, scratch);
         return;
     }
-    enum { CACHE = 16384, WIDEST = 4 * VECTOR_BYTES };
+    enum { CACHE = 16384, STEP = 4 * VECTOR_BYTES };
     int64_t strip = CACHE / (int64_t)sizeof(T) / (p->k > 0 ? p->k : 1);
-    strip = strip - strip % (WIDEST / (int64_t)sizeof(T));
-    if (strip < WIDEST / (int64_t)sizeof(T))
-        strip = WIDEST / (int64_t)sizeof(T);
+    strip = strip - strip % (STEP / (int64_t)sizeof(T));
+    if (strip < STEP / (int64_t)sizeof(T))
+        strip = STEP / (int64_t)sizeof(T);
+    if (p->stream && p->b_col == 1 && !add && p->k >= 1 && p->k <= 4) {
+        for (int64_t e = 0; e < count; e++)
+            NAME(thin)(p, a + e * a_step, b + e * b_step, c + e * c_step);
+        FENCE;
+        return;
+    }
     if (p->b_col == 1 || p->n == 1) {
         for (int64_t e = 0; e < count; e++)
             NAME(by_tiles)(p, add, strip, a + e * a_step, b + e * b_step, c + e * c_step);
@@ -246,3 +328,5 @@ static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, con
 #undef PASTE
 #undef WIDE
 #undef SWEEP
+#undef CLOSE
+#undef WIDEST

@@ -128,6 +128,35 @@ static void run(lucid__kernel_fn *kernel, const lucid__view *in, int nin, const 
     assert_int_equal(kernel(&args), LUCID_OK);
 }
 
+static double at2(const lucid__view *v, int64_t e, int64_t i, int64_t j)
+{
+    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
+    return get(v, offset(v, index));
+}
+
+static void put2(const lucid__view *v, int64_t e, int64_t i, int64_t j, double x)
+{
+    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
+    put(v, offset(v, index), x);
+}
+
+/* Strided matrices (batch, n, n) without repeated elements, so that they can be filled. */
+static lucid__view matrices(lucid_dtype dtype, int64_t batch, int64_t n, int64_t k)
+{
+    lucid__view v;
+    int tries = 0;
+    do {
+        v = tensor(dtype, LUCID_SHAPE(batch, n, k), tries++ > 8);
+    } while ((v.stride[0] == 0 && batch > 1) || (v.stride[1] == 0 && n > 1) ||
+             (v.stride[2] == 0 && k > 1));
+    return v;
+}
+
+static lucid__view plain3(lucid_dtype dtype, int64_t batch, int64_t n, int64_t k)
+{
+    return tensor(dtype, LUCID_SHAPE(batch, n, k), true);
+}
+
 /* ---- contract ------------------------------------------------------------------------------ */
 
 typedef struct product {
@@ -296,6 +325,29 @@ static void matrix_products_of_all_sizes(void **unused)
                      sizes[below(SIZES)], below(2) == 0, below(2) == 0);
 }
 
+/* Results larger than the caches, of few products per element: written past them where rows allow. */
+static void large_results_of_few_products(void **unused)
+{
+    (void)unused;
+    for (int64_t k = 1; k <= 5; k++)
+        for (int round = 0; round < 2; round++) {
+            lucid_dtype dtype = round ? LUCID_FLOAT32 : LUCID_FLOAT64;
+            int64_t batch = round ? 70 : 40, m = 301, n = k % 2 ? 448 : 451;
+            lucid__view in[2] = {plain3(dtype, batch, m, k), plain3(dtype, batch, k, n)};
+            lucid__view out = plain3(dtype, batch, m, n);
+            const int64_t params[] = {1, 1, 0, 0, 2, 1};
+            run(lucid__contract_kernel, in, 2, &out, params, 6);
+            for (int64_t at = 0; at < batch * m * n; at += 977) {
+                int64_t e = at / (m * n), i = at / n % m, j = at % n;
+                double sum = 0;
+                for (int64_t l = 0; l < k; l++)
+                    sum += at2(&in[0], e, i, l) * at2(&in[1], e, l, j);
+                assert_true(fabs(get(&out, at) - sum) < (round ? 1e-6 : 1e-14));
+            }
+            release();
+        }
+}
+
 /* The same bits with 1, 2, 3 and 7 threads. out: one tensor per output and number of threads. */
 static void same_with_any_threads(lucid__kernel_fn *kernel, const lucid__view *in, int nin,
                                   lucid__view out[4][3], int nout, const int64_t *params,
@@ -335,35 +387,6 @@ static void the_number_of_threads_changes_no_product(void **unused)
 }
 
 /* ---- linear systems ------------------------------------------------------------------------ */
-
-static double at2(const lucid__view *v, int64_t e, int64_t i, int64_t j)
-{
-    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
-    return get(v, offset(v, index));
-}
-
-static void put2(const lucid__view *v, int64_t e, int64_t i, int64_t j, double x)
-{
-    const int64_t index[LUCID_MAX_NDIM] = {e, i, j};
-    put(v, offset(v, index), x);
-}
-
-/* Strided matrices (batch, n, n) without repeated elements, so that they can be filled. */
-static lucid__view matrices(lucid_dtype dtype, int64_t batch, int64_t n, int64_t k)
-{
-    lucid__view v;
-    int tries = 0;
-    do {
-        v = tensor(dtype, LUCID_SHAPE(batch, n, k), tries++ > 8);
-    } while ((v.stride[0] == 0 && batch > 1) || (v.stride[1] == 0 && n > 1) ||
-             (v.stride[2] == 0 && k > 1));
-    return v;
-}
-
-static lucid__view plain3(lucid_dtype dtype, int64_t batch, int64_t n, int64_t k)
-{
-    return tensor(dtype, LUCID_SHAPE(batch, n, k), true);
-}
 
 static void close_to(double got, double expected, lucid_dtype dtype, int64_t n)
 {
@@ -693,6 +716,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_product_of_any_layout),
         cmocka_unit_test(matrix_products_of_all_sizes),
+        cmocka_unit_test(large_results_of_few_products),
         cmocka_unit_test(the_number_of_threads_changes_no_product),
         cmocka_unit_test(cholesky_gives_the_factor),
         cmocka_unit_test(cholesky_of_others_is_nan_alone),
