@@ -3,7 +3,7 @@
 python examples/newton_basins.py
 
 Each point of the plane runs until it has found a root of z^3 = 1, in as many steps as it needs; the
-picture shows which root it found. vmap groups the points by the way they go, and runs each way once.
+picture shows which root it found. vmap groups the points by their way and runs each way once.
 """
 
 import lucid

@@ -34,7 +34,7 @@ def kernel_by_jacobians(net, x1, x2):
 
 
 def kernel_by_products(net, x1, x2):
-    """J1 (J2^T v) for every unit vector v, for one pair of inputs at a time: no Jacobian is kept."""
+    """J1 (J2^T v) for every unit vector v, pair by pair of inputs: no Jacobian is kept."""
 
     def pair(a, b):
         _, pull = vjp(lambda p: predict(p, b), net)

@@ -23,7 +23,7 @@ def mapped_axes():
 
     # 1. Each signal with the window of its own. The batch is the first axis of both.
     pairs = vmap(smooth)(signals, windows)
-    same(pairs, lucid.stack([smooth(x, w) for x, w in zip(signals, windows)]))
+    same(pairs, lucid.stack([smooth(x, w) for x, w in zip(signals, windows, strict=True)]))
 
     # 2. One window for all: in_dims None.
     shared = vmap(smooth, in_dims=(0, None))(signals, windows[0])
@@ -95,7 +95,7 @@ def random_numbers():
     assert (shared == shared[0]).all()
     assert (own[0] != own[1]).all()
 
-    # 10. The numbers of a lane depend on the seed, the draw and the lane, not on how the batch runs.
+    # 10. The numbers of a lane do not depend on how the batch is run.
     for options in ({"chunk_size": 1}, {"strategy": "isolated"}):
         lucid.manual_seed(1)
         assert (vmap(jitter, randomness="different", **options)(start) == own).all()

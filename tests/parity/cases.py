@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from oracle import Case, integers, random
+from oracle import Case, family, integers, random
 
 import lucid
 from lucid.nn import functional as F
@@ -322,4 +322,10 @@ def linear_algebra() -> list[Case]:
     return cases
 
 
-CASES = [*elementwise(), *shapes(), *reductions(), *indexing(), *linear_algebra()]
+CASES = [
+    *family("elementwise", elementwise()),
+    *family("shapes", shapes()),
+    *family("reductions", reductions()),
+    *family("indexing and sorting", indexing()),
+    *family("linear algebra and nets", linear_algebra()),
+]

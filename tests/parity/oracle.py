@@ -6,7 +6,7 @@ JAX runs in 64 bits on the CPU. A case is a pair of functions, one per library, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -30,9 +30,15 @@ class Case:
     jax: Function
     inputs: tuple[Array, ...]
     differentiable: bool = True
+    family: str = ""
 
     def __str__(self) -> str:
         return self.name
+
+
+def family(name: str, cases: Sequence[Case]) -> list[Case]:
+    """The cases, as members of a family of the report."""
+    return [replace(case, family=name) for case in cases]
 
 
 @dataclass(frozen=True)

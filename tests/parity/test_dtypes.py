@@ -11,6 +11,7 @@ from oracle import JAX, LUCID, agree
 
 import lucid
 
+FAMILY = "dtypes"
 DTYPES = ("bool", "int32", "int64", "float32", "float64")
 PAIRS = list(itertools.product(DTYPES, DTYPES))
 ARITHMETIC = "add:add mul:multiply maximum:maximum".split()

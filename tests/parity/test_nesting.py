@@ -7,6 +7,7 @@ import itertools
 import pytest
 from oracle import JAX, LUCID, Library, agree, random
 
+FAMILY = "nested transforms"
 WRAP = {
     "vmap": lambda lib, f: lib.vmap(f),
     "vmap -1": lambda lib, f: lib.vmap(f, -1, -1),
