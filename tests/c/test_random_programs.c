@@ -13,11 +13,12 @@
 
 #include <cmocka.h>
 
+#include "engine/fuse.h"
 #include "support/differences.h"
 #include "support/random_program.h"
 #include "support/recipe.h"
 
-static int64_t count = 300;
+static int64_t count = 500;
 static uint64_t first_seed = 1;
 static bool trace;
 
@@ -102,6 +103,8 @@ static void choose_mapping(random_case *k)
     k->out_dim = choose(&k->c, 2) ? -1 : 0;
     k->options = (lucid_vmap_options){.in_dims = {k->in_dims, k->nx},
                                       .out_dims = {&k->out_dim, 1},
+                                      .randomness = choose(&k->c, 2) ? LUCID_RANDOMNESS_DIFFERENT
+                                                                     : LUCID_RANDOMNESS_SAME,
                                       .chunk_size = choose(&k->c, k->lanes + 2),
                                       .strategy = (lucid_strategy)choose(&k->c, 3)};
 }
@@ -134,6 +137,17 @@ static void make_case(random_case *k, uint64_t seed)
         }
     choose_mapping(k);
     k->example.p.asks = k->options.strategy != LUCID_STRATEGY_VECTORIZED;
+    k->example.p.draws = choose(&k->c, 3) == 0;
+}
+
+/* The options for running lane by lane, which is what random numbers are compared with: those of a lane
+ * cannot be had outside of a vmap. */
+static lucid_vmap_options lane_by_lane(const lucid_vmap_options *options)
+{
+    lucid_vmap_options o = *options;
+    o.strategy = LUCID_STRATEGY_ISOLATED;
+    o.chunk_size = 0;
+    return o;
 }
 
 /* f lane by lane, stacked where out_dim says. */
@@ -173,15 +187,30 @@ static void compare(const recipe *f, const host_array *got, const host_array *wa
         (void)same("the result", &got[j], &want[j], pow(10, TOLERANCE_EXPONENT));
 }
 
+/* The same bits without fusion. */
+static void check_unfused(const recipe *f, const host_array *in, const host_array *want)
+{
+    host_array got[RECIPE_MAX];
+    lucid__set_fusion(false);
+    bool ran = recipe_must_run(f, in, got);
+    lucid__set_fusion(true);
+    for (size_t j = 0; ran && j < f->ny; j++)
+        (void)same("unfused", &got[j], &want[j], 0);
+}
+
 static void check_one_level(const random_case *k)
 {
     host_array in[MAX_ARGS], got[RECIPE_MAX], want[RECIPE_MAX];
     recipe v = recipe_vmap(&k->f, &k->options);
-    if (!loop(k, &k->f, k->x, want))
-        return;
+    const lucid_vmap_options single = lane_by_lane(&k->options);
+    recipe lanes = recipe_vmap(&k->f, &single);
     stack_inputs(k, k->x, in);
-    if (recipe_must_run(&v, in, got))
-        compare(&v, got, want);
+    if (k->example.p.draws ? !recipe_must_run(&lanes, in, want) : !loop(k, &k->f, k->x, want))
+        return;
+    if (!recipe_must_run(&v, in, got))
+        return;
+    compare(&v, got, want);
+    check_unfused(&v, in, got);
 }
 
 /* An outer vmap over two batches: the same one, and one whose lanes are turned by one. */
@@ -189,14 +218,18 @@ static void check_two_levels(const random_case *k)
 {
     host_array in[2][MAX_ARGS], stacked[MAX_ARGS], got[RECIPE_MAX], one[2][RECIPE_MAX];
     recipe v = recipe_vmap(&k->f, &k->options);
-    const lucid_vmap_options outer = {.chunk_size = k->options.chunk_size % 2};
+    const lucid_vmap_options outer = {.chunk_size = k->options.chunk_size % 2,
+                                      .randomness = LUCID_RANDOMNESS_DIFFERENT};
     recipe vv = recipe_vmap(&v, &outer);
+    const lucid_vmap_options single = lane_by_lane(&k->options),
+                             outer_single = lane_by_lane(&outer);
+    recipe lanes = recipe_vmap(&k->f, &single), all_lanes = recipe_vmap(&lanes, &outer_single);
     for (int64_t o = 0; o < 2; o++) {
         host_array turned[MAX_LANES][MAX_ARGS];
         for (int64_t b = 0; b < k->lanes; b++)
             for (size_t i = 0; i < k->nx; i++)
                 turned[b][i] = k->x[(b + o) % MAX_LANES][i];
-        if (!loop(k, &k->f, (const host_array(*)[MAX_ARGS])turned, one[o]))
+        if (!k->example.p.draws && !loop(k, &k->f, (const host_array(*)[MAX_ARGS])turned, one[o]))
             return;
         stack_inputs(k, (const host_array(*)[MAX_ARGS])turned, in[o]);
     }
@@ -204,11 +237,67 @@ static void check_two_levels(const random_case *k)
         host_array both[2] = {in[0][i], in[1][i]};
         stacked[i] = host_stack(both, 2, 0);
     }
-    if (!recipe_must_run(&vv, stacked, got))
+    if (!recipe_must_run(&vv, stacked, got) ||
+        (k->example.p.draws && !recipe_must_run(&all_lanes, stacked, one[0])))
         return;
     for (size_t j = 0; j < k->f.ny; j++) {
-        host_array both[2] = {one[0][j], one[1][j]}, want = host_stack(both, 2, 0);
+        host_array both[2] = {one[0][j], one[1][j]};
+        host_array want = k->example.p.draws ? one[0][j] : host_stack(both, 2, 0);
         (void)same("the result", &got[j], &want, pow(10, TOLERANCE_EXPONENT));
+    }
+}
+
+/* The sum over the lanes of what vmap makes of a scalar program. */
+static lucid_status run_sum_of_lanes(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                     lucid_tensor *y, size_t ny, void *user)
+{
+    random_case *k = user;
+    lucid_fn f = lucid_fn_new(s, program_run_to_scalar, 1, &k->example.p);
+    lucid_tensor lanes;
+    (void)ny;
+    if (lucid_call(s, lucid_vmap(s, f, &k->options), x, nx, &lanes, 1) == LUCID_OK)
+        y[0] = lucid_sum(s, lanes, LUCID_ALL);
+    return lucid_error(s);
+}
+
+static lucid_status run_gradient_of_sum(lucid_scope *s, const lucid_tensor *x, size_t nx,
+                                        lucid_tensor *y, size_t ny, void *user)
+{
+    const int all[MAX_ARGS] = {0, 1, 2};
+    lucid_fn f = lucid_fn_new(s, run_sum_of_lanes, 1, user);
+    return lucid_call(s, lucid_grad(s, f, &(lucid_grad_options){.argnums = {all, nx}}), x, nx, y,
+                      ny);
+}
+
+/* The gradient of a sum over lanes: that of each lane for what is mapped, their sum for what is not. */
+static void check_gradient_of_vmap(random_case *k)
+{
+    recipe sum = recipe_plain(run_gradient_of_sum, k, k->nx, k->nx);
+    recipe lane = recipe_plain(run_example, &k->example, k->nx, k->nx);
+    host_array in[MAX_ARGS], got[RECIPE_MAX], g[MAX_LANES][RECIPE_MAX];
+    k->example.kind = GRAD;
+    k->out_dim = 0; /* of a 0-d result */
+    for (int64_t b = 0; b < k->lanes; b++) {
+        host_array one[MAX_ARGS];
+        for (size_t i = 0; i < k->nx; i++)
+            one[i] = k->x[k->axis[i] < 0 ? 0 : b][i];
+        if (!recipe_must_run(&lane, one, g[b]))
+            return;
+    }
+    stack_inputs(k, (const host_array(*)[MAX_ARGS])k->x, in);
+    if (!recipe_must_run(&sum, in, got))
+        return;
+    for (size_t i = 0; i < k->nx; i++) {
+        host_array lanes[MAX_LANES];
+        for (int64_t b = 0; b < k->lanes; b++)
+            lanes[b] = g[b][i];
+        host_array want = host_stack(lanes, k->lanes, k->axis[i] < 0 ? 0 : k->axis[i]);
+        if (k->axis[i] < 0) {
+            want = lanes[0];
+            for (int64_t b = 1; b < k->lanes; b++)
+                want = host_moved(&want, &lanes[b], 1);
+        }
+        (void)same("the gradient of a sum over lanes", &got[i], &want, pow(10, TOLERANCE_EXPONENT));
     }
 }
 
@@ -278,6 +367,10 @@ static void check_seed(uint64_t seed)
         if (k.f.ny == 1 && choose(&k.c, 4) == 0)
             check_jacobians(&k);
         check_gradient(&k);
+        if (!k.example.p.draws && choose(&k.c, 3) == 0) {
+            k.example.p.smooth = false;
+            check_gradient_of_vmap(&k);
+        }
     }
     if (differences_count() > before)
         print_error("  to see the program: test_random_programs --seed %" PRIu64

@@ -1,4 +1,4 @@
-#include "support/random_program.h"
+#include "support/random_program_run.h"
 
 #include <stdio.h>
 
@@ -13,18 +13,7 @@ int64_t choose(choices *c, int64_t n)
     return c->bytes_only ? 0 : rng_below(&c->rng, n);
 }
 
-/* The state of one run. */
-typedef struct run {
-    lucid_scope *s;
-    choices c;
-    const program *p;
-    lucid_tensor pool[PROGRAM_POOL];
-    size_t count;
-} run;
-
-typedef lucid_tensor step_fn(run *r, lucid_tensor x);
-
-static lucid_tensor pick(run *r)
+lucid_tensor program_pick(run *r)
 {
     /* The last two are likelier, so that programs get deep. */
     int64_t i = choose(&r->c, (int64_t)r->count + 2);
@@ -117,7 +106,7 @@ static bool broadcasts(lucid_tensor x, lucid_tensor y)
 /* Another tensor of the pool that broadcasts against x, or its mean. */
 static lucid_tensor partner(run *r, lucid_tensor x)
 {
-    lucid_tensor y = pick(r);
+    lucid_tensor y = program_pick(r);
     if (broadcasts(x, y))
         return y;
     return lucid_numel(y) > 0 ? lucid_mean(r->s, y, LUCID_ALL) : lucid_sum(r->s, y, LUCID_ALL);
@@ -432,9 +421,12 @@ static lucid_tensor transformed(run *r, lucid_tensor x)
         int64_t chunk = choose(&r->c, 3);
         lucid_strategy strategy =
             choose(&r->c, 4) == 0 ? LUCID_STRATEGY_ISOLATED : LUCID_STRATEGY_AUTO;
+        lucid_randomness randomness =
+            choose(&r->c, 2) ? LUCID_RANDOMNESS_DIFFERENT : LUCID_RANDOMNESS_SAME;
         return lucid_call1(s,
                            lucid_vmap(s, f,
                                       &(lucid_vmap_options){.in_dims = {&dim, 1},
+                                                            .randomness = randomness,
                                                             .chunk_size = chunk,
                                                             .strategy = strategy}),
                            x);
@@ -454,39 +446,6 @@ static lucid_tensor transformed(run *r, lucid_tensor x)
     }
 }
 
-/* ---- looking at values ------------------------------------------------------------------------ */
-
-/* Lanes answer differently, but take the same choices and give the same shapes. */
-static lucid_tensor asking(run *r, lucid_tensor x)
-{
-    lucid_scope *s = r->s;
-    lucid_tensor half = num(r, 0.5);
-    if (!r->p->asks || r->p->smooth || lucid_numel(x) == 0)
-        return lucid_mul(s, x, half);
-    switch (choose(&r->c, 4)) {
-    case 0: {
-        lucid_tensor sum = lucid_sum(s, x, LUCID_ALL);
-        return lucid_bool(s, lucid_gt(s, sum, num(r, 0))) ? lucid_sin(s, x) : lucid_mul(s, x, half);
-    }
-    case 1: {
-        int64_t best = lucid_item_int(s, lucid_argmax(s, x, LUCID_NONE, false));
-        return lucid_sub(s, x, lucid_scalar_int(s, best));
-    }
-    case 2: {
-        lucid_tensor largest = lucid_amax(s, lucid_abs(s, x), LUCID_ALL);
-        return lucid_div(s, x, num(r, 1 + lucid_item(s, lucid_floor(s, largest))));
-    }
-    default:
-        for (int i = 0; i < 5; i++) {
-            lucid_tensor size = lucid_sum(s, lucid_abs(s, x), LUCID_ALL);
-            if (!lucid_bool(s, lucid_gt(s, size, num(r, 1))))
-                break;
-            x = lucid_mul(s, x, half);
-        }
-        return x;
-    }
-}
-
 /* ---- the program ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -502,7 +461,9 @@ static const struct {
     {"indexing", indexed, 2},
     {"linear algebra", linear_algebra, 2},
     {"transform", transformed, 4},
-    {"asking", asking, 2},
+    {"asking", program_asks, 2},
+    {"writing", program_writes, 2},
+    {"drawing", program_draws, 2},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
@@ -525,7 +486,7 @@ static void one_step(run *r)
         total += steps[i].weight;
     for (int64_t at = choose(&r->c, total); at >= steps[k].weight; k++)
         at -= steps[k].weight;
-    lucid_tensor x = pick(r);
+    lucid_tensor x = program_pick(r);
     lucid_tensor y = tamed(r, steps[k].run(r, x));
     if (r->p->trace) {
         char from[LUCID__SHAPE_TEXT], to[LUCID__SHAPE_TEXT];

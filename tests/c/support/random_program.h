@@ -25,6 +25,7 @@ typedef struct program {
     int depth;   /* of transforms around it, inside the program */
     bool trace;  /* says on stderr what it does */
     bool asks;   /* may look at values: not for the vectorized strategy */
+    bool draws;  /* may draw random numbers */
     bool smooth; /* no kinks: derivatives can be compared with each other */
     /* Captured from the enclosing program. */
     const lucid_tensor *captured;
