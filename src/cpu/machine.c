@@ -84,6 +84,14 @@ static void add_loop(loops *l, int64_t len, int64_t stride)
     l->stride[l->n++] = stride;
 }
 
+/* Loops over these dims of the box, in the machine's order. */
+static void add_dims(loops *l, const lucid__machine *m, unsigned dims, const int64_t *strides)
+{
+    for (int i = 0; i < m->program->ndim; i++)
+        if (dims >> m->order[i] & 1)
+            add_loop(l, m->len[m->order[i]], strides[m->order[i]]);
+}
+
 static bool is_dense(const loops *l)
 {
     return l->n == 0 || (l->n == 1 && l->stride[0] == 1);
@@ -427,12 +435,8 @@ static void fold_box(lucid__machine *m, const lucid__instr *in)
             strides[d] = stride;
             stride *= from >> d & 1 ? m->len[d] : 1;
         }
-        for (int pass = 0; pass < 2; pass++)
-            for (int i = 0; i < m->program->ndim; i++) {
-                int d = m->order[i];
-                if ((from >> d & 1) && (to >> d & 1) == (pass == 0))
-                    add_loop(&rows, m->len[d], strides[d]);
-            }
+        add_dims(&rows, m, from & to, strides);
+        add_dims(&rows, m, from & ~to, strides);
         move(&rows, (char *)(uintptr_t)x, m->scratch, size, true);
         fold_rows(m, in, m->scratch, before * behind, points);
     } else if (behind == 1) {
@@ -504,9 +508,7 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
         strides[d] = from >> d & 1 ? stride : 0;
         stride *= from >> d & 1 ? m->len[d] : 1;
     }
-    for (int i = 0; i < m->program->ndim; i++)
-        if (to >> m->order[i] & 1)
-            add_loop(&l, m->len[m->order[i]], strides[m->order[i]]);
+    add_dims(&l, m, to, strides);
     move(&l, m->reg[in->src[0]], m->reg[in->dst], lucid_dtype_size((lucid_dtype)in->dtype), true);
 }
 

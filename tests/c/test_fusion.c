@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "engine/fuse.h"
 #include "lucid.h"
 
 /* ---- steps --------------------------------------------------------------------------------------- */
@@ -292,6 +293,53 @@ static void random_programs_give_the_same_bits(void **state)
     }
 }
 
+/* What tells x from its sums over the dims in `a`, summed over those in `b`. */
+static lucid_tensor nested_sums(lucid_scope *parent, lucid_tensor x, unsigned a, unsigned b)
+{
+    lucid_scope *s = lucid_scope_new(parent);
+    lucid_dims over[2] = {{.keep = true}, {.keep = true}};
+    for (int d = 0; d < lucid_ndim(x); d++) {
+        if (a >> d & 1)
+            over[0].dim[over[0].n++] = d;
+        if (b >> d & 1)
+            over[1].dim[over[1].n++] = d;
+    }
+    lucid_tensor y = lucid_sub(s, lucid_mul(s, x, x), lucid_sum(s, x, over[0]));
+    y = lucid_keep(s, lucid_sum(s, y, over[1]));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+    return y;
+}
+
+/* Two reductions of one program, over any dims each: beside each other, apart, the same, different. */
+static void reductions_over_any_dims(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][4] = {{2, 3, 4, 3}, {1, 3, 2, 5}, {17, 2, 3, 16}};
+    lucid_scope *s = lucid_open(NULL);
+    for (int k = 0; k < 3; k++) {
+        lucid_shape shape = {4, {0}};
+        memcpy(shape.dim, sizes[k], sizeof sizes[k]);
+        lucid_tensor x = lucid_randn_of(s, shape, LUCID_FLOAT64);
+        assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
+        for (unsigned a = 1; a < 16; a++)
+            for (unsigned b = 1; b < 16; b++) {
+                lucid_scope *t = lucid_scope_new(s);
+                lucid_tensor y[2];
+                for (int on = 0; on < 2; on++) {
+                    y[on] = nested_sums(t, x, a, b);
+                    lucid__set_fusion(on == 1);
+                    assert_int_equal(lucid_eval(t, &y[on], 1), LUCID_OK);
+                    lucid__set_fusion(true);
+                }
+                size_t bytes = (size_t)lucid_numel(y[0]) * sizeof(double);
+                if (memcmp(lucid_data(t, y[0]), lucid_data(t, y[1]), bytes) != 0)
+                    fail_msg("sums over the dims %x and then %x: fused and unfused differ", a, b);
+                assert_int_equal(lucid_close(t), LUCID_OK);
+            }
+    }
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_transposed_read_waits),
         cmocka_unit_test(a_chain_of_transposes_is_one_step),
         cmocka_unit_test(random_programs_give_the_same_bits),
+        cmocka_unit_test(reductions_over_any_dims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
