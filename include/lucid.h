@@ -637,7 +637,72 @@ LUCID_API lucid_fn lucid_custom_vmap(lucid_scope *s, lucid_fn f, lucid_vmap_rule
  * number was current was captured from outside. */
 LUCID_API uint64_t lucid_level(const lucid_scope *s);
 
-/* ---- 11. Gradients without a function ------------------------------------------------------ */
+/* ---- 11. Control flow ---------------------------------------------------------------------- */
+
+/* Choices and loops whose direction depends on values, without asking for them. Functions are run once, to
+ * see what they do: inside, a tensor has a shape and a dtype but no value yet. They may read tensors from
+ * outside. Under vmap every lane goes its own way: it takes its own branch alone, and is done with a
+ * while loop when its own condition says so. All can be differentiated forwards and backwards. Random
+ * operations in a loop draw anew in every step.
+ *
+ *     static lucid_status newton(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+ *                                size_t ny, void *user);   // one step
+ *     lucid_while(s, not_yet, step, &x, 1, NULL, &root);
+ */
+
+/* pred: one bool or number, true when not 0. x: the arguments of the branches, which must give results of
+ * the same shapes and dtypes. */
+LUCID_API lucid_status lucid_cond(lucid_scope *s, lucid_tensor pred, lucid_fn true_fn,
+                                  lucid_fn false_fn, const lucid_tensor *x, size_t nx,
+                                  lucid_tensor *y, size_t ny);
+LUCID_API lucid_status lucid_cond_listing(lucid_scope *s, lucid_tensor pred, lucid_fn true_fn,
+                                          lucid_fn false_fn, const lucid_tensor *x, size_t nx,
+                                          lucid_results *y);
+/* index: one integer; below 0 it counts as 0, past the last branch as the last. */
+LUCID_API lucid_status lucid_switch(lucid_scope *s, lucid_tensor index, const lucid_fn *branches,
+                                    size_t nbranches, const lucid_tensor *x, size_t nx,
+                                    lucid_tensor *y, size_t ny);
+LUCID_API lucid_status lucid_switch_listing(lucid_scope *s, lucid_tensor index,
+                                            const lucid_fn *branches, size_t nbranches,
+                                            const lucid_tensor *x, size_t nx, lucid_results *y);
+
+typedef struct lucid_while_options {
+    int64_t max_steps; /* stop after so many steps; 0: only when the condition says so */
+    /* Reverse mode keeps the carry of every step, or of every k-th only, and repeats k steps; 0: all. */
+    int64_t checkpoint_every;
+} lucid_while_options;
+
+/* carry = body(carry) while condition(carry), which gives one bool. init and y: n tensors, the carry. The
+ * reverse derivative runs the loop again to learn how many steps it takes; inside another loop, a branch
+ * or a compiled function that is not possible, and max_steps must be given. */
+LUCID_API lucid_status lucid_while(lucid_scope *s, lucid_fn condition, lucid_fn body,
+                                   const lucid_tensor *init, size_t n,
+                                   const lucid_while_options *options, lucid_tensor *y);
+/* carry = body(i, carry) for i = lower .. upper - 1: integers, of one element each. Bounds that are known
+ * make a scan, others a while loop. */
+LUCID_API lucid_status lucid_fori(lucid_scope *s, lucid_tensor lower, lucid_tensor upper,
+                                  lucid_fn body, const lucid_tensor *init, size_t n,
+                                  const lucid_while_options *options, lucid_tensor *y);
+
+typedef struct lucid_scan_options {
+    int64_t length; /* how many steps, when there are no xs to tell it */
+    bool reverse;   /* from the last to the first */
+} lucid_scan_options;
+
+/* (carry, ys[t]) = f(carry, xs[t]) for each t along the first dim of the xs. The results are the final carry
+ * and the ys, stacked along a first dim. */
+LUCID_API lucid_status lucid_scan(lucid_scope *s, lucid_fn f, const lucid_tensor *init, size_t n,
+                                  const lucid_tensor *xs, size_t nxs,
+                                  const lucid_scan_options *options, lucid_tensor *carry,
+                                  lucid_tensor *ys, size_t nys);
+LUCID_API lucid_status lucid_scan_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *init,
+                                          size_t n, const lucid_tensor *xs, size_t nxs,
+                                          const lucid_scan_options *options, lucid_results *y);
+/* ys[t] = f(xs[t]), one after the other: a scan without a carry, for when vmap would need too much memory. */
+LUCID_API lucid_status lucid_map(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
+                                 lucid_tensor *ys, size_t nys);
+
+/* ---- 12. Gradients without a function ------------------------------------------------------ */
 
 /* x as a leaf: what is computed from it is recorded until nothing refers to it. */
 LUCID_API lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x);
@@ -653,7 +718,7 @@ LUCID_API lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x);
 LUCID_API void lucid_no_grad_begin(lucid_scope *s);
 LUCID_API void lucid_no_grad_end(lucid_scope *s);
 
-/* ---- 12. The engine ------------------------------------------------------------------------ */
+/* ---- 13. The engine ------------------------------------------------------------------------ */
 
 /* Computes what is pending behind the tensors, all in one plan. */
 LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n);

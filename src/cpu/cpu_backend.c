@@ -3,12 +3,13 @@
 #include "cpu/kernels.h"
 #include "cpu/run_program.h"
 #include "cpu/speed.h"
-#include "engine/backend.h"
+#include "engine/run_control.h"
 
 static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__argmax] = {.run = lucid__argmax_kernel, .contiguous = 1},
     [LUCID__argmin] = {.run = lucid__argmin_kernel, .contiguous = 1},
     [LUCID__cholesky] = {.run = lucid__cholesky_kernel, .work = lucid__cholesky_work},
+    [LUCID__cond] = {.run = lucid__cond_kernel, .optional = ~0U},
     [LUCID__contract] = {.run = lucid__contract_kernel, .work = lucid__contract_work},
     [LUCID__cumprod] = {.run = lucid__cumprod_kernel,
                         .work = lucid__cumulative_work,
@@ -24,6 +25,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__poisson] = {.run = lucid__poisson_kernel, .contiguous = 3},
     [LUCID__qr] = {.run = lucid__qr_kernel, .work = lucid__qr_work, .optional = 0x1},
     [LUCID__random_bits] = {.run = lucid__random_bits_kernel},
+    [LUCID__scan] = {.run = lucid__scan_kernel, .optional = ~0U},
     [LUCID__scatter] = {.run = lucid__scatter_kernel},
     [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel, .work = lucid__scatter_add_work},
     [LUCID__solve] = {.run = lucid__solve_kernel, .work = lucid__solve_work, .optional = 0x6},
@@ -31,6 +33,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__svd] = {.run = lucid__svd_kernel, .work = lucid__svd_work, .optional = 0x5},
     [LUCID__triangular_solve] = {.run = lucid__triangular_solve_kernel,
                                  .work = lucid__triangular_solve_work},
+    [LUCID__while] = {.run = lucid__while_kernel, .optional = ~0U},
 };
 
 const lucid__backend lucid__cpu_backend = {

@@ -48,7 +48,7 @@ typedef struct lucid__kernel {
     lucid__kernel_fn *run;  /* NULL: the backend has none */
     lucid__work_rule *work; /* NULL: it only moves and compares elements, which are its lanes */
     uint32_t contiguous;    /* bit i: input i (31: all later ones) must come row-major */
-    uint32_t optional;      /* bit k: output k need not be computed when nobody reads it */
+    uint32_t optional;      /* bit k (31: all later ones): output k can be left out when unread */
 } lucid__kernel;
 
 typedef struct lucid__speed {

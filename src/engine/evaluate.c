@@ -49,15 +49,16 @@ static lucid__view view_of(const run *r, const lucid__location *l)
 
 static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
 {
-    enum { FEW = 8 };
-    lucid__view few[FEW], *in = few, out[LUCID__MAX_OUTPUTS];
+    enum { FEW = 12 };
+    lucid__view few[FEW], *in = few;
     char message[512] = "";
-    if (step->nin > FEW)
-        in = lucid__malloc((size_t)step->nin * sizeof *in);
+    if (step->nin + step->nout > FEW)
+        in = lucid__malloc((size_t)(step->nin + step->nout) * sizeof *in);
     if (!in) {
         lucid__out_of_memory(s);
         return false;
     }
+    lucid__view *out = in + step->nin;
     for (int i = 0; i < step->nin; i++)
         in[i] = view_of(r, &step->in[i]);
     for (int k = 0; k < step->nout; k++)
@@ -216,9 +217,13 @@ static lucid__node **take_finished(const lucid__structure *st, size_t *count)
 {
     lucid__node **finished = lucid__malloc((st->nnodes + 1) * sizeof(*finished));
     *count = 0;
-    for (size_t i = 0; finished && i < st->nnodes; i++)
-        if (st->wanted[i])
+    for (size_t i = 0; finished && i < st->nnodes; i++) {
+        bool any = false;
+        for (int k = 0; k < st->nodes[i]->nout; k++)
+            any |= lucid__structure_wants(st, i, k);
+        if (any)
             finished[(*count)++] = lucid__node_retain(st->nodes[i]);
+    }
     return finished;
 }
 
@@ -227,6 +232,10 @@ static void watch_bytes(int64_t *most, int64_t bytes)
     *most = bytes > *most ? bytes : *most;
 }
 
+/* How many evaluations this thread is in: the steps of control flow evaluate in their turn, under the lock
+ * that is held already. */
+static _Thread_local int depth;
+
 static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
 {
     lucid__structure st;
@@ -234,10 +243,11 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
     size_t nfinished = 0;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, watch_forks);
-    lucid__lock(&engine);
+    if (depth++ == 0)
+        lucid__lock(&engine);
     bool ok = lucid__structure_find(s, roots, n, &st);
     if (ok && st.nnodes > 0) {
-        const lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
+        lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
         if (plan && s->session->watched_bytes)
             watch_bytes(s->session->watched_bytes, lucid__plan_bytes(plan));
         finished = plan ? take_finished(&st, &nfinished) : NULL;
@@ -246,9 +256,11 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
         ok = finished && run_plan(s, plan, &st);
         for (size_t i = 0; finished && ok && i < nfinished; i++)
             lucid__node_set_ready(finished[i]);
+        lucid__plan_release(plan);
     }
     lucid__structure_free(&st);
-    lucid__unlock(&engine);
+    if (--depth == 0)
+        lucid__unlock(&engine);
     for (size_t i = 0; finished && i < nfinished; i++) {
         if (ok)
             lucid__node_drop_inputs(finished[i]);
@@ -313,11 +325,12 @@ static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *x
     if (roots) {
         lucid__structure st;
         lucid__lock(&engine);
-        const lucid__plan *plan = NULL;
+        lucid__plan *plan = NULL;
         if (lucid__structure_find(&child, roots, count, &st))
             plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);
         if (plan)
             visit(&child, plan, &st, to);
+        lucid__plan_release(plan);
         lucid__structure_free(&st);
         lucid__unlock(&engine);
     }

@@ -70,7 +70,7 @@ static bool list_results(lucid__plan *plan, const lucid__structure *st, const pl
         return false;
     for (size_t i = 0; i < st->nnodes; i++)
         for (int k = 0; k < st->nodes[i]->nout; k++) {
-            if (!(st->wanted[i] >> k & 1))
+            if (!lucid__structure_wants(st, i, k))
                 continue;
             lucid__plan_result *r = &plan->results[plan->nresults++];
             r->node = (int)i;
@@ -95,7 +95,7 @@ static void leave_out_unread(lucid__plan *plan, const lucid__backend *backend)
         const lucid__step *step = &plan->steps[i];
         for (int j = 0; j < step->nout; j++) {
             lucid__slot *slot = &plan->slots[step->out[j].slot];
-            bool optional = backend->kernels[step->prim].optional >> j & 1;
+            bool optional = backend->kernels[step->prim].optional >> (j < 31 ? j : 31) & 1;
             slot->left_out = optional && !slot->read;
         }
     }
@@ -156,10 +156,13 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     lucid__arena_free(scratch);
     if (ok) {
         link_slots(plan, backend);
+        plan->users = 1;
         return plan;
     }
     lucid__out_of_memory(s); /* unless something else was recorded */
-    lucid__plan_free(plan);
+    if (plan)
+        plan->users = 1;
+    lucid__plan_release(plan);
     return NULL;
 }
 
@@ -177,9 +180,9 @@ int64_t lucid__plan_bytes(const lucid__plan *plan)
     return most;
 }
 
-void lucid__plan_free(lucid__plan *plan)
+void lucid__plan_release(lucid__plan *plan)
 {
-    if (!plan)
+    if (!plan || --plan->users > 0)
         return;
     lucid__arena_free(plan->arena);
     lucid__free(plan->slots);

@@ -47,6 +47,7 @@ typedef struct lucid__plan_result {
 
 typedef struct lucid__plan {
     lucid__arena *arena; /* holds what the steps point to */
+    int users; /* the cache, and evaluations that run it; under the engine's lock */
     int nslots, nsteps, nresults;
     int slot_capacity, step_capacity;
     lucid__slot *slots;
@@ -54,11 +55,12 @@ typedef struct lucid__plan {
     lucid__plan_result *results;
 } lucid__plan;
 
-/* NULL and an error in `s`: out of memory. */
+/* With one user. NULL and an error in `s`: out of memory. */
 lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *structure,
                              const lucid__backend *backend);
-void lucid__plan_free(lucid__plan *plan);
 /* The most bytes in its slots at one time, those of leaves not counted. */
 int64_t lucid__plan_bytes(const lucid__plan *plan);
+/* One user less; without any the plan goes. NULL is fine. */
+void lucid__plan_release(lucid__plan *plan);
 
 #endif

@@ -30,12 +30,12 @@ static uint64_t hash_words(const int64_t *words, size_t n)
 
 static void drop(entry *e)
 {
-    lucid__plan_free(e->plan);
+    lucid__plan_release(e->plan);
     lucid__free(e->words);
     *e = (entry){0};
 }
 
-const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
+lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
                                          const lucid__backend *backend)
 {
     uint64_t hash = hash_words(st->words, st->nwords);
@@ -47,6 +47,7 @@ const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
             memcmp(e->words, st->words, st->nwords * sizeof *st->words) == 0) {
             atomic_fetch_add(&hits, 1);
             e->last_use = now;
+            e->plan->users++;
             return e->plan;
         }
         if (e->last_use < oldest->last_use)
@@ -62,6 +63,7 @@ const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
         atomic_fetch_add(&count, 1);
     *oldest = (entry){plan, st->words, st->nwords, hash, now};
     st->words = NULL; /* the cache's now */
+    plan->users++;
     return plan;
 }
 

@@ -5,9 +5,9 @@
 
 #include "engine/plan.h"
 
-/* The plan for a structure, built if need be; it stays valid until the lock is given up. NULL and an
- * error in s on failure. */
-const lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
+/* The plan for a structure, built if need be; lucid__plan_release it under the same lock. NULL and an error
+ * in s on failure. */
+lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
                                          const lucid__backend *backend);
 
 enum { LUCID__PLAN_CACHE_MOST = 1024 }; /* plans it keeps */

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "engine/fuse.h"
-#include "prim/prim.h"
+#include "prim/body.h"
 
 /* A walk marks what it has met: base for "entered", base + 1 + k for leaf or node k when it has its
  * place. Leaves and nodes count separately. Every walk starts from a base above all earlier marks, so
@@ -86,23 +86,28 @@ size_t lucid__structure_index(const lucid__structure *st, const lucid__node *nod
 /* An output is wanted when it has more readers than users in this structure. */
 static bool find_wanted(lucid__structure *st)
 {
-    typedef int per_output[LUCID__MAX_OUTPUTS];
-    per_output *users = lucid__calloc(st->nnodes, sizeof *users);
-    st->wanted = lucid__calloc(st->nnodes, sizeof *st->wanted);
+    st->first_out = lucid__malloc((st->nnodes + 1) * sizeof *st->first_out);
+    if (!st->first_out)
+        return false;
+    size_t n = 0;
+    for (size_t i = 0; i < st->nnodes; n += st->nodes[i++]->nout)
+        st->first_out[i] = n;
+    int *users = lucid__calloc(n, sizeof *users);
+    st->wanted = lucid__malloc((n + 1) * sizeof *st->wanted);
     if (users && st->wanted) {
         for (size_t i = 0; i < st->nnodes; i++)
             for (int j = 0; j < st->nodes[i]->nin; j++) {
                 const lucid__edge *in = &st->nodes[i]->in[j];
                 size_t k = lucid__structure_index(st, in->node);
                 if (k >= st->nleaves)
-                    users[k - st->nleaves][in->out]++;
+                    users[st->first_out[k - st->nleaves] + (size_t)in->out]++;
             }
         for (size_t i = 0; i < st->nnodes; i++) {
             lucid__node *node = st->nodes[i];
             for (int k = 0; k < node->nout; k++) {
+                size_t at = st->first_out[i] + (size_t)k;
                 int readers = atomic_load(node->nout > 1 ? &node->out[k].readers : &node->refs);
-                if (readers > users[i][k])
-                    st->wanted[i] |= (uint8_t)(1 << k);
+                st->wanted[at] = readers > users[at];
             }
         }
     }
@@ -111,28 +116,17 @@ static bool find_wanted(lucid__structure *st)
     return ok;
 }
 
-static size_t aval_words(const lucid__aval *aval)
-{
-    return 1 + (size_t)aval->shape.ndim;
-}
-
-static int64_t *write_aval(int64_t *w, const lucid__aval *aval)
-{
-    *w++ = ((int64_t)aval->dtype << 8) | aval->shape.ndim;
-    memcpy(w, aval->shape.dim, (size_t)aval->shape.ndim * sizeof *w);
-    return w + aval->shape.ndim;
-}
-
 static bool write_words(lucid__structure *st)
 {
     size_t n = 2;
     for (size_t i = 0; i < st->nleaves; i++)
-        n += 2 * aval_words(&st->leaves[i]->out[0].aval) * st->leaves[i]->nout;
+        for (int k = 0; k < st->leaves[i]->nout; k++)
+            n += 2 * lucid__aval_words(&st->leaves[i]->out[k].aval);
     for (size_t i = 0; i < st->nnodes; i++) {
         const lucid__node *node = st->nodes[i];
         n += 3 + (size_t)node->nparams + (size_t)node->nin;
         for (int k = 0; k < node->nout; k++)
-            n += aval_words(&node->out[k].aval);
+            n += lucid__aval_words(&node->out[k].aval);
     }
     st->words = lucid__malloc(n * sizeof *st->words);
     if (!st->words)
@@ -143,7 +137,7 @@ static bool write_words(lucid__structure *st)
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {
             const lucid__output *out = &st->leaves[i]->out[k];
-            w = write_aval(w, &out->aval);
+            w = lucid__aval_write(w, &out->aval);
             if (out->storage)
                 memcpy(w, out->storage->stride, (size_t)out->aval.shape.ndim * sizeof *w);
             else
@@ -152,14 +146,17 @@ static bool write_words(lucid__structure *st)
         }
     for (size_t i = 0; i < st->nnodes; i++) {
         const lucid__node *node = st->nodes[i];
-        *w++ = ((int64_t)node->prim << 32) | ((int64_t)st->wanted[i] << 16) | node->nout;
+        *w++ = ((int64_t)node->prim << 32) | node->nout;
         *w++ = ((int64_t)node->nparams << 32) | node->nin;
         memcpy(w, node->params, (size_t)node->nparams * sizeof *w);
         w += node->nparams;
         for (int j = 0; j < node->nin; j++)
-            *w++ = (int64_t)(lucid__structure_index(st, node->in[j].node) << 8) | node->in[j].out;
-        for (int k = 0; k < node->nout; k++)
-            w = write_aval(w, &node->out[k].aval);
+            *w++ = (int64_t)(lucid__structure_index(st, node->in[j].node) << 16) | node->in[j].out;
+        for (int k = 0; k < node->nout; k++) {
+            int64_t *at = w;
+            w = lucid__aval_write(w, &node->out[k].aval);
+            *at |= (int64_t)lucid__structure_wants(st, i, k) << 32;
+        }
     }
     st->nwords = (size_t)(w - st->words);
     return true;
@@ -186,6 +183,7 @@ void lucid__structure_free(lucid__structure *st)
     lucid__free(st->leaves);
     lucid__free(st->nodes);
     lucid__free(st->wanted);
+    lucid__free(st->first_out);
     lucid__free(st->words);
     *st = (lucid__structure){0};
 }

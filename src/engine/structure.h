@@ -10,12 +10,19 @@
 typedef struct lucid__structure {
     lucid__node **leaves; /* ready */
     lucid__node **nodes;  /* pending, inputs before users */
-    uint8_t *wanted;      /* per node, bit k: somebody else refers to output k */
+    bool *wanted;         /* per output of all nodes: somebody else refers to it */
+    size_t *first_out;    /* of node i in that count */
     size_t nleaves, nnodes;
     int64_t base; /* of the marks of this walk */
     int64_t *words;
     size_t nwords;
 } lucid__structure;
+
+/* Whether somebody else refers to output k of node i. */
+static inline bool lucid__structure_wants(const lucid__structure *st, size_t i, int k)
+{
+    return st->wanted[st->first_out[i] + (size_t)k];
+}
 
 /* Where an input stands: leaf i is i, node i is nleaves + i. */
 size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node);

@@ -1,4 +1,4 @@
-/* One linear operation recorded on a tape (transform/tape.h).
+/* One operation recorded on a tape (transform/tape.h) or a stage (transform/stage.h).
  *
  * Its inputs are values: those of the tape's own level are the linear ones, the others are constants
  * (residuals). Entries refer backwards only, so what nothing refers to any more goes away by itself,

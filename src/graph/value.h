@@ -6,7 +6,8 @@
  *     GRAPH   output `out` of `node`
  *     BATCH   `inner` with the batch at dimension `axis`; the batch is invisible in aval
  *     DUAL    `inner` (the primal) and its `tangent`
- *     TAPE    output `out` of the recorded linear operation `entry`; no number stands behind it
+ *     TAPE    output `out` of the recorded operation `entry`; no number stands behind it. On a tape only
+ *             linear operations are recorded, on a stage whatever is done
  *
  * Values are reference-counted and never change what they stand for (a batch value whose lanes have parted
  * may forget those that are gone, transform/split.h); handles in a scope own one reference each.

@@ -3,7 +3,6 @@
  * computed, nor on what transforms do with them. */
 #include "ops/random.h"
 
-#include "graph/generator.h"
 #include "transform/lane.h"
 
 lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n)
@@ -14,11 +13,9 @@ lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, 
         return lane;
     if (__builtin_mul_overflow(count, n, &total))
         return lucid__error(s, LUCID_VALUE_ERROR, "%s: too many elements for one draw", name);
-    lucid_rng_state state;
-    if (!lucid__generator_next(s, &state))
-        return (lucid_tensor){NULL};
-    lucid_tensor in[3] = {lucid_scalar_int(s, (int64_t)state.seed),
-                          lucid_scalar_int(s, (int64_t)state.draw), lane};
+    uint64_t seed;
+    lucid_tensor draw = lucid__next_draw(s, &seed);
+    lucid_tensor in[3] = {lucid_scalar_int(s, (int64_t)seed), draw, lane};
     int64_t sizes[2] = {count, n};
     return lucid__bind1(s, LUCID__random_bits, in, 3, sizes, 2);
 }

@@ -11,6 +11,7 @@ const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT] = {
     [LUCID__INDEXING] = &lucid__family_indexing,
     [LUCID__LINALG] = &lucid__family_linalg,
     [LUCID__COLLECTIVE] = &lucid__family_collective,
+    [LUCID__CONTROL] = &lucid__family_control,
 };
 
 lucid_tensor lucid__broadcast(lucid_scope *s, lucid_tensor x, const lucid_shape *shape)

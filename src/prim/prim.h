@@ -44,6 +44,11 @@ typedef lucid_tensor lucid__partial_rule(lucid_scope *s, const lucid__call *c, l
 typedef void lucid__jvp_rule(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,
                              const lucid_tensor *dx, lucid_tensor *dy);
 
+/* Outputs and their tangents together, for a primitive whose derivative computes the outputs anew: sets
+ * y[k], and dy[k] as a jvp does. */
+typedef void lucid__joint_rule(lucid_scope *s, const lucid__call *c, const lucid_tensor *dx,
+                               lucid_tensor *y, lucid_tensor *dy);
+
 /* Cotangents of the linear inputs, from those of the outputs (ct[k], empty for zero). Inputs with
  * linear[i] have no value: c->in[i] is empty, in[i] tells shape and dtype. Sets dct[i] for those,
  * empty for zero. */
@@ -69,14 +74,18 @@ typedef struct lucid__rules {
     lucid__batch_rule *batch;
     lucid__partial_rule *partial;
     lucid__jvp_rule *jvp;
+    lucid__joint_rule *joint;
     lucid__transpose_rule *transpose;
     /* Bit i: linear in input i, jointly with the other such inputs while the rest is held fixed. An
      * output whose every input is linear needs no jvp. Inputs past 31 count as 31. */
     uint32_t linear;
+    /* Instead of `linear`, where the parameters say it. */
+    bool (*linear_in)(const lucid__call *c, int input);
     bool bilinear;                /* linear in each of two inputs, the other held fixed */
     bool zero_derivative;         /* piecewise constant */
     const char *why_not;          /* LUCID__UNSUPPORTED: why a rule left out cannot be */
     const lucid__sample *samples; /* ended by one with nin -1; NULL: the family's */
+    const int64_t *const *long_params; /* of each sample, where they are more than fit there */
     const char *doc;
 } lucid__rules;
 
@@ -91,7 +100,7 @@ typedef struct lucid__rules {
 typedef struct lucid__prim {
     const char *name;
     lucid__family family;
-    int nin, nout;
+    int nin, nout; /* -1: any number */
     const lucid__rules *rules;
 } lucid__prim;
 
@@ -100,7 +109,7 @@ const lucid__prim *lucid__prim_get(lucid__prim_id id);
 /* The rule of the primitive or else of its family; NULL: neither has one. */
 lucid__infer_rule *lucid__infer_of(lucid__prim_id id);
 lucid__batch_rule *lucid__batch_of(lucid__prim_id id);
-bool lucid__is_linear_in(lucid__prim_id id, int input);
+bool lucid__is_linear_in(const lucid__call *c, int input);
 
 /* Applies a primitive at the level its inputs ask for (transform/bind.c). Sets every out[k], to empty
  * handles on error; empty inputs are an error only if none is recorded yet. */
@@ -108,6 +117,9 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
 lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tensor *in, int nin,
                           const int64_t *params, int nparams);
 
-enum { LUCID__MAX_OUTPUTS = 4 };
+enum { LUCID__MAX_OUTPUTS = 4 }; /* of a primitive whose number of outputs is fixed */
+
+/* How many outputs an application has: the primitive's own number, or what its parameters say. */
+int lucid__outputs_of(lucid__prim_id prim, const int64_t *params);
 
 #endif

@@ -20,6 +20,7 @@ typedef enum lucid__family {
     LUCID__INDEXING,
     LUCID__LINALG,
     LUCID__COLLECTIVE,
+    LUCID__CONTROL,
     LUCID__FAMILY_COUNT,
 } lucid__family;
 

@@ -20,6 +20,12 @@ const lucid__prim *lucid__prim_get(lucid__prim_id id)
     return &registry[id];
 }
 
+int lucid__outputs_of(lucid__prim_id id, const int64_t *params)
+{
+    int nout = registry[id].nout;
+    return nout >= 0 ? nout : (int)params[0];
+}
+
 lucid__infer_rule *lucid__infer_of(lucid__prim_id id)
 {
     const lucid__prim *p = &registry[id];
@@ -32,7 +38,10 @@ lucid__batch_rule *lucid__batch_of(lucid__prim_id id)
     return p->rules->batch ? p->rules->batch : lucid__families[p->family]->batch;
 }
 
-bool lucid__is_linear_in(lucid__prim_id id, int input)
+bool lucid__is_linear_in(const lucid__call *c, int input)
 {
-    return (registry[id].rules->linear >> (input < 31 ? input : 31)) & 1;
+    const lucid__rules *rules = registry[c->prim].rules;
+    if (rules->linear_in)
+        return rules->linear_in(c, input);
+    return (rules->linear >> (input < 31 ? input : 31)) & 1;
 }

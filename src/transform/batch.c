@@ -46,13 +46,20 @@ void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__
                          prim->rules->why_not ? prim->rules->why_not : "it has no batch rule");
         return;
     }
-    lucid_tensor inner[LUCID__MAX_OUTPUTS] = {{NULL}};
-    int out_axis[LUCID__MAX_OUTPUTS] = {0};
+    int nout = lucid__outputs_of(c->prim, c->params);
+    lucid_tensor few_out[LUCID__MAX_OUTPUTS] = {{NULL}}, *inner = few_out;
+    int few_out_axes[LUCID__MAX_OUTPUTS] = {0}, *out_axis = few_out_axes;
+    if (nout > LUCID__MAX_OUTPUTS) {
+        inner = lucid_alloc(s, (size_t)nout * sizeof *inner);
+        out_axis = lucid_alloc(s, (size_t)nout * sizeof *out_axis);
+        if (!inner || !out_axis)
+            return;
+    }
     lucid__call inner_call = *c;
     inner_call.in = in;
     const uint64_t lifts = lucid__hold_lifts(s, level); /* what is inside has been lifted */
     rule(s, &inner_call, axis, level->size, inner, out_axis);
     s->session->lifts_below = lifts;
-    for (int k = 0; k < prim->nout && lucid__ok(s); k++)
+    for (int k = 0; k < nout && lucid__ok(s); k++)
         out[k] = out_axis[k] < 0 ? inner[k] : lucid__level_wrap(s, level, inner[k], out_axis[k]);
 }

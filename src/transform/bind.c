@@ -60,6 +60,7 @@ lucid_tensor lucid__escaped(lucid_scope *s, const char *what)
 static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
+    int nout = lucid__outputs_of(c->prim, c->params);
     uint64_t top = 0;
     for (int i = 0; i < c->nin; i++) {
         if (!c->in[i].v) {
@@ -90,9 +91,9 @@ static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         lucid__batch_apply(&child, level, c, out);
     else if (level->kind == LUCID__LEVEL_DUAL)
         lucid__dual_apply(&child, level, c, out);
-    else
+    else /* a tape or a stage */
         lucid__tape_apply(&child, level, c, out);
-    for (int k = 0; k < prim->nout; k++)
+    for (int k = 0; k < nout; k++)
         out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
     lucid__scope_leave(&child);
 }
@@ -111,14 +112,14 @@ static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     lifted.in = in;
     if (lucid__ok(s))
         bind(&child, &lifted, out);
-    for (int k = 0; k < lucid__prim_get(c->prim)->nout; k++)
+    for (int k = 0; k < lucid__outputs_of(c->prim, c->params); k++)
         out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
     lucid__scope_leave(&child);
 }
 
 void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
-    int nout = lucid__prim_get(c->prim)->nout;
+    int nout = lucid__outputs_of(c->prim, c->params);
     for (int k = 0; k < nout; k++)
         out[k] = (lucid_tensor){NULL};
     if (!lucid__ok(s))
@@ -144,24 +145,26 @@ enum { PENDING_DEPTH = 2048 };
 
 void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
-    const lucid__prim *prim = lucid__prim_get(c->prim);
+    int nout = lucid__outputs_of(c->prim, c->params);
     enum { FEW = 8 };
-    lucid__aval few_avals[FEW], avals[LUCID__MAX_OUTPUTS];
+    lucid__aval few_avals[FEW], few_out[LUCID__MAX_OUTPUTS];
     lucid__edge few_edges[FEW];
     lucid_scope scratch;
     lucid__scope_enter(&scratch, s);
     bool few = c->nin <= FEW;
     lucid__aval *in = few ? few_avals : lucid_alloc(&scratch, (size_t)c->nin * sizeof *in);
     lucid__edge *edges = few ? few_edges : lucid_alloc(&scratch, (size_t)c->nin * sizeof *edges);
+    lucid__aval *avals = few_out;
+    if (nout > LUCID__MAX_OUTPUTS)
+        avals = lucid_alloc(&scratch, (size_t)nout * sizeof *avals);
     lucid__node *node = NULL;
-    if (in && edges) {
+    if (in && edges && avals) {
         for (int i = 0; i < c->nin; i++) {
             in[i] = c->in[i].v->aval;
             edges[i] = (lucid__edge){c->in[i].v->node, c->in[i].v->out};
         }
         if (lucid__infer_of(c->prim)(s, c, in, avals)) {
-            node = lucid__node_new((int)c->prim, edges, c->nin, c->params, c->nparams, avals,
-                                   prim->nout);
+            node = lucid__node_new((int)c->prim, edges, c->nin, c->params, c->nparams, avals, nout);
             if (!node)
                 lucid__out_of_memory(s);
         }
@@ -169,11 +172,11 @@ void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     lucid__scope_leave(&scratch);
     if (!node)
         return;
-    for (int k = 1; k < prim->nout; k++)
+    for (int k = 1; k < nout; k++)
         lucid__node_retain(node);
     int depth = node->depth;
-    for (int k = 0; k < prim->nout; k++)
+    for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_graph(node, k));
     if (depth >= PENDING_DEPTH && lucid__ok(s))
-        (void)lucid_eval(s, out, (size_t)prim->nout);
+        (void)lucid_eval(s, out, (size_t)nout);
 }

@@ -48,9 +48,16 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
         v = v->inner;
     if (v->kind == LUCID__GRAPH)
         return (lucid_tensor){v};
-    if (v->kind == LUCID__TAPE)
-        return lucid__error(s, LUCID_RUNTIME_ERROR, "%s: a tangent on a tape has no value yet",
-                            what);
+    if (v->kind == LUCID__TAPE) {
+        const lucid__level *on = lucid__level_find(s, v->level);
+        return lucid__error(
+            s, LUCID_RUNTIME_ERROR,
+            on && on->kind == LUCID__LEVEL_STAGE
+                ? "%s: inside a loop body, a branch or a compiled function a tensor has no value "
+                  "yet; use cond, switch, while_loop or where instead"
+                : "%s: a tangent on a tape has no value yet",
+            what);
+    }
     lucid__level *level = lucid__split_level(s);
     const lucid__level *silent = mute(s, level, v);
     if (silent)

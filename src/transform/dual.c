@@ -9,7 +9,7 @@ enum { FEW = 8 };
 static bool linear_here(const lucid__call *c, const lucid_tensor *dx)
 {
     for (int i = 0; i < c->nin; i++)
-        if (dx[i].v && !lucid__is_linear_in(c->prim, i))
+        if (dx[i].v && !lucid__is_linear_in(c, i))
             return false;
     return true;
 }
@@ -23,9 +23,9 @@ static void push_linear(lucid_scope *s, const lucid__call *c, const lucid_tensor
     if (!in)
         return;
     for (int i = 0; i < c->nin; i++)
-        in[i] = !lucid__is_linear_in(c->prim, i) ? c->in[i]
-                : dx[i].v                        ? dx[i]
-                                                 : lucid__zeros(s, &c->in[i].v->aval);
+        in[i] = !lucid__is_linear_in(c, i) ? c->in[i]
+                : dx[i].v                  ? dx[i]
+                                           : lucid__zeros(s, &c->in[i].v->aval);
     lucid__call tangent = *c;
     tangent.in = in;
     lucid__bind(s, &tangent, dy);
@@ -96,17 +96,25 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     }
     lucid__call primal = *c;
     primal.in = in;
-    lucid__bind(s, &primal, out);
+    const lucid__rules *rules = lucid__prim_get(c->prim)->rules;
+    bool joint = any && rules->joint && !linear_here(&primal, dx);
+    if (!joint)
+        lucid__bind(s, &primal, out);
     if (!any || !lucid__ok(s))
         return;
-    int nout = lucid__prim_get(c->prim)->nout;
-    bool differentiable = false;
-    for (int k = 0; k < nout; k++)
+    int nout = lucid__outputs_of(c->prim, c->params);
+    bool differentiable = joint;
+    for (int k = 0; k < nout && !joint; k++)
         differentiable |= lucid__is_float(out[k].v->aval.dtype);
     if (!differentiable)
         return;
-    lucid_tensor dy[LUCID__MAX_OUTPUTS] = {{NULL}};
-    push_tangents(s, &primal, out, dx, dy);
+    lucid_tensor few_dy[LUCID__MAX_OUTPUTS] = {{NULL}}, *dy = few_dy;
+    if (nout > LUCID__MAX_OUTPUTS && !(dy = lucid_alloc(s, (size_t)nout * sizeof *dy)))
+        return;
+    if (joint)
+        rules->joint(s, &primal, dx, out, dy);
+    else
+        push_tangents(s, &primal, out, dx, dy);
     for (int k = 0; k < nout && lucid__ok(s); k++)
         if (dy[k].v && lucid__is_float(out[k].v->aval.dtype))
             out[k] = lucid__own(s, lucid__value_new_dual(level->id, out[k].v, dy[k].v));

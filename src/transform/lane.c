@@ -1,5 +1,8 @@
 #include "transform/lane.h"
 
+#include "graph/generator.h"
+#include "transform/level.h"
+
 /* A vmap of the user's, whichever way it runs. */
 static bool is_visible(const lucid__level *l)
 {
@@ -54,4 +57,17 @@ lucid_tensor lucid__lane(lucid_scope *s, const char *op)
                             op);
     lucid_tensor lane = fold(s, innermost);
     return lane.v ? lane : lucid_scalar_int(s, 0);
+}
+
+lucid_tensor lucid__next_draw(lucid_scope *s, uint64_t *seed)
+{
+    lucid_rng_state state;
+    if (!lucid__generator_next(s, &state))
+        return (lucid_tensor){NULL};
+    *seed = state.seed;
+    lucid_tensor draw = lucid_scalar_int(s, (int64_t)state.draw);
+    for (const lucid__level *l = s->session->top; l; l = l->below)
+        if (l->draw_shift.v)
+            draw = lucid_add(s, draw, l->draw_shift);
+    return draw;
 }

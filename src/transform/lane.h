@@ -13,4 +13,8 @@ lucid_tensor lucid__lane(lucid_scope *s, const char *op);
 /* The index of each lane at a BATCH or LANE level, among all its lanes: 0-d int64. */
 lucid_tensor lucid__lane_index(lucid_scope *s, const lucid__level *level);
 
+/* The number of the next draw, a 0-d int64, and its seed; the generator moves on. The body of a loop is
+ * recorded once and draws anew in every iteration: there the number depends on the iteration. */
+lucid_tensor lucid__next_draw(lucid_scope *s, uint64_t *seed);
+
 #endif

@@ -11,6 +11,7 @@ typedef enum lucid__level_kind {
     LUCID__LEVEL_LANE,  /* vmap, isolated: one lane at a time; no value belongs to it */
     LUCID__LEVEL_DUAL,
     LUCID__LEVEL_TAPE,
+    LUCID__LEVEL_STAGE, /* records whatever is done to its values (stage.h) */
 } lucid__level_kind;
 
 typedef struct lucid__level lucid__level;
@@ -27,6 +28,7 @@ struct lucid__level {
     struct lucid__split *split; /* BATCH: the lanes may part (split.h); NULL: they may not */
     const int64_t *lane_ids;    /* which lanes are left; NULL: all, first and on */
     bool takes;                 /* some enclosing level was taken over, see split.h */
+    lucid_tensor draw_shift;    /* STAGE: added to the numbers of draws (lane.h); empty: 0 */
 };
 
 /* Levels that are always there, below all others: for lucid_requires_grad. */

@@ -1,13 +1,10 @@
 #include "transform/tape.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/dtype.h"
 #include "base/memory.h"
-#include "base/ptr_set.h"
 #include "graph/node.h"
 #include "prim/family.h"
+#include "transform/entries.h"
 #include "transform/tape_function.h"
 
 /* ---- recording ----------------------------------------------------------------------------- */
@@ -22,7 +19,7 @@ static bool is_linear(const lucid__level *level, const lucid__call *c)
         if (c->in[i].v->level != level->id)
             continue;
         on_tape++;
-        jointly &= lucid__is_linear_in(c->prim, i);
+        jointly &= lucid__is_linear_in(c, i);
     }
     return jointly || (rules->bilinear && on_tape == 1);
 }
@@ -31,7 +28,7 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                        lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
-    if (!is_linear(level, c)) {
+    if (level->kind == LUCID__LEVEL_TAPE && !is_linear(level, c)) {
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s: a derivative rule used it on a tangent, in which it is not linear",
                          prim->name);
@@ -45,16 +42,17 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         in[i] = c->in[i].v->aval;
         values[i] = c->in[i].v;
     }
-    lucid__aval avals[LUCID__MAX_OUTPUTS];
-    if (!lucid__infer_of(c->prim)(s, c, in, avals))
+    int nout = lucid__outputs_of(c->prim, c->params);
+    lucid__aval *avals = lucid_alloc(s, (size_t)nout * sizeof *avals);
+    if (!avals || !lucid__infer_of(c->prim)(s, c, in, avals))
         return;
-    lucid__tape_entry *e = lucid__tape_entry_new((int)c->prim, values, c->nin, c->params,
-                                                 c->nparams, avals, prim->nout);
+    lucid__tape_entry *e =
+        lucid__tape_entry_new((int)c->prim, values, c->nin, c->params, c->nparams, avals, nout);
     if (!e) {
         lucid__out_of_memory(s);
         return;
     }
-    for (int k = 0; k < prim->nout; k++)
+    for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_tape(level->id, e, k, &avals[k]));
     lucid__tape_entry_release(e);
 }
@@ -82,102 +80,42 @@ void lucid__linear_release(lucid__linear *linear)
 
 /* ---- walking ------------------------------------------------------------------------------- */
 
-/* The entries behind some outputs in the order they were recorded, and a value (a tangent or a
- * cotangent) for each of their outputs. */
+/* The entries behind some outputs, and a value (a tangent or a cotangent) for each of their outputs. */
 typedef struct walk {
-    uint64_t level;
-    lucid__tape_entry **entries;
-    size_t count, capacity;
-    size_t *first; /* of entry i's outputs in `values` */
+    lucid__entries entries;
     lucid__value **values;
-    size_t nvalues;
-    lucid__ptr_set seen;
 } walk;
-
-static bool walk_add(walk *w, lucid__tape_entry *e)
-{
-    int added = lucid__ptr_set_add(&w->seen, e);
-    if (added <= 0)
-        return added == 0;
-    if (w->count == w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 64;
-        lucid__tape_entry **more = lucid__realloc(w->entries, capacity * sizeof(*more));
-        if (!more)
-            return false;
-        w->entries = more;
-        w->capacity = capacity;
-    }
-    w->entries[w->count++] = e;
-    return true;
-}
 
 static bool on_tape(const walk *w, const lucid__value *v)
 {
-    return v && v->kind == LUCID__TAPE && v->level == w->level;
-}
-
-static int by_order(const void *a, const void *b)
-{
-    uint64_t x = (*(lucid__tape_entry *const *)a)->order;
-    uint64_t y = (*(lucid__tape_entry *const *)b)->order;
-    return (x > y) - (x < y);
+    return lucid__entries_level_of(&w->entries, v);
 }
 
 static void walk_end(walk *w)
 {
-    for (size_t i = 0; w->values && i < w->nvalues; i++)
+    for (size_t i = 0; w->values && i < w->entries.nvalues; i++)
         lucid__value_release(w->values[i]);
     lucid__free(w->values);
-    lucid__free(w->first);
-    lucid__free(w->entries);
-    lucid__ptr_set_free(&w->seen);
+    lucid__entries_free(&w->entries);
 }
 
 /* False (and an error in s) when out of memory; walk_end is due in any case. */
 static bool walk_begin(lucid_scope *s, walk *w, uint64_t level, lucid__value *const *y, size_t ny)
 {
-    *w = (walk){.level = level};
-    bool ok = true;
-    for (size_t k = 0; k < ny && ok; k++)
-        if (on_tape(w, y[k]))
-            ok = walk_add(w, y[k]->entry);
-    for (size_t i = 0; i < w->count && ok; i++)
-        for (int j = 0; j < w->entries[i]->nin && ok; j++)
-            if (on_tape(w, w->entries[i]->in[j]))
-                ok = walk_add(w, w->entries[i]->in[j]->entry);
-    if (ok) {
-        if (w->count > 0)
-            qsort(w->entries, w->count, sizeof *w->entries, by_order);
-        w->first = lucid__malloc((w->count + 1) * sizeof *w->first);
-        ok = w->first != NULL;
-    }
-    for (size_t i = 0; ok && i < w->count; i++) {
-        w->first[i] = w->nvalues;
-        w->nvalues += w->entries[i]->nout;
-    }
-    if (ok) {
-        w->values = lucid__calloc(w->nvalues + 1, sizeof(lucid__value *));
-        ok = w->values != NULL;
-    }
-    if (!ok)
+    w->values = NULL;
+    if (!lucid__entries_find(s, &w->entries, level, y, ny))
+        return false;
+    w->values = lucid__calloc(w->entries.nvalues + 1, sizeof(lucid__value *));
+    if (!w->values)
         lucid__out_of_memory(s);
-    return ok;
+    return w->values != NULL;
 }
 
 /* The slot of a tape value; NULL: not among the walk's entries. */
 static lucid__value **slot_of(const walk *w, const lucid__value *v)
 {
-    size_t low = 0, high = w->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (w->entries[mid]->order < v->entry->order)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low == w->count || w->entries[low] != v->entry)
-        return NULL;
-    return &w->values[w->first[low] + (size_t)v->out];
+    size_t number = lucid__entries_number(&w->entries, v);
+    return number == SIZE_MAX ? NULL : &w->values[number];
 }
 
 static void set_slot(lucid__value **slot, lucid_tensor x)
@@ -197,8 +135,8 @@ static void add_to_slot(lucid_scope *s, lucid__value **slot, lucid_tensor x)
 
 static void pull_entry(lucid_scope *s, walk *w, size_t at)
 {
-    const lucid__tape_entry *e = w->entries[at];
-    lucid__value **cts = &w->values[w->first[at]];
+    const lucid__tape_entry *e = w->entries.at[at];
+    lucid__value **cts = &w->values[w->entries.first[at]];
     bool any = false;
     for (int k = 0; k < e->nout; k++)
         any |= cts[k] != NULL;
@@ -237,15 +175,15 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
 /* From the cotangents already in the slots of the outputs to those of the leaves. */
 static void pull_all(lucid_scope *s, walk *w)
 {
-    for (size_t at = w->count; at-- > 0 && lucid__ok(s);) {
-        if (w->entries[at]->prim == LUCID__LEAF)
+    for (size_t at = w->entries.count; at-- > 0 && lucid__ok(s);) {
+        if (w->entries.at[at]->prim == LUCID__LEAF)
             continue;
         lucid_scope child;
         lucid__scope_enter(&child, s);
         pull_entry(&child, w, at);
         lucid__scope_leave(&child);
-        for (int k = 0; k < w->entries[at]->nout; k++) /* not needed any more */
-            set_slot(&w->values[w->first[at] + (size_t)k], (lucid_tensor){NULL});
+        for (int k = 0; k < w->entries.at[at]->nout; k++) /* not needed any more */
+            set_slot(&w->values[w->entries.first[at] + (size_t)k], (lucid_tensor){NULL});
     }
 }
 
@@ -279,9 +217,10 @@ void lucid__tape_backward(lucid_scope *s, lucid_tensor y, lucid_tensor dy)
     if (walk_begin(s, &w, y.v->level, &y.v, 1)) {
         add_to_slot(s, slot_of(&w, y.v), dy);
         pull_all(s, &w);
-        for (size_t i = 0; i < w.count && lucid__ok(s); i++)
-            if (w.entries[i]->prim == LUCID__LEAF)
-                add_to_slot(s, &w.entries[i]->grad, (lucid_tensor){w.values[w.first[i]]});
+        for (size_t i = 0; i < w.entries.count && lucid__ok(s); i++)
+            if (w.entries.at[i]->prim == LUCID__LEAF)
+                add_to_slot(s, &w.entries.at[i]->grad,
+                            (lucid_tensor){w.values[w.entries.first[i]]});
     }
     walk_end(&w);
 }
@@ -290,7 +229,7 @@ void lucid__tape_backward(lucid_scope *s, lucid_tensor y, lucid_tensor dy)
 
 static void push_entry(lucid_scope *s, walk *w, size_t at)
 {
-    const lucid__tape_entry *e = w->entries[at];
+    const lucid__tape_entry *e = w->entries.at[at];
     size_t n = (size_t)e->nin;
     lucid_tensor *in = lucid_alloc(s, n * sizeof *in);
     if (!in)
@@ -316,7 +255,7 @@ static void push_entry(lucid_scope *s, walk *w, size_t at)
     else
         lucid__bind(s, &c, out);
     for (int k = 0; k < e->nout && lucid__ok(s); k++)
-        set_slot(&w->values[w->first[at] + (size_t)k], out[k]);
+        set_slot(&w->values[w->entries.first[at] + (size_t)k], out[k]);
 }
 
 void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid_tensor *dx,
@@ -333,8 +272,8 @@ void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid
             if (slot && dx[i].v)
                 set_slot(slot, dx[i]);
         }
-        for (size_t at = 0; at < w.count && lucid__ok(s); at++) {
-            if (w.entries[at]->prim == LUCID__LEAF)
+        for (size_t at = 0; at < w.entries.count && lucid__ok(s); at++) {
+            if (w.entries.at[at]->prim == LUCID__LEAF)
                 continue;
             lucid_scope child;
             lucid__scope_enter(&child, s);

@@ -27,11 +27,17 @@ typedef struct subject {
     host_array x[B][MAX], t[B][MAX], ct[B][MAX], y[B][MAX];
 } subject;
 
+static const int64_t *params_of(const subject *p)
+{
+    const int64_t *const *words = p->prim->rules->long_params;
+    return words ? words[p->number] : p->sample->params;
+}
+
 static lucid_status apply(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
                           size_t ny, void *user)
 {
     const subject *p = user;
-    lucid__call c = {p->id, (int)nx, p->sample->nparams, x, p->sample->params};
+    lucid__call c = {p->id, (int)nx, p->sample->nparams, x, params_of(p)};
     (void)ny;
     lucid__bind(s, &c, y);
     return lucid_error(s);
@@ -87,7 +93,7 @@ static bool subject_init(subject *p, lucid__prim_id id, const lucid__sample *sam
     p->prim = lucid__prim_get(id);
     p->sample = sample;
     p->number = number;
-    size_t nx = (size_t)sample->nin, ny = (size_t)p->prim->nout;
+    size_t nx = (size_t)sample->nin, ny = (size_t)lucid__outputs_of(id, params_of(p));
     p->f = recipe_plain(apply, p, nx, ny);
     CHECKING(p, "value", "");
     for (int b = 0; b < B; b++) {
@@ -279,7 +285,7 @@ static uint32_t all_of(size_t n)
 static void check_value(const subject *p)
 {
     host_array want[MAX];
-    lucid__call c = {p->id, (int)p->f.nx, p->sample->nparams, NULL, p->sample->params};
+    lucid__call c = {p->id, (int)p->f.nx, p->sample->nparams, NULL, params_of(p)};
     for (size_t k = 0; k < p->f.ny; k++)
         want[k] = host_like(&p->y[0][k]);
     CHECKING(p, "value", "");
@@ -530,12 +536,12 @@ static void note(grid_outcome *to, grid_outcome outcome)
         *to = outcome;
 }
 
-void grid_probe(lucid__prim_id id, const lucid__sample *sample, grid_support *support)
+void grid_probe(lucid__prim_id id, const lucid__sample *sample, int number, grid_support *support)
 {
     static subject p;
     size_t mark = host_mark();
     host_array y[MAX], x[MAX];
-    if (subject_init(&p, id, sample, 0, 1) && sample->nin > 0) {
+    if (subject_init(&p, id, sample, number, 1) && sample->nin > 0) {
         arguments a = arguments_of(&p, false, false);
         mapping m;
         map_arguments(&m, &a, all_of(a.n), FRONT);

@@ -22,6 +22,6 @@ typedef struct grid_support {
 void grid_check(lucid__prim_id id, const lucid__sample *sample, int number, uint64_t seed,
                 grid_support *support);
 /* Only what the support matrix says, without comparing values. */
-void grid_probe(lucid__prim_id id, const lucid__sample *sample, grid_support *support);
+void grid_probe(lucid__prim_id id, const lucid__sample *sample, int number, grid_support *support);
 
 #endif

@@ -386,6 +386,34 @@ static void run_lu(const lucid__call *c, const host_array *x, host_array *y)
         y[2].at[k] = 1; /* of no row */
 }
 
+/* ---- control flow: what the words of its samples say ------------------------------------------------ */
+
+static void run_cond(const lucid__call *c, const host_array *x, host_array *y)
+{
+    (void)c;
+    y->at[0] = x[0].at[0] <= 0 ? sin(x[1].at[0]) * x[2].at[0] : x[1].at[0] - x[2].at[0];
+}
+
+static void run_while(const lucid__call *c, const host_array *x, host_array *y)
+{
+    (void)c;
+    y[0].at[0] = x[2].at[0];
+    for (y[1].at[0] = x[3].at[0]; y[1].at[0] < x[0].at[0]; y[1].at[0] += x[1].at[0])
+        y[0].at[0] = sin(y[0].at[0]);
+}
+
+static void run_scan(const lucid__call *c, const host_array *x, host_array *y)
+{
+    double carry = x[1].at[0];
+    for (int64_t k = 0; k < y[1].n; k++) {
+        int64_t t = c->params[3] ? y[1].n - 1 - k : k;
+        double next = tanh(x[0].at[0] * carry + x[2].at[t]);
+        y[1].at[t] = next * carry;
+        carry = next;
+    }
+    y[0].at[0] = carry;
+}
+
 /* ---- the table ----------------------------------------------------------------------------------- */
 
 static void run_reshape(const lucid__call *c, const host_array *x, host_array *y)
@@ -423,6 +451,9 @@ static const struct {
     {"cholesky", run_cholesky},
     {"triangular_solve", run_triangular_solve},
     {"lu", run_lu},
+    {"cond", run_cond},
+    {"while", run_while},
+    {"scan", run_scan},
 };
 
 bool reference_run(const lucid__call *c, const host_array *x, host_array *y)

@@ -8,7 +8,7 @@ static const char *const families[LUCID__FAMILY_COUNT] = {
     [LUCID__RANDOM] = "random",           [LUCID__SHAPE] = "shape",
     [LUCID__REDUCTION] = "reduction",     [LUCID__CUMULATIVE] = "cumulative",
     [LUCID__CONTRACTION] = "contraction", [LUCID__INDEXING] = "indexing",
-    [LUCID__LINALG] = "linear algebra",
+    [LUCID__LINALG] = "linear algebra",   [LUCID__CONTROL] = "control flow",
 };
 
 static const char *const outcomes[] = {
@@ -24,7 +24,7 @@ static void print_row(FILE *to, lucid__prim_id id)
     const lucid__sample *samples = samples_of(id);
     grid_support support = {0};
     for (int k = 0; samples && samples[k].nin >= 0; k++)
-        grid_probe(id, &samples[k], &support);
+        grid_probe(id, &samples[k], k, &support);
     bool refused = support.vmap == GRID_UNSUPPORTED || support.jvp == GRID_UNSUPPORTED ||
                    support.vjp == GRID_UNSUPPORTED;
     (void)fprintf(to, "| `%s` | %s | %s | %s | %s | %s |\n", prim->name, families[prim->family],

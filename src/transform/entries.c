@@ -1,0 +1,78 @@
+#include "transform/entries.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static bool add(lucid__entries *e, lucid__tape_entry *entry)
+{
+    int added = lucid__ptr_set_add(&e->seen, entry);
+    if (added <= 0)
+        return added == 0;
+    if (e->count == e->capacity) {
+        size_t capacity = e->capacity ? 2 * e->capacity : 64;
+        lucid__tape_entry **more = lucid__realloc(e->at, capacity * sizeof(*more));
+        if (!more)
+            return false;
+        e->at = more;
+        e->capacity = capacity;
+    }
+    e->at[e->count++] = entry;
+    return true;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    uint64_t x = (*(lucid__tape_entry *const *)a)->order;
+    uint64_t y = (*(lucid__tape_entry *const *)b)->order;
+    return (x > y) - (x < y);
+}
+
+void lucid__entries_free(lucid__entries *e)
+{
+    lucid__free(e->first);
+    lucid__free(e->at);
+    lucid__ptr_set_free(&e->seen);
+}
+
+bool lucid__entries_find(lucid_scope *s, lucid__entries *e, uint64_t level, lucid__value *const *y,
+                         size_t ny)
+{
+    *e = (lucid__entries){.level = level};
+    bool ok = true;
+    for (size_t k = 0; k < ny && ok; k++)
+        if (lucid__entries_level_of(e, y[k]))
+            ok = add(e, y[k]->entry);
+    for (size_t i = 0; i < e->count && ok; i++)
+        for (int j = 0; j < e->at[i]->nin && ok; j++)
+            if (lucid__entries_level_of(e, e->at[i]->in[j]))
+                ok = add(e, e->at[i]->in[j]->entry);
+    if (ok) {
+        if (e->count > 0)
+            qsort(e->at, e->count, sizeof *e->at, by_order);
+        e->first = lucid__malloc((e->count + 1) * sizeof *e->first);
+        ok = e->first != NULL;
+    }
+    for (size_t i = 0; ok && i < e->count; i++) {
+        e->first[i] = e->nvalues;
+        e->nvalues += e->at[i]->nout;
+    }
+    if (!ok)
+        lucid__out_of_memory(s);
+    return ok;
+}
+
+size_t lucid__entries_number(const lucid__entries *e, const lucid__value *v)
+{
+    size_t low = 0, high = e->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (e->at[mid]->order < v->entry->order)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == e->count || e->at[low] != v->entry)
+        return SIZE_MAX;
+    return e->first[low] + (size_t)v->out;
+}

@@ -1,0 +1,252 @@
+#include "transform/stage.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/node.h"
+#include "transform/entries.h"
+#include "transform/tape.h"
+
+/* ---- from what was recorded to words -------------------------------------------------------------- */
+
+typedef struct writer {
+    lucid_scope *s;
+    const lucid__entries *entries;
+    lucid__staged *to;
+    int64_t *number; /* in the body, of each output of each entry; -1: none yet */
+    int capacity;    /* of to->captures */
+    size_t nwords;
+} writer;
+
+/* The index of a value of a lower level among the captures; numbers that are the same constant are one. */
+static int capture(writer *w, lucid__value *v)
+{
+    lucid__staged *to = w->to;
+    for (int i = 0; i < to->ncaptures; i++)
+        if (to->captures[i].v == v ||
+            (v->kind == LUCID__GRAPH && to->captures[i].v->kind == LUCID__GRAPH &&
+             to->captures[i].v->node == v->node && to->captures[i].v->out == v->out))
+            return i;
+    if (to->ncaptures == w->capacity) {
+        int capacity = w->capacity ? 2 * w->capacity : 8;
+        lucid_tensor *more = lucid_alloc(w->s, (size_t)capacity * sizeof *more);
+        if (!more)
+            return -1;
+        if (to->ncaptures > 0)
+            memcpy(more, to->captures, (size_t)to->ncaptures * sizeof *more);
+        to->captures = more;
+        w->capacity = capacity;
+    }
+    to->captures[to->ncaptures] = lucid_own(w->s, (lucid_tensor){v});
+    return lucid__ok(w->s) ? to->ncaptures++ : -1;
+}
+
+/* Finds everything the entries and the results take from outside, and counts words. */
+static bool find_captures(writer *w, const lucid_tensor *y, size_t ny)
+{
+    for (size_t i = 0; i < w->entries->count; i++) {
+        const lucid__tape_entry *e = w->entries->at[i];
+        if (e->prim == LUCID__LEAF)
+            continue;
+        w->nwords += 4 + (size_t)e->nin + (size_t)e->nparams;
+        for (int k = 0; k < e->nout; k++)
+            w->nwords += lucid__aval_words(&e->avals[k]);
+        for (int j = 0; j < e->nin; j++)
+            if (!lucid__entries_level_of(w->entries, e->in[j]) && capture(w, e->in[j]) < 0)
+                return false;
+    }
+    for (size_t k = 0; k < ny; k++)
+        if (!lucid__entries_level_of(w->entries, y[k].v) && capture(w, y[k].v) < 0)
+            return false;
+    return true;
+}
+
+/* The arguments that are read, and the captures, become inputs. */
+static bool number_inputs(writer *w, const lucid_tensor *leaves, size_t nx)
+{
+    lucid__staged *to = w->to;
+    w->number = lucid_alloc(w->s, (w->entries->nvalues + 1) * sizeof *w->number);
+    int64_t *from = lucid_alloc(w->s, (nx + (size_t)to->ncaptures + 1) * sizeof *from);
+    if (!w->number || !from)
+        return false;
+    to->from = from;
+    for (size_t i = 0; i < nx; i++) {
+        size_t at = lucid__entries_number(w->entries, leaves[i].v);
+        if (at == SIZE_MAX)
+            continue;
+        w->number[at] = to->nin;
+        from[to->nin++] = (int64_t)i;
+        w->nwords += lucid__aval_words(&leaves[i].v->aval);
+    }
+    for (int i = 0; i < to->ncaptures; i++) {
+        from[to->nin++] = (int64_t)nx + i;
+        w->nwords += lucid__aval_words(&to->captures[i].v->aval);
+    }
+    return true;
+}
+
+static int64_t number_of(writer *w, lucid__value *v)
+{
+    if (lucid__entries_level_of(w->entries, v))
+        return w->number[lucid__entries_number(w->entries, v)];
+    return w->to->nin - w->to->ncaptures + capture(w, v);
+}
+
+static bool write_words(writer *w, const lucid_tensor *leaves, size_t nx, const lucid_tensor *y,
+                        size_t ny)
+{
+    lucid__staged *to = w->to;
+    size_t n = w->nwords + 5 + ny;
+    int64_t *words = lucid_alloc(w->s, n * sizeof *words), nvalues = to->nin, nops = 0;
+    if (!words)
+        return false;
+    to->words = words;
+    int64_t *at = words + 5;
+    for (int i = 0; i < to->nin; i++) {
+        size_t from = (size_t)to->from[i];
+        at = lucid__aval_write(at, from < nx ? &leaves[from].v->aval
+                                             : &to->captures[from - nx].v->aval);
+    }
+    for (size_t i = 0; i < w->entries->count; i++) {
+        const lucid__tape_entry *e = w->entries->at[i];
+        if (e->prim == LUCID__LEAF)
+            continue;
+        *at++ = e->prim;
+        *at++ = e->nin;
+        *at++ = e->nparams;
+        *at++ = e->nout;
+        for (int j = 0; j < e->nin; j++)
+            *at++ = number_of(w, e->in[j]);
+        if (e->nparams > 0)
+            memcpy(at, e->params, (size_t)e->nparams * sizeof *at);
+        at += e->nparams;
+        for (int k = 0; k < e->nout; k++) {
+            at = lucid__aval_write(at, &e->avals[k]);
+            w->number[w->entries->first[i] + (size_t)k] = nvalues++;
+        }
+        nops++;
+    }
+    for (size_t k = 0; k < ny; k++)
+        *at++ = number_of(w, y[k].v);
+    const int64_t head[5] = {at - words, to->nin, nvalues, nops, (int64_t)ny};
+    memcpy(words, head, sizeof head);
+    return true;
+}
+
+static bool write_body(lucid_scope *s, const lucid__level *level, const lucid_tensor *leaves,
+                       size_t nx, const lucid_results *r, lucid__staged *staged)
+{
+    lucid_tensor *y = lucid_alloc(s, (r->count + 1) * sizeof *y);
+    lucid__value **values = lucid_alloc(s, (r->count + 1) * sizeof(*values));
+    if (!y || !values)
+        return false;
+    for (size_t k = 0; k < r->count; k++) {
+        y[k] = r->at[k].x;
+        values[k] = y[k].v;
+        if (!lucid__level_owns_or_outer(s, level, y[k]))
+            return false;
+    }
+    *staged = (lucid__staged){.nx = (int)nx, .nout = r->count, .naux = r->aux};
+    lucid__entries entries;
+    writer w = {.s = s, .entries = &entries, .to = staged};
+    bool ok = lucid__entries_find(s, &entries, level->id, values, r->count) &&
+              find_captures(&w, y, r->count) && number_inputs(&w, leaves, nx) &&
+              write_words(&w, leaves, nx, y, r->count);
+    lucid__entries_free(&entries);
+    return ok;
+}
+
+bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const lucid__aval *avals,
+                  size_t nx, int draw_shift, lucid__staged *staged)
+{
+    if (!lucid__ok(s))
+        return false;
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid__level level = {.kind = LUCID__LEVEL_STAGE};
+    lucid__level_push(s, &level);
+    lucid_results *r = lucid_results_new(&child);
+    lucid_tensor *leaves = lucid_alloc(&child, (nx + 1) * sizeof *leaves);
+    for (size_t i = 0; leaves && i < nx; i++)
+        leaves[i] = lucid__tape_leaf(&child, level.id, &avals[i]);
+    bool ok = r && leaves && lucid__ok(s);
+    if (ok && draw_shift >= 0)
+        level.draw_shift = leaves[draw_shift];
+    ok = ok && run(&child, user, leaves, nx, r) == LUCID_OK;
+    lucid__level_pop(s, &level);
+    ok = ok && write_body(s, &level, leaves, nx, r, staged);
+    lucid__scope_leave(&child);
+    return ok && lucid__ok(s);
+}
+
+/* ---- running a body ---------------------------------------------------------------------------------- */
+
+void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
+                       lucid_tensor *out)
+{
+    for (int64_t k = 0; k < words[4]; k++)
+        out[k] = (lucid_tensor){NULL};
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid__body body;
+    lucid_tensor *value = NULL;
+    if (lucid__ok(s) && lucid__body_read(&child, words, &body))
+        value = lucid_alloc(&child, ((size_t)body.nvalues + 1) * sizeof *value);
+    if (value) {
+        if (body.nin > 0)
+            memcpy(value, in, (size_t)body.nin * sizeof *value);
+        const int64_t *at = body.ops;
+        for (int i = 0, v = body.nin; i < body.nops && lucid__ok(s); i++) {
+            lucid__body_op op;
+            at = lucid__body_op_at(at, &v, &op);
+            lucid_tensor few[4], *x = few;
+            if (op.nin > 4)
+                x = lucid_alloc(&child, (size_t)op.nin * sizeof *x);
+            for (int j = 0; x && j < op.nin; j++)
+                x[j] = value[op.in[j]];
+            lucid__call c = {op.prim, op.nin, op.nparams, x, op.params};
+            if (x)
+                lucid__bind(&child, &c, value + op.first_out);
+        }
+        for (int k = 0; k < body.nout && lucid__ok(s); k++)
+            out[k] = lucid__scope_move(&child, value[body.out[k]]);
+    }
+    lucid__scope_leave(&child);
+}
+
+typedef struct body_self {
+    int64_t *words;
+} body_self;
+
+static void destroy_body(void *self)
+{
+    lucid__free(((body_self *)self)->words);
+}
+
+static lucid_status call_body(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                              lucid_results *y)
+{
+    const int64_t *words = ((const body_self *)self)->words;
+    lucid_tensor *out = lucid_alloc(s, ((size_t)words[4] + 1) * sizeof *out);
+    (void)nx;
+    if (out)
+        lucid__body_apply(s, words, x, out);
+    for (int64_t k = 0; out && k < words[4] && lucid__ok(s); k++)
+        (void)lucid_results_push(s, y, out[k]);
+    return lucid_error(s);
+}
+
+lucid__fn *lucid__body_fn(const int64_t *words)
+{
+    size_t bytes = (size_t)words[0] * sizeof *words;
+    int64_t *copy = lucid__malloc(bytes);
+    lucid__fn *f =
+        copy ? lucid__fn_alloc("body", sizeof(body_self), call_body, destroy_body) : NULL;
+    if (!f) {
+        lucid__free(copy);
+        return NULL;
+    }
+    memcpy(copy, words, bytes);
+    ((body_self *)(void *)f->self)->words = copy;
+    return f;
+}
