@@ -26,6 +26,23 @@ static void watch_forks(void)
 {
     (void)pthread_atfork(lock_engine, unlock_engine, unlock_engine);
 }
+
+/* How often this thread is in the engine: the steps of control flow evaluate in their turn, under the lock
+ * that is held already. */
+static _Thread_local int depth;
+
+static void enter_engine(void)
+{
+    if (depth++ == 0)
+        lucid__lock(&engine);
+}
+
+static void leave_engine(void)
+{
+    if (--depth == 0)
+        lucid__unlock(&engine);
+}
+
 static _Atomic uint64_t steps_run;
 
 /* ---- running a plan ------------------------------------------------------------------------------ */
@@ -232,10 +249,6 @@ static void watch_bytes(int64_t *most, int64_t bytes)
     *most = bytes > *most ? bytes : *most;
 }
 
-/* How many evaluations this thread is in: the steps of control flow evaluate in their turn, under the lock
- * that is held already. */
-static _Thread_local int depth;
-
 static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
 {
     lucid__structure st;
@@ -243,8 +256,7 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
     size_t nfinished = 0;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, watch_forks);
-    if (depth++ == 0)
-        lucid__lock(&engine);
+    enter_engine();
     bool ok = lucid__structure_find(s, roots, n, &st);
     if (ok && st.nnodes > 0) {
         lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
@@ -259,8 +271,7 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
         lucid__plan_release(plan);
     }
     lucid__structure_free(&st);
-    if (--depth == 0)
-        lucid__unlock(&engine);
+    leave_engine();
     for (size_t i = 0; finished && i < nfinished; i++) {
         if (ok)
             lucid__node_drop_inputs(finished[i]);
@@ -324,7 +335,7 @@ static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *x
     lucid__node **roots = pending_nodes(&child, name, xs, n, &count);
     if (roots) {
         lucid__structure st;
-        lucid__lock(&engine);
+        enter_engine();
         lucid__plan *plan = NULL;
         if (lucid__structure_find(&child, roots, count, &st))
             plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);
@@ -332,7 +343,7 @@ static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *x
             visit(&child, plan, &st, to);
         lucid__plan_release(plan);
         lucid__structure_free(&st);
-        lucid__unlock(&engine);
+        leave_engine();
     }
     lucid__scope_leave(&child);
 }
