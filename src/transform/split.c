@@ -170,7 +170,11 @@ static void list_levels(lucid_scope *s, const lucid__value *v, bool primal_only,
         if (!primal_only && v->tangent)
             list_levels(s, v->tangent, primal_only, below, list);
     } else if (v->kind == LUCID__TAPE) {
-        /* What is on a tape has a cotangent for each lane of the levels around the tape. */
+        /* What is on a tape has a cotangent for each lane of the levels around the tape; what is on a
+         * stage is one example of whatever the operation is applied to later. */
+        const lucid__level *on = lucid__level_find(s, v->level);
+        if (on && on->kind == LUCID__LEVEL_STAGE)
+            return;
         for (const lucid__level *l = s->session->top; l; l = l->below)
             if (l->kind == LUCID__LEVEL_BATCH && l->id < v->level && l->id < below)
                 add_level(list, taker_of(s, l->id, below));
