@@ -7,6 +7,7 @@ import importlib.util
 import os
 import platform
 import re
+import select
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 C_WORKER = ROOT / "build" / "release" / "lucid_bench"
 PEERS = {"JAX": "jax", "torch": "torch", "MLX": "mlx"}  # the name shown: the module
+LONGEST = 120  # seconds that one command may take
 LUCID = ("lucid", "lucid compiled", "lucid C")
 
 
@@ -83,6 +85,9 @@ class Worker:
         try:
             self.process.stdin.write(command + "\n")
             self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], LONGEST)[0]:
+                self.process.kill()
+                raise RuntimeError(f"no answer to {command.split()[0]!r} in {LONGEST} seconds")
             answer = self.process.stdout.readline().strip()
         except BrokenPipeError:
             answer = ""
