@@ -36,11 +36,11 @@ class Input:
         elif name == "integers":
             return rng.integers(-(2**31), 2**31, self.shape).astype(self.dtype)
         elif name in ("regular", "spd"):
-            n = self.shape[-1]
-            x = rng.standard_normal(self.shape)
+            n = self.shape[-1]  # the diagonal outweighs its row: far from singular, all of them
+            x = rng.uniform(-1, 1, self.shape)
             if name == "spd":
                 x = x @ x.swapaxes(-1, -2)
-            x += n * np.eye(n)
+            x += (n + 1) * np.eye(n)
         else:
             x = float(numbers[0] if numbers else 1) * rng.standard_normal(self.shape)
         return x.astype(self.dtype)
