@@ -21,7 +21,7 @@ enum { MAX_FILES = 32, MAX_DIMS = 16, MAX_PATH = 512 };
 typedef struct options {
     int in_dims[MAX_DIMS], out_dims[MAX_DIMS], argnums[MAX_DIMS];
     size_t n_in, n_out, n_argnums;
-    int64_t chunk_size;
+    int64_t chunk_size, max_paths;
     lucid_strategy strategy;
     lucid_randomness randomness;
     size_t primals;
@@ -45,6 +45,11 @@ static lucid_strategy strategy_of(const char *name)
                                              : LUCID_STRATEGY_AUTO;
 }
 
+static int64_t chunk_size_of(const char *text)
+{
+    return strcmp(text, "auto") == 0 ? LUCID_AUTO_CHUNK : strtoll(text, NULL, 10);
+}
+
 static void read_option(options *o, const char *option)
 {
     const char *value = strchr(option, '=');
@@ -57,7 +62,9 @@ static void read_option(options *o, const char *option)
     else if (strncmp(option, "argnums=", 8) == 0)
         o->n_argnums = read_dims(value, o->argnums);
     else if (strncmp(option, "chunk_size=", 11) == 0)
-        o->chunk_size = strtoll(value, NULL, 10);
+        o->chunk_size = chunk_size_of(value);
+    else if (strncmp(option, "max_paths=", 10) == 0)
+        o->max_paths = strtoll(value, NULL, 10);
     else if (strncmp(option, "primals=", 8) == 0)
         o->primals = strtoul(value, NULL, 10);
     else if (strncmp(option, "strategy=", 9) == 0)
@@ -102,14 +109,15 @@ static lucid_fn apply(lucid_scope *s, lucid_fn f, const vector_apply *a, const c
     if (strategy)
         o.strategy = strategy_of(strategy);
     if (chunk_size)
-        o.chunk_size = strtoll(chunk_size, NULL, 10);
+        o.chunk_size = chunk_size_of(chunk_size);
     if (strcmp(a->transform, "vmap") == 0)
         return lucid_vmap(s, f,
                           &(lucid_vmap_options){.in_dims = {o.in_dims, o.n_in},
                                                 .out_dims = {o.out_dims, o.n_out},
                                                 .randomness = o.randomness,
                                                 .chunk_size = o.chunk_size,
-                                                .strategy = o.strategy});
+                                                .strategy = o.strategy,
+                                                .max_paths = o.max_paths});
     if (strcmp(a->transform, "jvp") == 0 || strcmp(a->transform, "vjp") == 0) {
         derived *d = lucid_alloc(s, sizeof *d);
         assert_non_null(d);
@@ -128,7 +136,7 @@ static lucid_fn apply(lucid_scope *s, lucid_fn f, const vector_apply *a, const c
     for (size_t i = 0; i < sizeof gradients / sizeof *gradients; i++)
         if (strcmp(a->transform, gradients[i].name) == 0)
             return gradients[i].make(
-                s, f, &(lucid_grad_options){.argnums = {o.argnums, o.n_argnums}, .chunk_size = 0});
+                s, f, &(lucid_grad_options){.argnums = {o.argnums, o.n_argnums}, .chunk_size = o.chunk_size});
     fail_msg("unknown transform %s", a->transform);
     return f;
 }
@@ -231,6 +239,11 @@ static void run_variant(const vector_case *c, const char *what, const char *stra
         uint64_t draws = lucid_generator_state(lucid_generator_of(s)).draw;
         if (c->draws >= 0 && draws != (uint64_t)c->draws)
             fail_msg("%s: %llu draws", what, (unsigned long long)draws);
+        bool together = (!strategy || strcmp(strategy, "auto") == 0) &&
+                        (!chunk_size || strcmp(chunk_size, "0") == 0);
+        long long paths = lucid_last_paths(s, NULL, 0).runs;
+        if (c->paths >= 0 && together && paths != c->paths)
+            fail_msg("%s: %lld paths", what, paths);
     }
     assert_int_equal(lucid_close(s), LUCID_OK);
     word_program_clear(&program);

@@ -8,6 +8,7 @@ import pytest
 from vectors import FOLDER, Case, call, read
 
 import lucid
+from lucid.func import last_paths
 
 CASES = [(path.stem, case) for path in sorted(FOLDER.glob("*.txt")) for case in read(path)]
 ERRORS: dict[str, Any] = {
@@ -26,6 +27,8 @@ def check(case: Case, strategy: str | None, chunk_size: str | None) -> None:
             call(case, strategy, chunk_size)
         return
     results = call(case, strategy, chunk_size)
+    if case.paths is not None and strategy in (None, "auto") and chunk_size in (None, "0"):
+        assert last_paths()["runs"] == case.paths
     assert len(results) == len(case.outputs)
     for y, expected in zip(results, case.outputs, strict=True):
         assert y.dtype == expected.values.dtype
@@ -38,6 +41,7 @@ def check(case: Case, strategy: str | None, chunk_size: str | None) -> None:
         assert lucid.get_rng_state() == (case.seed, case.draws)
 
 
+@pytest.mark.filterwarnings("ignore:.*max_paths:RuntimeWarning")
 @pytest.mark.parametrize(
     "case", [case for _, case in CASES], ids=[f"{file}-{case.name}" for file, case in CASES]
 )

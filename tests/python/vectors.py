@@ -32,6 +32,7 @@ class Case:
     chunk_sizes: list[str | None] = field(default_factory=lambda: [None])
     seed: int = 0
     draws: int | None = None
+    paths: int | None = None
     inputs: list[Any] = field(default_factory=list)
     outputs: list[Expected] = field(default_factory=list)
     error: tuple[str, str] | None = None
@@ -62,7 +63,7 @@ def statement(case: Case, key: str, words: list[str]) -> None:
         case.apply.append((words[0], dict(word.split("=", 1) for word in words[1:])))
     elif key in ("strategies", "chunk_sizes"):
         setattr(case, key, words)
-    elif key in ("seed", "draws"):
+    elif key in ("seed", "draws", "paths"):
         setattr(case, key, int(words[0]))
     elif key == "input":
         case.inputs.append(read_array(words, False)[0])
@@ -250,7 +251,8 @@ def apply(f: Callable[..., Any], transform: str, options: dict[str, str]) -> Cal
         "in_dims": lambda text: read_dims(text),
         "out_dims": lambda text: read_dims(text),
         "argnums": lambda text: read_dims(text),
-        "chunk_size": lambda text: int(text) or None,
+        "chunk_size": lambda text: text if text == "auto" else int(text) or None,
+        "max_paths": int,
     }
     given = {key: read.get(key, str)(value) for key, value in options.items()}
     return getattr(func, transform)(f, **given)

@@ -154,6 +154,8 @@ static void statement(const vector_file *f, vector_case *c, const char *key, cha
         c->seed = strtoull(at, NULL, 10);
     } else if (strcmp(key, "draws") == 0) {
         c->draws = strtol(at, NULL, 10);
+    } else if (strcmp(key, "paths") == 0) {
+        c->paths = strtol(at, NULL, 10);
     } else if (strcmp(key, "input") == 0) {
         assert_true(c->ninputs < VECTOR_TENSORS);
         read_tensor(f, at, &c->input[c->ninputs++], false);
@@ -172,7 +174,7 @@ static void statement(const vector_file *f, vector_case *c, const char *key, cha
 
 bool vector_next(vector_file *f, vector_case *c)
 {
-    *c = (vector_case){.draws = -1};
+    *c = (vector_case){.draws = -1, .paths = -1};
     for (char *line; (line = next_line(f));) {
         char *key = next_word(&line);
         if (!key)

@@ -31,7 +31,7 @@ typedef struct vector_case {
     char *strategy[VECTOR_OPTIONS], *chunk_size[VECTOR_OPTIONS];
     int nstrategies, nchunk_sizes;
     uint64_t seed;
-    long draws; /* -1: not said */
+    long draws, paths; /* -1: not said */
     vector_tensor input[VECTOR_TENSORS], output[VECTOR_TENSORS];
     int ninputs, noutputs;
     char *error, *phrase; /* NULL: none expected */
