@@ -110,7 +110,7 @@ static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         in[i] = lucid__split_lift(&child, c->in[i], limit);
     lucid__call lifted = *c;
     lifted.in = in;
-    if (lucid__ok(s))
+    if (in && lucid__ok(s))
         bind(&child, &lifted, out);
     for (int k = 0; k < lucid__outputs_of(c->prim, c->params); k++)
         out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};

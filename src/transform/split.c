@@ -184,7 +184,8 @@ static void list_levels(lucid_scope *s, const lucid__value *v, bool primal_only,
 size_t lucid__split_levels_of(lucid_scope *s, const lucid__value *x, bool primal_only,
                               uint64_t below, uint64_t *levels, size_t capacity)
 {
-    level_list list = {levels, 0, capacity};
+    level_list list = {.capacity = capacity};
+    list.at = levels;
     list_levels(s, x, primal_only, below, &list);
     return list.count;
 }

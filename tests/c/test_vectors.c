@@ -135,8 +135,9 @@ static lucid_fn apply(lucid_scope *s, lucid_fn f, const vector_apply *a, const c
                      {"hessian", lucid_hessian}};
     for (size_t i = 0; i < sizeof gradients / sizeof *gradients; i++)
         if (strcmp(a->transform, gradients[i].name) == 0)
-            return gradients[i].make(
-                s, f, &(lucid_grad_options){.argnums = {o.argnums, o.n_argnums}, .chunk_size = o.chunk_size});
+            return gradients[i].make(s, f,
+                                     &(lucid_grad_options){.argnums = {o.argnums, o.n_argnums},
+                                                           .chunk_size = o.chunk_size});
     fail_msg("unknown transform %s", a->transform);
     return f;
 }

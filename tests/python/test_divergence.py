@@ -1,5 +1,5 @@
-"""Functions whose control flow depends on batched values: one run per path at any depth of nesting, and the
-results of strategy="isolated", bit for bit."""
+"""Functions whose control flow depends on batched values: one run per path at any depth of
+nesting, and the results of strategy="isolated", bit for bit."""
 
 import warnings
 from collections.abc import Callable
@@ -34,6 +34,10 @@ def isolated(f: Function, depth: int) -> Function:
     for _ in range(depth):
         f = vmap(f, strategy="isolated", randomness="different")
     return f
+
+
+def slow(f: Function) -> Function:
+    return vmap(f, strategy="isolated")
 
 
 def same(a: Any, b: Any) -> None:
@@ -89,8 +93,7 @@ def item(x: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Function] = {
-    f.__name__: f
-    for f in (branch, early_return, newton, steps, lookup, recursive, masked, item)
+    f.__name__: f for f in (branch, early_return, newton, steps, lookup, recursive, masked, item)
 }
 
 
@@ -154,9 +157,7 @@ NESTINGS: dict[str, Callable[[Any], Any]] = {
     "grad vmap grad vmap": lambda v: grad(
         lambda x: (v(grad(lambda r: (v(scalar)(r) ** 2).sum()))(x) ** 2).sum()
     ),
-    "vmap grad vmap grad": lambda v: v(
-        grad(lambda r: (v(grad(scalar))(r) ** 2).sum())
-    ),
+    "vmap grad vmap grad": lambda v: v(grad(lambda r: (v(grad(scalar))(r) ** 2).sum())),
 }
 
 
@@ -164,12 +165,12 @@ NESTINGS: dict[str, Callable[[Any], Any]] = {
 def test_with_derivatives(name: str) -> None:
     x = lucid.tensor(numbers(4, 5, 2, dtype=np.float64))
     y = NESTINGS[name](vmap)(x)
-    close(y, NESTINGS[name](lambda f: vmap(f, strategy="isolated"))(x))
+    close(y, NESTINGS[name](slow)(x))
     assert last_paths()["alone"] == 0
 
 
 def test_derivatives_of_what_all_lanes_share() -> None:
-    """The gradient by an unmapped argument belongs to each outer lane, summed over its own inner lanes."""
+    """A gradient by what is not mapped belongs to each outer lane, summed over its inner ones."""
     x = lucid.tensor(numbers(4, 5, 2, dtype=np.float64))
     w = lucid.tensor(numbers(2, seed=3, dtype=np.float64))
 
@@ -181,7 +182,6 @@ def test_derivatives_of_what_all_lanes_share() -> None:
     for argument in (w, lucid.tensor(numbers(4, 2, dtype=np.float64))):
         dims = (None if argument is w else 0, 0)
         a = vmap(lambda w, row: grad(loss)(w, row, vmap), dims)(argument, x)
-        slow = lambda f: vmap(f, strategy="isolated")  # noqa: E731
         b = vmap(lambda w, row: grad(loss)(w, row, slow), dims, strategy="isolated")(argument, x)
         close(a, b)
 
@@ -196,12 +196,15 @@ def test_nan_of_lanes_that_are_not_there_stays_out() -> None:
     close(slopes, [[0.25, 0.0], [0.0, 0.125]])
     close(vmap(grad(lambda r: vmap(f)(r).sum()))(x), slopes)
     close(grad(lambda m: vmap(vmap(f))(m).sum())(x), slopes)
-    close(vmap(lambda o: vmap(lambda v: grad(lambda u: (o[0].sqrt() * u) if o[0] > 0 else u)(v))(o))(x),
-          [[2.0, 2.0], [1.0, 1.0]])  # fmt: skip
+
+    def row(o: Any) -> Any:
+        return vmap(grad(lambda u: o[0].sqrt() * u if o[0] > 0 else u))(o)
+
+    close(vmap(row)(x), [[2.0, 2.0], [1.0, 1.0]])
 
 
 def test_the_outer_batch_parts_after_the_inner_one() -> None:
-    """The inner vmap's lanes became tuples; then the outer function asks by itself, under grad too."""
+    """The inner lanes became tuples; then the outer function asks by itself, under grad too."""
     x = lucid.tensor(numbers(6, 4, 2, dtype=np.float64))
 
     def outer(row: Any, v: Any) -> Any:
@@ -213,7 +216,6 @@ def test_the_outer_batch_parts_after_the_inner_one() -> None:
         g = grad(inside)(row)
         return g * 2 if g.sum() > 0 else g
 
-    slow = lambda f: vmap(f, strategy="isolated")  # noqa: E731
     close(vmap(lambda r: outer(r, vmap))(x), slow(lambda r: outer(r, slow))(x))
 
 
@@ -236,7 +238,6 @@ def test_values_of_enclosing_batches_are_gathered() -> None:
 
         return row
 
-    slow = lambda f: vmap(f, strategy="isolated")  # noqa: E731
     g, f = slow(outer(slow))(a), vmap(outer(vmap))(a)
     assert last_paths()["runs"] == 3
     assert sum(last_paths()["lanes"]) == 35
@@ -355,7 +356,11 @@ def test_strategies_of_nested_batches() -> None:
     expected = isolated(branch, 2)(x)
     same(vmap(vmap(branch, strategy="isolated"))(x), expected)
     same(vmap(vmap(branch), strategy="isolated")(x), expected)
-    for outer, inner in (("auto", "vectorized"), ("vectorized", "auto"), ("vectorized", "vectorized")):
+    for outer, inner in (
+        ("auto", "vectorized"),
+        ("vectorized", "auto"),
+        ("vectorized", "vectorized"),
+    ):
         with pytest.raises(RuntimeError, match='strategy="vectorized"'):
             vmap(vmap(branch, strategy=inner), strategy=outer)(x)  # type: ignore[arg-type]
     # What the vectorized one holds does not matter where nobody asks for it.
@@ -366,7 +371,9 @@ def test_strategies_of_nested_batches() -> None:
 
 def test_shapes_of_paths_must_agree() -> None:
     x = lucid.tensor(numbers(3, 4))
-    with pytest.raises(ValueError, match=r"result\['v'\] has shape \(2,\) on some lanes and \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"result\['v'\] has shape \(2,\) on some lanes and \(3,\)"
+    ):
         vmap(vmap(lambda v: {"v": lucid.ones(2 if v > 0 else 3) * v}))(x)
     with pytest.raises(ValueError, match=r"different structures .*\(\*, \*\)"):
         vmap(lambda v: (v, v) if v > 0 else v)(x[0])
@@ -377,7 +384,9 @@ def test_collectives_need_lanes_that_are_together() -> None:
     f: Function = lambda v: psum(v, "o") if v > 0 else v  # noqa: E731
     with pytest.raises(RuntimeError, match="they have parted"):
         vmap(vmap(f), axis_name="o")(x)
-    together = vmap(lambda r: vmap(lambda v: v * 2 if v > 0 else v)(psum(r, "o") - r), axis_name="o")
+    together = vmap(
+        lambda r: vmap(lambda v: v * 2 if v > 0 else v)(psum(r, "o") - r), axis_name="o"
+    )
     rest = x.sum(0) - x
     close(together(x), lucid.where(rest > 0, 2 * rest, rest))
 

@@ -1,5 +1,6 @@
-"""The rows of vmap's contract that have many cases of their own: in_dims by name and by prefix, metadata,
-options checked when vmap() is called, chunks from a byte budget, and the options of the jacobians."""
+"""The rows of vmap's contract that have many cases of their own: in_dims by name and by prefix,
+metadata, options checked when vmap() is called, chunks from a byte budget, and the options of the
+jacobians."""
 
 import functools
 import inspect
@@ -216,7 +217,7 @@ def test_the_budget_is_a_quarter_of_the_memory_or_what_was_set() -> None:
 @pytest.mark.usefixtures("budget")
 @pytest.mark.parametrize("wide", [False, True])
 def test_automatic_chunks_fit_the_budget(wide: bool) -> None:
-    """Each example needs two 32 x 32 matrices at a time (8 kB); `wide` adds what all share (64 kB)."""
+    """Each example needs two 32 x 32 matrices at a time (8 kB); `wide`: 64 kB shared by all."""
     shared = lucid.tensor(numbers(128, 128))
     runs: list[int] = []
 
