@@ -27,7 +27,7 @@ PyObject *lucidpy_part_text(const lucidpy_part *part)
         return PyUnicode_FromString(part->root);
     if (Py_EnterRecursiveCall(" in a nested structure"))
         return NULL;
-    PyObject *text = lucidpy_part_text(part->up), *longer = text;
+    PyObject *text = lucidpy_part_text(part->up), *longer;
     Py_LeaveRecursiveCall();
     if (!text)
         return NULL;

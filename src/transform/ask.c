@@ -107,7 +107,7 @@ static bool part(lucid_scope *s, lucid__level *level, const answers *a)
             largest = g;
     /* The rows of each group, one list after the other. */
     int64_t **at = lucid_alloc(s, (size_t)distinct * sizeof(*at));
-    int64_t *all = lucid_alloc(split->scope, (size_t)a->count * sizeof *all);
+    int64_t *all = lucid_alloc(&split->run, (size_t)a->count * sizeof *all);
     if (!at || !all)
         return false;
     for (int64_t g = 0; g < distinct; g++) {
@@ -120,7 +120,7 @@ static bool part(lucid_scope *s, lucid__level *level, const answers *a)
     for (int64_t g = distinct; g-- > 0;) /* so that earlier ones wait in front */
         if (g != largest && !wait(s, split, a, at[g], size[g]))
             return false;
-    lucid__taken *taken = lucid_alloc(split->scope, (a->ntaken + 1) * sizeof *taken);
+    lucid__taken *taken = lucid_alloc(&split->run, (a->ntaken + 1) * sizeof *taken);
     if (taken && a->ntaken > 0)
         memcpy(taken, a->taken, a->ntaken * sizeof *taken);
     return taken && lucid__split_record(split, answer_at(s, a, at[largest][0])) &&

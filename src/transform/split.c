@@ -21,6 +21,7 @@ bool lucid__split_begin(lucid_scope *s, lucid__split *split, int64_t first, int6
                             .count = count,
                             .max_paths = INT64_MAX,
                             .max_answers = SIZE_MAX};
+    lucid__scope_enter(&split->run, s);
     lucid__group *all = lucid_alloc(s, sizeof *all);
     if (!all)
         return false;
@@ -34,9 +35,11 @@ static void forget_run(lucid__split *split)
     for (size_t i = 0; split->lifted && i < LIFTED; i++) {
         lucid__value_release(split->lifted[i].from);
         lucid__value_release(split->lifted[i].to);
-        split->lifted[i] = (lucid__lifted){NULL, NULL};
     }
-    split->version = 0;
+    lucid__scope_leave(&split->run);
+    split->narrowed = NULL;
+    split->lifted = NULL;
+    split->version = split->capacity = 0;
     split->asked = 0;
 }
 
@@ -67,7 +70,7 @@ static bool unroll_answers(lucid__split *split)
 {
     size_t n = split->now.nanswers;
     split->nreplay = n;
-    split->replay = lucid_alloc(split->scope, (n + 1) * sizeof *split->replay);
+    split->replay = lucid_alloc(&split->run, (n + 1) * sizeof *split->replay);
     for (const lucid__answer *a = split->now.last; split->replay && a; a = a->before)
         split->replay[--n] = a->x;
     return split->replay != NULL;
@@ -78,6 +81,7 @@ bool lucid__split_next(lucid__split *split, lucid__level *level)
     if (!split->waiting)
         return false;
     forget_run(split);
+    lucid__scope_enter(&split->run, split->scope);
     take_group(split);
     level->split = split;
     level->size = split->count;
@@ -228,7 +232,7 @@ static int64_t lanes_of(const lucid__taken *taken, size_t n)
 static bool more_versions(lucid__split *split)
 {
     uint32_t capacity = split->capacity ? 2 * split->capacity : 8;
-    lucid__narrowing *more = lucid_alloc(split->scope, capacity * sizeof *more);
+    lucid__narrowing *more = lucid_alloc(&split->run, capacity * sizeof *more);
     if (!more)
         return false;
     if (split->version > 0)
@@ -242,7 +246,7 @@ bool lucid__split_narrow(lucid_scope *s, lucid__level *level, const lucid__taken
                          size_t ntaken, const int64_t *kept, int64_t count)
 {
     lucid__split *split = level->split;
-    int64_t *lanes = lucid_alloc(split->scope, ((size_t)count + 1) * sizeof *lanes);
+    int64_t *lanes = lucid_alloc(&split->run, ((size_t)count + 1) * sizeof *lanes);
     if (!lanes || (split->version == split->capacity && !more_versions(split)))
         return false;
     for (uint32_t v = 0; v < split->version; v++)
@@ -355,7 +359,7 @@ static lucid_tensor shared_index(lucid_scope *s, lucid__split *split, uint32_t v
     lucid__narrowing *w = &split->narrowed[version];
     if (!w->to_now.v) {
         const needs none = {.count = 0};
-        w->to_now = lucid_own(split->scope, index_since(s, split, version, &none, true));
+        w->to_now = lucid_own(&split->run, index_since(s, split, version, &none, true));
     }
     return w->to_now;
 }
@@ -421,7 +425,7 @@ lucid_tensor lucid__split_lift_to(lucid_scope *s, const lucid__level *level, luc
     if (needed == 0)
         return x;
     if (!split->lifted)
-        split->lifted = lucid_alloc(split->scope, LIFTED * sizeof *split->lifted);
+        split->lifted = lucid_alloc(&split->run, LIFTED * sizeof *split->lifted);
     if (!split->lifted)
         return (lucid_tensor){NULL};
     for (size_t i = 0; i < LIFTED; i++)

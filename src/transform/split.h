@@ -53,14 +53,15 @@ typedef struct lucid__group {
 } lucid__group;
 
 typedef struct lucid__split {
-    lucid_scope *scope;   /* owns all that follows, and outlives the runs */
+    lucid_scope *scope;   /* owns groups and answers, and outlives the runs */
     int64_t first, count; /* the lanes, before any narrowing */
     int64_t max_paths;    /* when so many ran, the lanes that wait run one by one */
     size_t max_answers;   /* of one run */
     bool stand_in;        /* the lane is not there: the batch is empty, but what is its shape? */
     int64_t runs, alone;  /* so far; alone: those of single lanes for max_paths */
     lucid__group *waiting;
-    /* The run going on. */
+    /* The run going on, whose lists and indices `run` owns. */
+    lucid_scope run;
     lucid__group now;
     lucid_tensor *replay; /* its first answers, in order */
     size_t nreplay, asked;
