@@ -532,9 +532,10 @@ typedef struct lucid_vmap_options {
     int64_t chunk_size; /* at most so many lanes at once; 0: all; LUCID_AUTO_CHUNK */
     lucid_strategy strategy;
     const char *axis_name; /* for the collectives below; NULL: none */
-    int64_t
-        max_paths; /* AUTO: after so many runs for one chunk, lanes still waiting run one by one; 0: 1000 */
-    int64_t *alone; /* NULL, or: each call adds how many lanes did */
+    /* AUTO: lanes that still wait after so many runs of a chunk run one by one; 0: 1000. `alone`, unless it
+     * is NULL, receives how many did, added to what it holds. */
+    int64_t max_paths;
+    int64_t *alone;
 } lucid_vmap_options;
 /* As many lanes at once as lucid_set_memory_budget allows. To see the bytes that they need, the function runs
  * once more for one lane, and where not all lanes fit, for a few guesses: what it asks values for is computed
