@@ -1,6 +1,7 @@
 /* The CPU backend: the program interpreter, and a kernel for each primitive that programs do not
  * cover. A new kernel is a declaration and a line of the table. */
 #include "cpu/kernels.h"
+#include "cpu/lane_machine.h"
 #include "cpu/run_program.h"
 #include "cpu/speed.h"
 #include "engine/run_control.h"
@@ -39,6 +40,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
 const lucid__backend lucid__cpu_backend = {
     .name = "cpu",
     .run_program = lucid__run_program,
+    .run_lanes = lucid__run_lanes,
     .kernels = kernels,
     .speed = lucid__cpu_speed,
     .program_seconds = lucid__cpu_program_seconds,

@@ -12,8 +12,8 @@
 enum { LUCID__DTYPES = LUCID_NO_DTYPE };
 
 /* d[i] = op(a[i], b[i], c[i]) for n lanes; d may be a, b or c. imm: powi's exponent. */
-typedef void lucid__body(void *d, const void *a, const void *b, const void *c, int64_t n,
-                         int64_t imm);
+typedef void lucid__instr_body(void *d, const void *a, const void *b, const void *c, int64_t n,
+                               int64_t imm);
 
 /* acc[j] = op(acc[j], x[16 g + j]) for all groups g, in order, and all j < 16. */
 typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
@@ -22,8 +22,8 @@ typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
 typedef void lucid__fold_rows_body(void *to, const void *x, int64_t rows, int64_t length);
 
 typedef struct lucid__bodies {
-    lucid__body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
-    lucid__body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
+    lucid__instr_body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
+    lucid__instr_body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
     lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
     lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
     lucid__philox_run *philox;                 /* isa_philox.c */

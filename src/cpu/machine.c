@@ -514,7 +514,7 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
 
 void lucid__machine_execute(lucid__machine *m, const lucid__instr *in)
 {
-    lucid__body *body;
+    lucid__instr_body *body;
     int64_t n = lucid__machine_lanes(m, m->program->over[in->dst]);
     switch ((lucid__prim_id)in->op) {
     case LUCID__iota:

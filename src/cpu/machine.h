@@ -45,7 +45,7 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t);
 /* A reduction that goes on from box to box: `width` results side by side, whose points come one after the
  * other in the order of program.h. */
 typedef struct lucid__fold {
-    lucid__body *combine;
+    lucid__instr_body *combine;
     lucid__fold_body *lanes;
     size_t size; /* of an element */
     int64_t width, done;

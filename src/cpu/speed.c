@@ -111,7 +111,7 @@ static void fill(void *lanes, lucid_dtype dtype)
 }
 
 /* Seconds of one lane; measured when it is first asked for. */
-static double body_seconds(lucid__body *body, int op, lucid_dtype dtype, int to)
+static double body_seconds(lucid__instr_body *body, int op, lucid_dtype dtype, int to)
 {
     enum { REPEAT = 32 };
     static double known[LUCID__PRIM_COUNT][LUCID_NO_DTYPE][LUCID_NO_DTYPE];

@@ -3,6 +3,7 @@
 #ifndef LUCID__BACKEND_H
 #define LUCID__BACKEND_H
 
+#include "engine/lane_program.h"
 #include "engine/program.h"
 #include "lucid.h"
 #include "prim/prim_id.h"
@@ -64,6 +65,7 @@ typedef struct lucid__backend {
     const char *name;
     /* slots: the memory of each slot of the plan. Only LUCID_MEMORY_ERROR can come back. */
     lucid_status (*run_program)(const lucid__program *program, void *const *slots);
+    lucid_status (*run_lanes)(const lucid__lane_program *program, const lucid__kernel_args *args);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
     /* What the machine can do, measured when first asked for. Only under the engine's lock. */
     const lucid__speed *(*speed)(void);

@@ -87,7 +87,8 @@ static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
                                .out = out,
                                .error = message,
                                .error_size = sizeof message};
-    lucid_status status = r->backend->kernels[step->prim].run(&args);
+    lucid_status status = step->lanes ? r->backend->run_lanes(step->lanes, &args)
+                                      : r->backend->kernels[step->prim].run(&args);
     if (in != few)
         lucid__free(in);
     if (status == LUCID_MEMORY_ERROR)

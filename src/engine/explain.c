@@ -136,6 +136,25 @@ static bool take_kernel(const taker *t, const lucid__plan *plan, const lucid__st
     return true;
 }
 
+/* How a loop or a choice runs. */
+static const char *how(const taker *t, const lucid__step *step)
+{
+    enum { SIZE = 160 };
+    char *text = many(t, SIZE, 1);
+    if (!text)
+        return NULL;
+    lucid__text to = {text, SIZE, 0};
+    const lucid__lane_program *p = step->lanes;
+    if (p)
+        lucid__put(&to, " (%d registers, %d lanes a tile, %d instructions%s)", p->nregs, p->tile,
+                   p->per_iteration, step->prim == LUCID__cond ? "" : " an iteration");
+    else if (step->why_no_lanes)
+        lucid__put(&to, " (operation by operation: %s)", step->why_no_lanes);
+    else
+        text[0] = '\0';
+    return text;
+}
+
 static void take_slots(const taker *t, const lucid__plan *plan, const lucid__structure *st)
 {
     int at = 0;
@@ -175,7 +194,10 @@ lucid_explanation *lucid__explain_plan(lucid_scope *s, const lucid__plan *plan,
         told[i].program = step->kind == LUCID__STEP_PROGRAM;
         told[i].name = lucid__prim_get(step->prim)->name;
         told[i].layout = step->layout;
+        told[i].how = how(&t, step);
         told[i].work = lucid__step_work(plan, step, backend);
+        if (!told[i].how)
+            return NULL;
         if (!(told[i].program ? take_program(&t, &step->program, &told[i])
                               : take_kernel(&t, plan, step, &told[i])))
             return NULL;
@@ -300,7 +322,7 @@ static void put_text_step(lucid__text *t, const lucid_explanation *e, int number
     lucid__put_ops(t, step);
     lucid__put(t, step->program ? " over " : " -> ");
     lucid__put_shape(t, &step->space);
-    lucid__put(t, ", lanes = %s: ", lucid__layout_name(step->layout));
+    lucid__put(t, ", lanes = %s%s: ", lucid__layout_name(step->layout), step->how);
     put_work(t, step->work.bytes_read, step->work.bytes_written, step->work.flops);
     if (e->measured) {
         put_times(t, step->measured, step->estimated);

@@ -32,6 +32,7 @@ typedef struct lucid__told_step {
     const lucid__told_op *op;
     lucid_shape space; /* what it loops over; of a kernel: its first output */
     lucid__layout layout;
+    const char *how; /* of loops and branches: their lane program, or why there is none; or "" */
     lucid__work work;
     double estimated, measured; /* seconds; 0: not measured */
 } lucid__told_step;

@@ -1,8 +1,10 @@
 #include "engine/lower.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "engine/work.h"
 #include "prim/prim.h"
 
@@ -10,6 +12,24 @@ static bool out_of_memory(lucid__lowering *l)
 {
     lucid__out_of_memory(l->s);
     return false;
+}
+
+static atomic_int lanes_allowed = -1; /* not asked yet */
+
+bool lucid__lanes_allowed(void)
+{
+    int allowed = atomic_load_explicit(&lanes_allowed, memory_order_relaxed);
+    if (allowed < 0) {
+        const char *text = getenv("LUCID_LANES");
+        allowed = !(text && strcmp(text, "0") == 0);
+        atomic_store(&lanes_allowed, allowed);
+    }
+    return allowed != 0;
+}
+
+void lucid__allow_lanes(bool allowed)
+{
+    atomic_store(&lanes_allowed, allowed);
 }
 
 /* ---- slots and steps --------------------------------------------------------------------------- */
@@ -233,6 +253,27 @@ static bool lower_pad(lucid__lowering *l, const lucid__node *node, const lucid__
     return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 
+/* Control flow as a lane program, if its bodies are fit for it. */
+static bool to_lanes(lucid__lowering *l, lucid__step *step)
+{
+    int n = step->nin + step->nout;
+    lucid__aval *avals = lucid__arena_alloc(l->plan->arena, (size_t)n * sizeof *avals);
+    if (!avals)
+        return out_of_memory(l);
+    for (int i = 0; i < n; i++)
+        avals[i] = i < step->nin ? step->in[i].aval : step->out[i - step->nin].aval;
+    const lucid__call call = {
+        .prim = step->prim, .nin = step->nin, .nparams = step->nparams, .params = step->params};
+    if (lucid__lanes_allowed())
+        step->lanes = lucid__lane_program_new(l->s, l->plan->arena, &call, avals, step->nout,
+                                              avals + step->nin, &step->why_no_lanes);
+    else
+        step->why_no_lanes = "LUCID_LANES=0";
+    if (step->lanes)
+        step->layout = LUCID__LANES_BATCH;
+    return lucid__ok(l->s);
+}
+
 static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
                          lucid__location *out)
 {
@@ -270,6 +311,8 @@ static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const luci
                         .params = params};
     if (kernel->work)
         step.layout = lucid__step_work(l->plan, &step, l->backend).layout;
+    if (lucid__prim_get(prim)->family == LUCID__CONTROL && !to_lanes(l, &step))
+        return false;
     return add_step(l, &step);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "engine/backend.h"
+#include "engine/lane_program.h"
 #include "engine/location.h"
 #include "engine/structure.h"
 
@@ -26,6 +27,8 @@ typedef struct lucid__step {
     int nin, nout, nparams; /* KERNEL */
     const lucid__location *in, *out;
     const int64_t *params;
+    const lucid__lane_program *lanes; /* KERNEL: runs in its place; NULL: none, for this reason */
+    const char *why_no_lanes;
     int first_made, first_dead; /* lists of the slots that begin and end with this step; -1: none */
 } lucid__step;
 
@@ -47,7 +50,7 @@ typedef struct lucid__plan_result {
 
 typedef struct lucid__plan {
     lucid__arena *arena; /* holds what the steps point to */
-    int users; /* the cache, and evaluations that run it; under the engine's lock */
+    int users;           /* the cache, and evaluations that run it; under the engine's lock */
     int nslots, nsteps, nresults;
     int slot_capacity, step_capacity;
     lucid__slot *slots;

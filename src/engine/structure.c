@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "engine/fuse.h"
+#include "engine/lower.h"
 #include "prim/body.h"
 
 /* A walk marks what it has met: base for "entered", base + 1 + k for leaf or node k when it has its
@@ -132,7 +133,7 @@ static bool write_words(lucid__structure *st)
     if (!st->words)
         return false;
     int64_t *w = st->words;
-    *w++ = (int64_t)st->nleaves << 1 | lucid__fusion();
+    *w++ = (int64_t)st->nleaves << 2 | lucid__lanes_allowed() << 1 | lucid__fusion();
     *w++ = (int64_t)st->nnodes;
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {

@@ -78,8 +78,11 @@ static lucid__work kernel_work(const lucid__plan *plan, const lucid__step *step,
     for (int k = 0; k < step->nout; k++) {
         if (!plan->slots[step->out[k].slot].left_out)
             w.bytes_written += location_bytes(&step->out[k]);
-        out[k] = shape_only(&step->out[k]);
+        if (k < LUCID__MAX_OUTPUTS)
+            out[k] = shape_only(&step->out[k]);
     }
+    if (step->lanes)
+        w.layout = LUCID__LANES_BATCH;
     if (kernel->work) {
         lucid__kernel_args args = {.params = step->params,
                                    .nparams = step->nparams,

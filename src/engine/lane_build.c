@@ -1,0 +1,453 @@
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/memory.h"
+#include "engine/lane_code.h"
+
+/* ---- bodies ------------------------------------------------------------------------------------- */
+
+/* Some cells: the elements of a value. */
+typedef struct value {
+    int64_t n;
+    int *cells;
+} value;
+
+static value new_value(lucid__lane_code *code, const lucid__aval *aval, int64_t n, int block)
+{
+    value v = {.n = n};
+    if (n < 0 || n > LUCID__MAX_CELLS) {
+        if (lucid__lane_ok(code))
+            code->why_not = "too many scalars in its bodies";
+        return (value){0};
+    }
+    v.cells = lucid__lane_alloc(code, (size_t)n, sizeof *v.cells);
+    for (int64_t i = 0; v.cells && i < n; i++)
+        v.cells[i] = lucid__lane_cell_new(code, aval->dtype, block);
+    return v;
+}
+
+/* The operations of a body, in the current block; returns the cells of each output. */
+static int **run_body(lucid__lane_code *code, const lucid__control_body *b, const value *frame,
+                      lucid__body *body)
+{
+    if (!lucid__lane_ok(code))
+        return NULL;
+    if (!lucid__body_read(code->s, b->words, body)) {
+        code->no_memory = true;
+        return NULL;
+    }
+    int **values = lucid__lane_alloc(code, (size_t)body->nvalues, sizeof(int *));
+    int **out = lucid__lane_alloc(code, (size_t)body->nout, sizeof(int *));
+    if (!values || !out)
+        return NULL;
+    for (int i = 0; i < body->nin; i++)
+        values[i] = frame[b->from[i]].cells;
+    const int64_t *at = body->ops;
+    for (int i = 0, v = body->nin; i < body->nops && lucid__lane_ok(code); i++) {
+        lucid__body_op op;
+        at = lucid__body_op_at(at, &v, &op);
+        for (int k = 0; k < op.nout && lucid__lane_ok(code); k++) {
+            int64_t n = lucid__numel(&body->avals[op.first_out + k].shape);
+            if (n < 0 || n > LUCID__MAX_CELLS)
+                code->why_not = "too many scalars in its bodies";
+            else
+                values[op.first_out + k] = lucid__lane_alloc(code, (size_t)n, sizeof(int));
+        }
+        if (lucid__lane_ok(code))
+            lucid__lane_apply(code, body, &op, values);
+    }
+    for (int k = 0; k < body->nout; k++)
+        out[k] = values[body->out[k]];
+    return lucid__lane_ok(code) ? out : NULL;
+}
+
+/* ---- loops and branches ------------------------------------------------------------------------- */
+
+static int count_cells(const value *v, int n)
+{
+    int64_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += v[i].n;
+    return (int)total;
+}
+
+/* Room for the carry; phi in the block of the body, which frame[k] then names. */
+static bool begin_carry(lucid__lane_code *code, lucid__lane_part *part, const value *carry, int n,
+                        value *frame)
+{
+    part->ncarry = count_cells(carry, n);
+    size_t size = (size_t)part->ncarry;
+    part->phi = lucid__lane_alloc(code, size, sizeof(int));
+    part->init = lucid__lane_alloc(code, size, sizeof(int));
+    part->next = lucid__lane_alloc(code, size, sizeof(int));
+    part->result = lucid__lane_alloc(code, size, sizeof(int));
+    if (!lucid__lane_ok(code))
+        return false;
+    int at = 0;
+    for (int k = 0; k < n; k++) {
+        frame[k] = (value){carry[k].n, part->phi + at};
+        for (int64_t j = 0; j < carry[k].n; j++, at++) {
+            int init = carry[k].cells[j];
+            part->init[at] = init;
+            part->phi[at] =
+                lucid__lane_cell_new(code, (lucid_dtype)code->cells[init].dtype, part->block);
+            if (lucid__lane_ok(code))
+                code->cells[part->phi[at]].is_phi = true;
+        }
+    }
+    return lucid__lane_ok(code);
+}
+
+static bool is_phi_of(const lucid__lane_part *part, int cell)
+{
+    for (int i = 0; i < part->ncarry; i++)
+        if (part->phi[i] == cell)
+            return true;
+    return false;
+}
+
+/* Takes the carry's next values from outputs of the body. One that is another of the old values is copied
+ * first, so that the moves back do not get in each other's way. */
+static void end_carry(lucid__lane_code *code, lucid__lane_part *part, int **out, const value *carry,
+                      int n)
+{
+    int at = 0;
+    for (int k = 0; k < n; k++)
+        for (int64_t j = 0; j < carry[k].n && lucid__lane_ok(code); j++, at++) {
+            int next = out[k][j];
+            if (next != part->phi[at] && is_phi_of(part, next)) {
+                lucid_dtype dtype = (lucid_dtype)code->cells[next].dtype;
+                lucid__lane_op copy = {.kind = LUCID__LANE_COPY,
+                                       .dtype = (uint8_t)dtype,
+                                       .to = (uint8_t)dtype,
+                                       .src = {next, -1, -1, -1}};
+                copy.dst = lucid__lane_cell_new(code, dtype, code->block);
+                lucid__lane_op *p = lucid__lane_append(code, &copy);
+                if (p)
+                    code->cells[copy.dst].def = p;
+                next = copy.dst;
+            }
+            part->next[at] = next;
+        }
+}
+
+static lucid__lane_part *new_part(lucid__lane_code *code, lucid__prim_id prim)
+{
+    lucid__lane_part *part = lucid__lane_alloc(code, 1, sizeof *part);
+    if (!part)
+        return NULL;
+    part->prim = prim;
+    part->control = code->ncontrols++;
+    part->active = lucid__lane_cell_new(code, LUCID_BOOL, code->block);
+    return part;
+}
+
+/* The control itself comes after what its bodies put in front of it. */
+static void finish_part(lucid__lane_code *code, lucid__lane_part *part, int nresults)
+{
+    const lucid__lane_op control = {.kind = LUCID__LANE_CONTROL,
+                                    .dst = -1,
+                                    .src = {-1, -1, -1, -1},
+                                    .imm = part->control,
+                                    .part = part};
+    lucid__lane_op *op = lucid__lane_append(code, &control);
+    if (!op)
+        return;
+    part->nresults = nresults;
+    for (int i = 0; i < nresults; i++)
+        code->cells[part->result[i]].def = op;
+    for (int k = 0; k < part->nys; k++)
+        for (int64_t j = 0; part->ys[k].whole && j < part->length * part->ys[k].n; j++)
+            code->cells[part->ys[k].whole[j]].def = op;
+    code->cells[part->active].def = op;
+}
+
+/* After the loop a carry is in the register that it had in it. */
+static void carry_results(lucid__lane_code *code, lucid__lane_part *part)
+{
+    for (int i = 0; i < part->ncarry && lucid__lane_ok(code); i++) {
+        lucid_dtype dtype = (lucid_dtype)code->cells[part->phi[i]].dtype;
+        part->result[i] = lucid__lane_cell_new(code, dtype, code->block);
+        code->cells[part->result[i]].same_as = part->phi[i];
+    }
+}
+
+static int loop_block(lucid__lane_code *code, lucid__lane_part *part)
+{
+    int block = lucid__lane_block_new(code, true);
+    if (lucid__lane_ok(code))
+        code->blocks[block].part = part;
+    return block;
+}
+
+static void loop_while(lucid__lane_code *code, lucid__lane_part *part, const lucid__control *ctl,
+                       value *frame)
+{
+    int outside = code->block;
+    value *carry = frame + ctl->nconsts;
+    value *inner = lucid__lane_alloc(code, (size_t)(ctl->nconsts + ctl->ncarry), sizeof *inner);
+    part->block = loop_block(code, part);
+    if (!inner || !lucid__lane_ok(code))
+        return;
+    memcpy(inner, frame, (size_t)ctl->nconsts * sizeof *inner);
+    if (!begin_carry(code, part, carry, ctl->ncarry, inner + ctl->nconsts))
+        return;
+    code->block = part->block;
+    lucid__control_body condition, step;
+    lucid__body body;
+    (void)lucid__control_body_at(lucid__control_body_at(ctl->bodies, &condition), &step);
+    int **out = run_body(code, &condition, inner, &body);
+    if (out) {
+        part->condition = out[0][0];
+        const lucid__lane_op mark = {
+            .kind = LUCID__LANE_TEST, .dst = -1, .src = {part->condition, -1, -1, -1}};
+        part->test = lucid__lane_append(code, &mark);
+        out = run_body(code, &step, inner, &body);
+    }
+    if (out)
+        end_carry(code, part, out, carry, ctl->ncarry);
+    code->block = outside;
+    carry_results(code, part);
+    finish_part(code, part, part->ncarry);
+}
+
+/* `whole` of xs k: frame[nconsts + ncarry + k], or nothing when they are in memory. */
+static void loop_scan(lucid__lane_code *code, lucid__lane_part *part, const lucid__control *ctl,
+                      value *frame, const lucid__aval *in)
+{
+    int outside = code->block, nstate = ctl->nconsts + ctl->ncarry;
+    value *carry = frame + ctl->nconsts;
+    value *inner = lucid__lane_alloc(code, (size_t)(nstate + ctl->nxs), sizeof *inner);
+    part->block = loop_block(code, part);
+    part->length = ctl->length;
+    part->reverse = ctl->reverse;
+    part->xs = lucid__lane_alloc(code, (size_t)ctl->nxs, sizeof *part->xs);
+    part->ys = lucid__lane_alloc(code, (size_t)lucid__control_nys(ctl), sizeof *part->ys);
+    if (!inner || !lucid__lane_ok(code))
+        return;
+    memcpy(inner, frame, (size_t)ctl->nconsts * sizeof *inner);
+    if (!begin_carry(code, part, carry, ctl->ncarry, inner + ctl->nconsts))
+        return;
+    for (int k = 0; k < ctl->nxs; k++) {
+        value *x = &inner[nstate + k];
+        *x = new_value(code, &in[nstate + k], frame[nstate + k].n, part->block);
+        part->xs[part->nxs++] = (lucid__lane_slice){
+            .n = x->n, .slice = x->cells, .whole = frame[nstate + k].cells, .stream = nstate + k};
+        for (int64_t j = 0; j < x->n && lucid__lane_ok(code); j++)
+            code->cells[x->cells[j]].is_phi = true;
+    }
+    code->block = part->block;
+    lucid__control_body step;
+    lucid__body body;
+    (void)lucid__control_body_at(ctl->bodies, &step);
+    int **out = run_body(code, &step, inner, &body);
+    if (out)
+        end_carry(code, part, out, carry, ctl->ncarry);
+    code->block = outside;
+    for (int k = 0; out && k < lucid__control_nys(ctl) && lucid__lane_ok(code); k++) {
+        const lucid__aval *aval = &body.avals[body.out[ctl->ncarry + k]];
+        lucid__lane_slice *y = &part->ys[part->nys++];
+        *y = (lucid__lane_slice){.n = lucid__numel(&aval->shape),
+                                 .slice = out[ctl->ncarry + k],
+                                 .stream = ctl->ncarry + k};
+        if (!part->outermost)
+            y->whole = new_value(code, aval, lucid__times(y->n, part->length), outside).cells;
+    }
+    carry_results(code, part);
+    finish_part(code, part, part->ncarry);
+}
+
+static void branches(lucid__lane_code *code, lucid__lane_part *part, const lucid__control *ctl,
+                     value *frame)
+{
+    int outside = code->block;
+    part->index = frame[0].cells[0];
+    part->nbranches = ctl->nbodies;
+    part->branch_block = lucid__lane_alloc(code, (size_t)ctl->nbodies, sizeof(int));
+    part->branch_value = lucid__lane_alloc(code, (size_t)ctl->nbodies, sizeof(int *));
+    part->branch_end = lucid__lane_alloc(code, (size_t)ctl->nbodies, sizeof(int));
+    const int64_t *at = ctl->bodies;
+    int nresults = 0;
+    for (int b = 0; b < ctl->nbodies && lucid__lane_ok(code); b++) {
+        lucid__control_body branch;
+        lucid__body body;
+        at = lucid__control_body_at(at, &branch);
+        part->branch_block[b] = lucid__lane_block_new(code, false);
+        code->block = part->branch_block[b];
+        int **out = run_body(code, &branch, frame + 1, &body);
+        code->block = outside;
+        if (!out)
+            return;
+        value all = {0};
+        for (int k = 0; k < body.nout; k++)
+            all.n += lucid__numel(&body.avals[body.out[k]].shape);
+        nresults = (int)all.n;
+        part->branch_value[b] = lucid__lane_alloc(code, (size_t)all.n, sizeof(int));
+        if (b == 0)
+            part->result = lucid__lane_alloc(code, (size_t)all.n, sizeof(int));
+        for (int k = 0, i = 0; lucid__lane_ok(code) && k < body.nout; k++) {
+            const lucid__aval *aval = &body.avals[body.out[k]];
+            for (int64_t j = 0; j < lucid__numel(&aval->shape); j++, i++) {
+                part->branch_value[b][i] = out[k][j];
+                if (b == 0)
+                    part->result[i] = lucid__lane_cell_new(code, aval->dtype, outside);
+            }
+        }
+    }
+    finish_part(code, part, nresults);
+}
+
+static lucid__lane_part *control_part(lucid__lane_code *code, lucid__prim_id prim, bool outermost,
+                                      const lucid__control *ctl, value *frame,
+                                      const lucid__aval *in)
+{
+    lucid__lane_part *part = new_part(code, prim);
+    if (!part || !lucid__lane_ok(code))
+        return NULL;
+    part->outermost = outermost;
+    if (prim == LUCID__while)
+        loop_while(code, part, ctl, frame);
+    else if (prim == LUCID__scan)
+        loop_scan(code, part, ctl, frame, in);
+    else
+        branches(code, part, ctl, frame);
+    return lucid__lane_ok(code) ? part : NULL;
+}
+
+/* Elements that one lane has of a value. */
+static int64_t per_lane(const lucid__control *ctl, const lucid__aval *aval, bool flagged)
+{
+    lucid_shape shape = aval->shape;
+    if (flagged && ctl->lanes >= 0)
+        shape = lucid__shape_remove(&shape, 0);
+    return lucid__numel(&shape);
+}
+
+/* One after the other for the lanes that it may have of its own. */
+void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
+                            const lucid__body_op *op, int **values)
+{
+    const lucid__call call = {
+        .prim = op->prim, .nin = op->nin, .nparams = op->nparams, .params = op->params};
+    lucid__control ctl = lucid__control_read(&call);
+    int64_t lanes = ctl.lanes < 0 ? 1 : ctl.lanes;
+    value *frame = lucid__lane_alloc(code, (size_t)op->nin, sizeof *frame);
+    lucid__aval *in = lucid__lane_alloc(code, (size_t)op->nin, sizeof *in);
+    if (!frame || !in)
+        return;
+    int first_xs = op->prim == LUCID__scan ? ctl.nconsts + ctl.ncarry : op->nin;
+    for (int64_t lane = 0; lane < lanes && lucid__lane_ok(code); lane++) {
+        for (int i = 0; i < op->nin; i++) {
+            bool flagged = ctl.in_flags[i] & LUCID__PER_LANE;
+            in[i] = body->avals[op->in[i]];
+            frame[i].n = per_lane(&ctl, &in[i], flagged);
+            frame[i].cells = values[op->in[i]];
+            if (flagged && ctl.lanes >= 0)
+                frame[i].cells += lane * frame[i].n;
+            if (i >= first_xs) /* of one step */
+                frame[i].n = ctl.length > 0 ? frame[i].n / ctl.length : 0;
+        }
+        const lucid__lane_part *part = control_part(code, op->prim, false, &ctl, frame, in);
+        for (int k = 0, at = 0; part && k < op->nout; k++) {
+            bool flagged = ctl.out_flags[k] & LUCID__PER_LANE;
+            int64_t n = per_lane(&ctl, &body->avals[op->first_out + k], flagged);
+            int *to = values[op->first_out + k];
+            if (flagged && ctl.lanes >= 0)
+                to += lane * n;
+            bool is_ys = op->prim == LUCID__scan && k >= ctl.ncarry;
+            const int *from = is_ys ? part->ys[k - ctl.ncarry].whole : part->result + at;
+            memcpy(to, from, (size_t)n * sizeof *to);
+            at += is_ys ? 0 : (int)n;
+        }
+    }
+    if (lanes == 0 && lucid__lane_ok(code))
+        code->why_not = "a loop over no lanes inside";
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+/* Inputs become cells; the xs of a scan stay in memory, and only the size of a step's slice is known. */
+static void place_inputs(lucid__lane_code *code, const lucid__call *c, const lucid__control *ctl,
+                         const lucid__aval *in, value *frame, lucid__lane_stream *streams)
+{
+    int first_xs = c->prim == LUCID__scan ? ctl->nconsts + ctl->ncarry : c->nin;
+    for (int i = 0; i < c->nin && lucid__lane_ok(code); i++) {
+        bool flagged = (ctl->in_flags[i] & LUCID__PER_LANE) && ctl->lanes >= 0;
+        int64_t n = per_lane(ctl, &in[i], flagged);
+        streams[i] = (lucid__lane_stream){.per_lane = flagged, .stepped = i >= first_xs};
+        if (i >= first_xs) {
+            lucid_shape shape = in[i].shape;
+            for (int d = 0; d < 1 + flagged; d++)
+                shape = lucid__shape_remove(&shape, 0);
+            frame[i] = (value){.n = lucid__numel(&shape)};
+        } else {
+            frame[i] =
+                new_value(code, &in[i], n,
+                          flagged || ctl->lanes < 0 ? LUCID__BLOCK_BEGIN : LUCID__BLOCK_ONCE);
+        }
+        streams[i].n = frame[i].n;
+        streams[i].regs = frame[i].cells;
+    }
+}
+
+static void place_outputs(const lucid__lane_code *code, const lucid__control *ctl, int nout,
+                          const lucid__aval *out, lucid__lane_stream *streams)
+{
+    const lucid__lane_part *part = code->main;
+    const int *result = part->result;
+    for (int k = 0; k < nout; k++) {
+        bool flagged = (ctl->out_flags[k] & LUCID__PER_LANE) && ctl->lanes >= 0;
+        bool stepped = part->prim == LUCID__scan && k >= ctl->ncarry;
+        streams[k] = (lucid__lane_stream){.per_lane = flagged, .stepped = stepped};
+        streams[k].n = stepped ? part->ys[k - ctl->ncarry].n : per_lane(ctl, &out[k], flagged);
+        streams[k].regs = stepped ? NULL : result;
+        result += stepped ? 0 : streams[k].n;
+    }
+}
+
+static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *arena,
+                                        const lucid__call *c, const lucid__aval *in, int nout,
+                                        const lucid__aval *out)
+{
+    lucid__control ctl = lucid__control_read(c);
+    value *frame = lucid__lane_alloc(code, (size_t)c->nin, sizeof *frame);
+    lucid__lane_stream *ins = lucid__lane_alloc(code, (size_t)c->nin, sizeof *ins);
+    lucid__lane_stream *outs = lucid__lane_alloc(code, (size_t)nout, sizeof *outs);
+    code->block = lucid__lane_block_new(code, false);
+    code->block = lucid__lane_block_new(code, false);
+    if (!lucid__lane_ok(code))
+        return NULL;
+    (void)lucid__lane_cell_new(code, LUCID_BOOL, LUCID__BLOCK_ONCE); /* cell 0 */
+    place_inputs(code, c, &ctl, in, frame, ins);
+    code->main = control_part(code, c->prim, true, &ctl, frame, in);
+    if (!code->main)
+        return NULL;
+    place_outputs(code, &ctl, nout, out, outs);
+    return lucid__lane_layout(code, arena, c, &ctl, ins, outs);
+}
+
+const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
+                                                   const lucid__call *c, const lucid__aval *in,
+                                                   int nout, const lucid__aval *out,
+                                                   const char **why_not)
+{
+    lucid_scope child;
+    *why_not = NULL;
+    lucid__scope_enter(&child, s);
+    lucid__arena *scratch = lucid__arena_new();
+    lucid__lane_code *code = scratch ? lucid__arena_alloc(scratch, sizeof *code) : NULL;
+    const lucid__lane_program *program = NULL;
+    bool no_memory = !code;
+    if (code) {
+        code->s = &child;
+        code->scratch = scratch;
+        program = build(code, arena, c, in, nout, out);
+        no_memory = code->no_memory;
+        *why_not = no_memory ? NULL : code->why_not;
+    }
+    lucid__arena_free(scratch);
+    if (no_memory)
+        lucid__out_of_memory(&child);
+    lucid__scope_leave(&child);
+    return program;
+}
