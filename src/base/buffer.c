@@ -90,7 +90,7 @@ static void free_block(lucid__buffer *b)
 static lucid__buffer *shrink(size_t bytes)
 {
     lucid__buffer *out = NULL;
-    while (kept_bytes > bytes) {
+    while (oldest && kept_bytes > bytes) {
         lucid__buffer *b = oldest;
         unkeep(b);
         b->next = out;

@@ -52,9 +52,9 @@ typedef struct stacks {
     int depth[CLASSES];
 } stacks;
 
-/* A pointer alone: what is in the library's own thread-local memory must be little when the library is
+/* A pointer alone, so that it fits where the loader finds it without a call even in a library that is
  * loaded late, as Python does. */
-static _Thread_local stacks *mine;
+static _Thread_local stacks *mine __attribute__((tls_model("initial-exec")));
 static pthread_key_t at_exit;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -76,19 +76,21 @@ static void watch_exits(void)
     (void)pthread_key_create(&at_exit, drop_stacks);
 }
 
-/* NULL: there is no memory for them. */
-static stacks *my_stacks(void)
+static __attribute__((noinline)) stacks *make_stacks(void)
 {
-    if (!mine) {
-        (void)pthread_once(&once, watch_exits);
-        stacks *s = calloc(1, sizeof *s);
-        if (s && pthread_setspecific(at_exit, s) != 0) {
-            free(s);
-            s = NULL;
-        }
-        mine = s;
+    (void)pthread_once(&once, watch_exits);
+    stacks *s = calloc(1, sizeof *s);
+    if (s && pthread_setspecific(at_exit, s) != 0) {
+        free(s);
+        s = NULL;
     }
-    return mine;
+    return mine = s;
+}
+
+/* NULL: there is no memory for them. */
+static inline stacks *my_stacks(void)
+{
+    return mine ? mine : make_stacks();
 }
 
 static void *take(size_t bytes)

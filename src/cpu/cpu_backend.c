@@ -30,7 +30,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__scatter] = {.run = lucid__scatter_kernel},
     [LUCID__scatter_add] = {.run = lucid__scatter_add_kernel, .work = lucid__scatter_add_work},
     [LUCID__solve] = {.run = lucid__solve_kernel, .work = lucid__solve_work, .optional = 0x6},
-    [LUCID__sort] = {.run = lucid__sort_kernel, .contiguous = 1},
+    [LUCID__sort] = {.run = lucid__sort_kernel, .contiguous = 1, .optional = 0x3},
     [LUCID__svd] = {.run = lucid__svd_kernel, .work = lucid__svd_work, .optional = 0x5},
     [LUCID__triangular_solve] = {.run = lucid__triangular_solve_kernel,
                                  .work = lucid__triangular_solve_work},

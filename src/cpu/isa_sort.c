@@ -131,19 +131,20 @@ static bool neighbours(const lucid__sort_rows *r)
                 square[i] = t[k + i].key & lower; \
             turn(square); \
             for (int i = 0; i < r->count; i++) { \
-                int64_t *position = r->positions + r->first[i] + k; \
-                type *value = (type *)r->values + r->first[i] + k; \
-                for (int j = 0; j < LANES; j++) { \
-                    position[j] = square[i][j]; \
+                type *value = r->values ? (type *)r->values + r->first[i] + k : NULL; \
+                if (r->positions) \
+                    memcpy(r->positions + r->first[i] + k, &square[i], sizeof(vec)); \
+                for (int j = 0; value && j < LANES; j++) \
                     value[j] = row[i][square[i][j]]; \
-                } \
             } \
         } \
         for (; k < r->n; k++) \
             for (int i = 0; i < r->count; i++) { \
                 int64_t to = r->first[i] + k * r->stride, from = (uint32_t)t[k].key[i]; \
-                r->positions[to] = from; \
-                ((type *)r->values)[to] = row[i][from * r->stride]; \
+                if (r->positions) \
+                    r->positions[to] = from; \
+                if (r->values) \
+                    ((type *)r->values)[to] = row[i][from * r->stride]; \
             } \
     }
 
@@ -189,19 +190,20 @@ static bool neighbours(const lucid__sort_rows *r)
                 square[i] = t[k + i].at; \
             turn(square); \
             for (int i = 0; i < r->count; i++) { \
-                int64_t *position = r->positions + r->first[i] + k; \
-                type *value = (type *)r->values + r->first[i] + k; \
-                for (int j = 0; j < LANES; j++) { \
-                    position[j] = square[i][j]; \
+                type *value = r->values ? (type *)r->values + r->first[i] + k : NULL; \
+                if (r->positions) \
+                    memcpy(r->positions + r->first[i] + k, &square[i], sizeof(vec)); \
+                for (int j = 0; value && j < LANES; j++) \
                     value[j] = row[i][square[i][j]]; \
-                } \
             } \
         } \
         for (; k < r->n; k++) \
             for (int i = 0; i < r->count; i++) { \
                 int64_t to = r->first[i] + k * r->stride, from = t[k].at[i]; \
-                r->positions[to] = from; \
-                ((type *)r->values)[to] = row[i][from * r->stride]; \
+                if (r->positions) \
+                    r->positions[to] = from; \
+                if (r->values) \
+                    ((type *)r->values)[to] = row[i][from * r->stride]; \
             } \
     }
 

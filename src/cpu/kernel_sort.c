@@ -72,9 +72,11 @@ static void sort_long_row(const work *w, int64_t i, int threads, void *scratch)
 {
     const lucid__kernel_args *args = w->args;
     int64_t start = row_start(w, i), offset = start * (int64_t)w->size;
+    char *values = args->out[0].data;
+    int64_t *positions = args->out[1].data;
     const lucid__long_row row = {.x = (const char *)args->in->data + offset,
-                                 .values = (char *)args->out[0].data + offset,
-                                 .positions = (int64_t *)args->out[1].data + start,
+                                 .values = values ? values + offset : NULL,
+                                 .positions = positions ? positions + start : NULL,
                                  .n = w->r.n,
                                  .stride = w->r.inner,
                                  .dtype = args->in->dtype,

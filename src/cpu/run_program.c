@@ -146,12 +146,20 @@ typedef struct changes {
     unsigned start, len;
 } changes;
 
-static changes moved(const lucid__machine *m, const int64_t *start, const int64_t *len)
+/* Moves on to a box. */
+static changes go_to(lucid__machine *m, const lucid__boxes *b, int64_t number)
 {
+    int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
     changes c = {0, 0};
-    for (int d = 0; d < m->program->ndim; d++) {
-        c.start |= (unsigned)(m->start[d] != start[d]) << d;
-        c.len |= (unsigned)(m->len[d] != len[d]) << d;
+    for (int i = 0; i < b->n; i++) {
+        start[i] = m->start[b->dim[i]];
+        len[i] = m->len[b->dim[i]];
+    }
+    lucid__boxes_seek(b, m, number);
+    for (int i = 0; i < b->n; i++) {
+        int d = b->dim[i];
+        c.start |= (unsigned)(m->start[d] != start[i]) << d;
+        c.len |= (unsigned)(m->len[d] != len[i]) << d;
     }
     return c;
 }
@@ -198,7 +206,6 @@ static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const 
                       void *const *slots, int64_t first, int64_t end)
 {
     lucid__machine m;
-    int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
     memcpy(m.order, model->order, sizeof m.order);
     memcpy(m.size, model->size, sizeof m.size);
     if (first >= end)
@@ -206,10 +213,8 @@ static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const 
     if (!lucid__machine_init(&m, p, slots))
         return false;
     for (int64_t i = first; i < end; i++) {
-        memcpy(start, m.start, sizeof start);
-        memcpy(len, m.len, sizeof len);
-        lucid__boxes_seek(b, &m, i);
-        run_box(&m, moved(&m, start, len), i == first);
+        changes c = go_to(&m, b, i);
+        run_box(&m, c, i == first);
     }
     lucid__machine_free(&m);
     return true;

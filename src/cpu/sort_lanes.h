@@ -17,8 +17,8 @@ enum {
  * and its place in the outputs the same. */
 typedef struct lucid__sort_rows {
     const void *x;
-    void *values;
-    int64_t *positions; /* where in its row each of `values` was */
+    void *values;       /* NULL: not wanted */
+    int64_t *positions; /* where in its row each of `values` was; NULL: not wanted */
     int64_t n, stride;
     int count;
     bool descending;

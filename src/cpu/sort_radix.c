@@ -156,7 +156,10 @@ static int64_t key_of(const lucid__long_row *r, int64_t k)
 static void place(const lucid__long_row *r, int64_t k, int64_t from)
 {
     int64_t to = k * r->stride;
-    r->positions[to] = from;
+    if (r->positions)
+        r->positions[to] = from;
+    if (!r->values)
+        return;
     from *= r->stride;
     switch (lucid_dtype_size(r->dtype)) {
     case 4:

@@ -7,8 +7,8 @@
 /* Element k is x[k stride], and its place in the outputs the same. */
 typedef struct lucid__long_row {
     const void *x;
-    void *values;
-    int64_t *positions;
+    void *values;       /* NULL: not wanted */
+    int64_t *positions; /* NULL: not wanted */
     int64_t n, stride;
     lucid_dtype dtype;
     bool descending;

@@ -114,6 +114,22 @@ static void check_row(const void *x, const void *values, const int64_t *position
     free(order);
 }
 
+/* One output alone is what it was in company. */
+static void check_alone(const lucid__kernel_args *both, size_t value_bytes, size_t position_bytes)
+{
+    lucid__kernel_args args = *both;
+    const size_t bytes[2] = {value_bytes, position_bytes};
+    for (int k = 0; k < 2; k++) {
+        lucid__view out[2] = {both->out[0], both->out[1]};
+        out[k].data = malloc(bytes[k] + 1);
+        out[1 - k].data = NULL;
+        args.out = out;
+        assert_int_equal(lucid__sort_kernel(&args), LUCID_OK);
+        assert_memory_equal(out[k].data, both->out[k].data, bytes[k]);
+        free(out[k].data);
+    }
+}
+
 static void check(lucid_dtype dtype, int64_t outer, int64_t n, int64_t inner, bool descending,
                   int64_t different)
 {
@@ -140,6 +156,7 @@ static void check(lucid_dtype dtype, int64_t outer, int64_t n, int64_t inner, bo
                                .error = message,
                                .error_size = sizeof message};
     assert_int_equal(lucid__sort_kernel(&args), LUCID_OK);
+    check_alone(&args, bytes, (size_t)count * sizeof *positions);
     row.x = x;
     row.dtype = dtype;
     row.descending = descending;
