@@ -40,7 +40,7 @@ static void put_any(void *to, lucid_dtype dtype, int64_t at, int64_t different)
         ((int32_t *)to)[at] = below(9) == 0 ? INT32_MIN : (int32_t)n;
         break;
     case LUCID_INT64:
-        ((int64_t *)to)[at] = below(9) == 0 ? INT64_MAX : n << 31;
+        ((int64_t *)to)[at] = below(9) == 0 ? INT64_MAX : n * (INT64_C(1) << 31);
         break;
     case LUCID_FLOAT32:
         ((float *)to)[at] = below(9) == 0 ? 1e-44F : (float)x;
