@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 C_WORKER = ROOT / "build" / "release" / "lucid_bench"
 PEERS = {"JAX": "jax", "torch": "torch", "MLX": "mlx"}  # the name shown: the module
-LONGEST = 120  # seconds that one command may take
+LONGEST = 60  # seconds that one command may take
 LUCID = ("lucid", "lucid compiled", "lucid C")
 
 
@@ -87,6 +87,7 @@ class Worker:
             self.process.stdin.flush()
             if not select.select([self.process.stdout], [], [], LONGEST)[0]:
                 self.process.kill()
+                self.process.wait()
                 raise RuntimeError(f"no answer to {command.split()[0]!r} in {LONGEST} seconds")
             answer = self.process.stdout.readline().strip()
         except BrokenPipeError:

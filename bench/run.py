@@ -68,6 +68,10 @@ def run_neighbours(works: list[Workload], names: list[str], args: argparse.Names
             stack.callback(workers[-1].close)
         for work in works:
             print(f"{work.name}", file=sys.stderr)
+            for i, worker in enumerate(workers):
+                if worker.process.poll() is not None:  # it was given up, or crashed
+                    workers[i] = Worker(worker.system)
+                    stack.callback(workers[i].close)
             rows += measure(work, workers, 2, args.seconds / 3)
     return rows
 

@@ -165,6 +165,99 @@ FUNCTION(path)
     return LUCID_OK;
 }
 
+/* ---- loops ------------------------------------------------------------------------------------------ */
+
+/* x, y, steps so far */
+FUNCTION(inside)
+{
+    UNUSED;
+    lucid_tensor square = lucid_add(s, lucid_square(s, x[0]), lucid_square(s, x[1]));
+    y[0] = lucid_logical_and(s, lucid_lt(s, x[2], lucid_scalar_int(s, 1000)),
+                             lucid_le(s, square, lucid_scalar(s, 4)));
+    return LUCID_OK;
+}
+
+FUNCTION(square_and_add)
+{
+    (void)nx, (void)ny;
+    const lucid_tensor *point = user;
+    lucid_tensor difference = lucid_sub(s, lucid_square(s, x[0]), lucid_square(s, x[1]));
+    y[0] = lucid_add(s, difference, point[0]);
+    y[1] = lucid_add(s, times(s, 2, lucid_mul(s, x[0], x[1])), point[1]);
+    y[2] = lucid_add(s, x[2], lucid_scalar_int(s, 1));
+    return LUCID_OK;
+}
+
+FUNCTION(escape_count)
+{
+    UNUSED;
+    lucid_tensor zero = lucid_zeros_like(s, x[0]), end[3];
+    lucid_tensor none = lucid_cast(s, lucid_zeros(s, LUCID_SCALAR_SHAPE), LUCID_INT32);
+    lucid_tensor *point = lucid_alloc(s, 2 * sizeof *point);
+    if (!point)
+        return LUCID_MEMORY_ERROR;
+    memcpy(point, x, 2 * sizeof *point);
+    lucid_fn condition = lucid_fn_new(s, inside, 1, NULL);
+    lucid_fn step = lucid_fn_new(s, square_and_add, 3, point);
+    lucid_status status =
+        lucid_while(s, condition, step, (lucid_tensor[]){zero, zero, none}, 3, NULL, end);
+    y[0] = end[2];
+    return status;
+}
+
+static lucid_tensor slope(lucid_scope *s, lucid_tensor state)
+{
+    lucid_tensor at[3];
+    for (int i = 0; i < 3; i++)
+        at[i] = lucid_select(s, state, 0, i);
+    lucid_tensor dx = times(s, 10, lucid_sub(s, at[1], at[0]));
+    lucid_tensor pull = lucid_sub(s, lucid_scalar(s, 28), at[2]);
+    lucid_tensor dy = lucid_sub(s, lucid_mul(s, at[0], pull), at[1]);
+    lucid_tensor dz = lucid_sub(s, lucid_mul(s, at[0], at[1]), times(s, 8.0 / 3, at[2]));
+    return lucid_stack(s, (lucid_tensor[]){dx, dy, dz}, 3, 0);
+}
+
+static lucid_tensor lorenz_step(lucid_scope *s, lucid_tensor state)
+{
+    const double h = 0.005;
+    lucid_tensor k1 = slope(s, state);
+    lucid_tensor k2 = slope(s, lucid_add(s, state, times(s, h / 2, k1)));
+    lucid_tensor k3 = slope(s, lucid_add(s, state, times(s, h / 2, k2)));
+    lucid_tensor k4 = slope(s, lucid_add(s, state, times(s, h, k3)));
+    lucid_tensor sum = lucid_add(s, lucid_add(s, k1, times(s, 2, k2)), times(s, 2, k3));
+    return lucid_add(s, state, times(s, h / 6, lucid_add(s, sum, k4)));
+}
+
+/* the number of the step, state */
+FUNCTION(lorenz_body)
+{
+    UNUSED;
+    y[0] = lorenz_step(s, x[1]);
+    return LUCID_OK;
+}
+
+FUNCTION(lorenz)
+{
+    UNUSED;
+    lucid_fn body = lucid_fn_new(s, lorenz_body, 1, NULL);
+    return lucid_fori(s, lucid_scalar_int(s, 0), lucid_scalar_int(s, 1000), body, x, 1, NULL, y);
+}
+
+FUNCTION(lorenz_scan_body)
+{
+    UNUSED;
+    y[0] = lorenz_step(s, x[0]);
+    return LUCID_OK;
+}
+
+FUNCTION(lorenz_scan)
+{
+    UNUSED;
+    lucid_fn body = lucid_fn_new(s, lorenz_scan_body, 1, NULL);
+    lucid_scan_options steps = {.length = 1000};
+    return lucid_scan(s, body, x, 1, NULL, 0, &steps, y, NULL, 0);
+}
+
 /* ---------------------------------------------------------------------------------------------------- */
 
 static const workload workloads[] = {
@@ -188,6 +281,9 @@ static const workload workloads[] = {
     {.kind = "cholesky", .nx = 1, .ny = 1, .function = cholesky},
     {.kind = "matmul", .nx = 2, .ny = 1, .function = matmul},
     {.kind = "paths", .nx = 1, .ny = 1, .function = path, .randomness = LUCID_RANDOMNESS_DIFFERENT},
+    {.kind = "mandelbrot", .nx = 2, .ny = 1, .function = escape_count},
+    {.kind = "lorenz", .nx = 1, .ny = 1, .function = lorenz},
+    {.kind = "lorenz_scan", .nx = 1, .ny = 1, .function = lorenz_scan},
     {.kind = "sort", .nx = 1, .ny = 1, .function = sort},
     {.kind = "argsort", .nx = 1, .ny = 1, .function = argsort},
 };
