@@ -42,6 +42,13 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define HIGH_HALVES(q) 4 * (q) + 2, 4 * (q) + 3, N + 4 * (q) + 2, N + 4 * (q) + 3
 #define LOW_OF_2(q) 2 * (q), N + 2 * (q)
 #define HIGH_OF_2(q) 2 * (q) + 1, N + 2 * (q) + 1
+/* Of vectors a and b: elements whose position has bit `step` come from one, with it from the other. */
+#define LOW_OF_PAIR(i, step) ((i) & (step) ? N + (i) - (step) : (i))
+#define HIGH_OF_PAIR(i, step) ((i) & (step) ? N + (i) : (i) + (step))
+#define COUNTED_4(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
+#define COUNTED_8(f, s) COUNTED_4(f, s), f(4, s), f(5, s), f(6, s), f(7, s)
+#define COUNTED_16(f, s) \
+    COUNTED_8(f, s), f(8, s), f(9, s), f(10, s), f(11, s), f(12, s), f(13, s), f(14, s), f(15, s)
 #if VECTOR_BYTES == 64
 #define EACH_PIECE(f) f(0), f(1), f(2), f(3)
 #elif VECTOR_BYTES == 32
@@ -62,6 +69,11 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define COUNT_TO_32 0, 1, 2, 3, 4, 5, 6, 7
 #define COUNT_TO_64 COUNT_TO_32, 8, 9, 10, 11, 12, 13, 14, 15
 #define PIECE_OF(q) 4 * (q), 4 * (q) + 1, 4 * (q) + 2, 4 * (q) + 3
+#if VECTOR_BYTES == 64
+#define COUNTED COUNTED_16
+#else
+#define COUNTED COUNTED_8
+#endif
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
@@ -95,6 +107,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef COUNT_TO_32
 #undef COUNT_TO_64
 #undef PIECE_OF
+#undef COUNTED
 #undef NAME
 
 #define T double
@@ -106,6 +119,11 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define COUNT_TO_32 0, 1, 2, 3
 #define COUNT_TO_64 COUNT_TO_32, 4, 5, 6, 7
 #define PIECE_OF(q) 2 * (q), 2 * (q) + 1
+#if VECTOR_BYTES == 64
+#define COUNTED COUNTED_8
+#else
+#define COUNTED COUNTED_4
+#endif
 #include "cpu/matrix_product.h"
 
 #include "cpu/matrix_lanes.h"
@@ -139,6 +157,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef COUNT_TO_32
 #undef COUNT_TO_64
 #undef PIECE_OF
+#undef COUNTED
 #undef NAME
 
 /* Integers wrap around: unsigned arithmetic is that without undefined behaviour. */

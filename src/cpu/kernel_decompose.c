@@ -156,7 +156,8 @@ static bool fits_lanes(const work *w)
     int64_t k = w->m < w->n ? w->m : w->n;
     bool fits_lapack = lucid__blas_fits(w->m) && lucid__blas_fits(w->n) &&
                        lucid__blas_fits(lucid__times(w->m, w->n));
-    return !fits_lapack || (k <= LUCID__LANES_MAX_SIZE && w->m * w->n <= LUCID__LANES_MAX_ELEMENTS);
+    return !fits_lapack ||
+           (k <= LUCID__DECOMPOSE_MAX_SIZE && w->m * w->n <= LUCID__DECOMPOSE_MAX_ELEMENTS);
 }
 
 static lucid_status run(work *w, lucid__lanes_fn *small, lucid__matrix_unit_fn *large)

@@ -42,8 +42,8 @@ static inline int64_t lucid__product_scratch(const lucid__product *p)
  * instruction set, so that each matrix sees the same arithmetic alone and in company. */
 enum { LUCID__LANE_BYTES = 64, LUCID__MAX_LANES = 16 };
 
-/* Matrices up to this size are worked on by these functions, larger ones through the BLAS. */
-enum { LUCID__LANES_MAX_SIZE = 32 };
+/* Systems up to this size are worked on by these functions, larger ones through the BLAS. */
+enum { LUCID__LANES_MAX_SIZE = 128 };
 
 typedef struct lucid__lanes {
     int64_t n, k; /* a is (n, n), b is (n, k) */
@@ -81,8 +81,8 @@ static inline size_t lucid__decompose_scratch(int64_t m, int64_t n)
     return (size_t)(3 * k * longer + 4 * longer) * LUCID__LANE_BYTES;
 }
 
-/* qr and svd have lanes up to this many elements. */
-enum { LUCID__LANES_MAX_ELEMENTS = 4 * LUCID__LANES_MAX_SIZE * LUCID__LANES_MAX_SIZE };
+/* qr, eigh and svd have lanes up to this size of the shorter side, and this many elements. */
+enum { LUCID__DECOMPOSE_MAX_SIZE = 32, LUCID__DECOMPOSE_MAX_ELEMENTS = 4096 };
 
 typedef struct lucid__matrix_isa {
     const char *name;

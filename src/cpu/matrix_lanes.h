@@ -107,7 +107,59 @@ static inline void NAME(turn_out)(const T *from, int64_t step, T *const *to, int
         }
     }
 }
+
+#if VECTOR_BYTES > 16
+/* The same for as many elements as a vector holds: whole vectors there and back, so that a line of
+ * memory is met once. Transposed by exchanging halves, then quarters, ... of pairs of vectors. */
+static inline void NAME(transpose_whole)(NAME(wide) * x)
+{
+    enum { N = NAME(WIDE) };
+#define EXCHANGE(step) \
+    for (int i = 0; i < N; i++) \
+        if (!(i & (step))) { \
+            const NAME(wide) a = x[i], b = x[i + (step)]; \
+            x[i] = __builtin_shufflevector(a, b, COUNTED(LOW_OF_PAIR, step)); \
+            x[i + (step)] = __builtin_shufflevector(a, b, COUNTED(HIGH_OF_PAIR, step)); \
+        }
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if VECTOR_BYTES / (64 / LANES) >= 8
+    EXCHANGE(4)
+#endif
+#if VECTOR_BYTES / (64 / LANES) >= 16
+    EXCHANGE(8)
+#endif
+#undef EXCHANGE
+}
+
+static inline void NAME(turn_in_whole)(const T *const *from, int64_t e, T *to, int64_t step)
+{
+    for (int l = 0; l < LANES; l += NAME(WIDE)) {
+        NAME(wide) x[NAME(WIDE)];
+        for (int b = 0; b < NAME(WIDE); b++)
+            x[b] = *(const NAME(wide) *)(from[l + b] + e);
+        NAME(transpose_whole)(x);
+        for (int b = 0; b < NAME(WIDE); b++)
+            *(NAME(wide) *)(to + b * step + l) = x[b];
+    }
+}
+
+static inline void NAME(turn_out_whole)(const T *from, int64_t step, T *const *to, int64_t e)
+{
+    for (int l = 0; l < LANES; l += NAME(WIDE)) {
+        NAME(wide) x[NAME(WIDE)];
+        for (int b = 0; b < NAME(WIDE); b++)
+            x[b] = *(const NAME(wide) *)(from + b * step + l);
+        NAME(transpose_whole)(x);
+        for (int b = 0; b < NAME(WIDE); b++)
+            *(NAME(wide) *)(to[l + b] + e) = x[b];
+    }
+}
 #else
+#define NO_WHOLE_BLOCKS
+#endif
+#else
+#define NO_WHOLE_BLOCKS
 enum { NAME(BLOCK) = 1 };
 
 static inline void NAME(turn_in)(const T *const *from, int64_t e, T *to, int64_t step)
@@ -129,6 +181,10 @@ static void NAME(spread)(T *lanes, int64_t step, int64_t n, const T *const *at)
 {
     enum { BLOCK = NAME(BLOCK) };
     int64_t e = 0;
+#ifndef NO_WHOLE_BLOCKS
+    for (; e + NAME(WIDE) <= n; e += NAME(WIDE))
+        NAME(turn_in_whole)(at, e, lanes + e * step, step);
+#endif
     for (; e + BLOCK <= n; e += BLOCK)
         NAME(turn_in)(at, e, lanes + e * step, step);
     if (e < n && n >= BLOCK)
@@ -141,6 +197,10 @@ static void NAME(collect)(const T *lanes, int64_t n, int count, T *const *at)
 {
     enum { BLOCK = NAME(BLOCK) };
     int64_t e = 0;
+#ifndef NO_WHOLE_BLOCKS
+    for (; count == LANES && e + NAME(WIDE) <= n; e += NAME(WIDE))
+        NAME(turn_out_whole)(lanes + e * LANES, LANES, at, e);
+#endif
     for (; count == LANES && e + BLOCK <= n; e += BLOCK)
         NAME(turn_out)(lanes + e * LANES, LANES, at, e);
     if (count == LANES && e < n && n >= BLOCK) {
@@ -161,13 +221,13 @@ static inline bool NAME(side_by_side)(int count, const void *const *at)
     return yes;
 }
 
-/* Lanes without a matrix of their own repeat the first one. */
-static void NAME(load)(T *restrict to, int64_t rows, int64_t cols, int count,
+/* Into rows of lanes `apart` elements apart. Lanes without a matrix of their own repeat the first one. */
+static void NAME(load)(T *restrict to, int64_t apart, int64_t rows, int64_t cols, int count,
                        const void *const *from, int64_t row, int64_t col, int64_t first_col)
 {
     const T *at[LANES];
     LANE at[l] = (const T *)from[l < count ? l : 0] + first_col * col;
-    int64_t step = LANES, across = cols * LANES;
+    int64_t step = LANES, across = apart * LANES;
     if (NAME(side_by_side)(count, from)) {
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < cols; j++)
@@ -179,7 +239,7 @@ static void NAME(load)(T *restrict to, int64_t rows, int64_t cols, int count,
         rows = cols, cols = t;
         t = row, row = col, col = t;
         step = across, across = LANES;
-    } else if (col == 1 && row == cols) {
+    } else if (col == 1 && row == cols && apart == cols) {
         cols *= rows;
         rows = 1;
     }
@@ -192,13 +252,14 @@ static void NAME(load)(T *restrict to, int64_t rows, int64_t cols, int count,
     }
 }
 
-/* Into row-major matrices `apart` elements apart, with rows `row` apart, from column first_col on. */
-static void NAME(store)(const T *restrict from, int64_t rows, int64_t cols, int count, void *to,
-                        int64_t apart, int64_t row, int64_t first_col)
+/* Into row-major matrices `apart` elements apart, with rows `row` apart, from column first_col on;
+ * `across` is the distance of rows of lanes, in elements. */
+static void NAME(store)(const T *restrict from, int64_t across, int64_t rows, int64_t cols,
+                        int count, void *to, int64_t apart, int64_t row, int64_t first_col)
 {
     T *at[LANES];
     LANE at[l] = (T *)to + (l < count ? l : 0) * apart + first_col;
-    if (row == cols) {
+    if (row == cols && across == cols) {
         cols *= rows;
         rows = 1;
     }
@@ -207,7 +268,7 @@ static void NAME(store)(const T *restrict from, int64_t rows, int64_t cols, int 
         return;
     }
     for (int64_t i = 0; i < rows; i++) {
-        NAME(collect)(ELEMENT(from, cols, i, 0), cols, count, at);
+        NAME(collect)(ELEMENT(from, across, i, 0), cols, count, at);
         LANE at[l] += row;
     }
 }
@@ -287,7 +348,7 @@ static void NAME(cholesky_alone)(int64_t n, T *restrict a)
 
 static void NAME(cholesky)(const lucid__lanes *w)
 {
-    const int64_t n = w->n;
+    const int64_t n = w->n, ld = n | 1; /* rows a power of two apart would be in each other's way */
     if (w->count <= NAME(FEW)) {
         for (int l = 0; l < w->count; l++) {
             T *to = NAME(output)(w, 0, l, n * n);
@@ -298,14 +359,14 @@ static void NAME(cholesky)(const lucid__lanes *w)
     }
     T *a = w->scratch, one[LANES], zero[LANES];
     LANE one[l] = 1;
-    NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, ld, n, n, w->count, w->a, w->a_row, w->a_col, 0);
     for (int64_t j = 0; j < n; j++) {
-        T *row = ELEMENT(a, n, j, 0), *d = ELEMENT(a, n, j, j);
-        NAME(reduce)(j, row, LANES, row, LANES, n * LANES, d, n * LANES, n - j);
+        T *row = ELEMENT(a, ld, j, 0), *d = ELEMENT(a, ld, j, j);
+        NAME(reduce)(j, row, LANES, row, LANES, ld * LANES, d, ld * LANES, n - j);
         LANE one[l] = d[l] > 0 ? one[l] : (T)NAN;
         LANE d[l] = SQRT(d[l]);
         for (int64_t i = j + 1; i < n; i++) {
-            T *f = ELEMENT(a, n, i, j);
+            T *f = ELEMENT(a, ld, i, j);
             LANE f[l] /= d[l];
         }
     }
@@ -313,13 +374,13 @@ static void NAME(cholesky)(const lucid__lanes *w)
     LANE zero[l] = 0 * one[l];
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) {
-            T *x = ELEMENT(a, n, i, j);
+            T *x = ELEMENT(a, ld, i, j);
             if (j > i)
                 LANE x[l] = zero[l];
             else
                 LANE x[l] *= one[l];
         }
-    NAME(store)(a, n, n, w->count, w->out[0], n * n, n, 0);
+    NAME(store)(a, ld, n, n, w->count, w->out[0], n * n, n, 0);
 }
 
 /* ---- lu ------------------------------------------------------------------------------------ */
@@ -473,9 +534,9 @@ static void NAME(lu)(const lucid__lanes *w)
     }
     T *a = w->scratch, sign[LANES], no_columns[1];
     INDEX *perm = (INDEX *)(a + n * n * LANES);
-    NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
     NAME(factor)(a, perm, sign, n, no_columns, 0);
-    NAME(store)(a, n, n, w->count, w->out[0], n * n, n, 0);
+    NAME(store)(a, n, n, n, w->count, w->out[0], n * n, n, 0);
     if (w->out[1])
         NAME(store_perm)(perm, n, w->count, w->out[1]);
     for (int l = 0; signs && l < w->count; l++)
@@ -535,12 +596,12 @@ static void NAME(triangular_solve)(const lucid__lanes *w)
         return;
     }
     T *a = w->scratch, *x = a + n * n * LANES;
-    NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
     for (int64_t first = 0; first < w->k; first += NAME(COLUMNS)) {
         int64_t k = w->k - first < NAME(COLUMNS) ? w->k - first : NAME(COLUMNS);
-        NAME(load)(x, n, k, w->count, w->b, w->b_row, w->b_col, first);
+        NAME(load)(x, k, n, k, w->count, w->b, w->b_row, w->b_col, first);
         NAME(substitute_lanes)(a, n, k, w->upper, w->unit, x);
-        NAME(store)(x, n, k, w->count, w->out[0], n * w->k, w->k, first);
+        NAME(store)(x, k, n, k, w->count, w->out[0], n * w->k, w->k, first);
     }
 }
 
@@ -591,12 +652,12 @@ static void NAME(solve)(const lucid__lanes *w)
     T *a = w->scratch, sign[LANES], *x = a + n * n * LANES;
     INDEX *perm = (INDEX *)(x + n * NAME(COLUMNS) * LANES);
     const bool along = n <= NAME(SMALL) && w->k <= NAME(COLUMNS) && !w->b_is_one;
-    NAME(load)(a, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
     if (along)
-        NAME(load)(x, n, w->k, w->count, w->b, w->b_row, w->b_col, 0);
+        NAME(load)(x, w->k, n, w->k, w->count, w->b, w->b_row, w->b_col, 0);
     NAME(factor)(a, perm, sign, n, x, along ? w->k : 0);
     if (w->out[1])
-        NAME(store)(a, n, n, w->count, w->out[1], n * n, n, 0);
+        NAME(store)(a, n, n, n, w->count, w->out[1], n * n, n, 0);
     if (w->out[2])
         NAME(store_perm)(perm, n, w->count, w->out[2]);
     for (int64_t first = 0; first < w->k; first += NAME(COLUMNS)) {
@@ -605,9 +666,10 @@ static void NAME(solve)(const lucid__lanes *w)
             NAME(load_permuted)(w, perm, first, k, x);
         NAME(substitute_lanes)(a, n, k, false, true, x);
         NAME(substitute_lanes)(a, n, k, true, false, x);
-        NAME(store)(x, n, k, w->count, w->out[0], n * w->k, w->k, first);
+        NAME(store)(x, k, n, k, w->count, w->out[0], n * w->k, w->k, first);
     }
 }
 
 #undef LANE
+#undef NO_WHOLE_BLOCKS
 #undef ELEMENT

@@ -373,7 +373,9 @@ static void powers_of_matrices(void **state)
     assert_int_equal(lucid_dtype_of(p), LUCID_INT32);
     SAME(p, 0, 89, 55, 55, 34);
     /* a rotation, a shear, nothing at all; small and large */
-    for (double t = 1e-3; t < 500; t *= 7) {
+    const double times[] = {1e-3, 0.05, 1, 2.4, 17, 120, 490};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        const double t = times[i];
         lucid_tensor g = lucid_from_data(s, DOUBLES(0, -t, t, 0), LUCID_FLOAT64, LUCID_SHAPE(2, 2));
         SAME(lucid_matrix_exp(s, g), 1e-12, cos(t), -sin(t), sin(t), cos(t));
         g = lucid_from_data(s, DOUBLES(0, t, 0, 0), LUCID_FLOAT64, LUCID_SHAPE(2, 2));

@@ -106,7 +106,7 @@ static void lanes_are_elements_the_batch_or_the_librarys(void **state)
     expect_lanes(s, lucid_matmul(s, normal(s, 64, 64), normal(s, 64, 64)), "library");
     lucid_tensor small = lucid_reshape(s, normal(s, 100, 16), LUCID_SHAPE(100, 4, 4));
     expect_lanes(s, lucid_cholesky(s, small), "batch");
-    lucid_tensor large = lucid_reshape(s, normal(s, 80, 40), LUCID_SHAPE(2, 40, 40));
+    lucid_tensor large = lucid_reshape(s, normal(s, 280, 140), LUCID_SHAPE(2, 140, 140));
     expect_lanes(s, lucid_cholesky(s, large), "library");
     assert_int_equal(lucid_close(s), LUCID_OK);
 }

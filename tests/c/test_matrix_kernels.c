@@ -14,6 +14,7 @@
 #include "base/dtype.h"
 #include "base/shape.h"
 #include "cpu/kernels.h"
+#include "cpu/matrix_isa.h"
 
 /* ---- numbers and operands ---------------------------------------------------------------------- */
 
@@ -397,7 +398,8 @@ static void close_to(double got, double expected, lucid_dtype dtype, int64_t n)
     }
 }
 
-static const int64_t system_sizes[] = {0, 1, 2, 3, 4, 7, 8, 9, 16, 31, 32, 33, 50, 100, 200};
+static const int64_t system_sizes[] = {0,  1,  2,  3,  4,  7,   8,   9,  16,
+                                       31, 32, 33, 50, 64, 128, 129, 200};
 enum { SYSTEM_SIZES = sizeof system_sizes / sizeof *system_sizes };
 
 static void check_cholesky(lucid_dtype dtype, int64_t batch, int64_t n)
@@ -435,7 +437,7 @@ static void cholesky_gives_the_factor(void **unused)
 static void cholesky_of_others_is_nan_alone(void **unused)
 {
     (void)unused;
-    const int64_t sizes[] = {1, 3, 20, 40, 90};
+    const int64_t sizes[] = {1, 3, 20, 40, 190};
     for (int i = 0; i < 5; i++) {
         int64_t n = sizes[i];
         lucid__view a = plain3(LUCID_FLOAT64, 3, n, n), l = plain3(LUCID_FLOAT64, 3, n, n);
@@ -559,7 +561,7 @@ static void inv_inverts(void **unused)
 static void outputs_may_be_left_out(void **unused)
 {
     (void)unused;
-    const int64_t sizes[] = {1, 3, 8, 9, 30, 40}, columns[] = {1, 20, 100};
+    const int64_t sizes[] = {1, 3, 8, 9, 30, 140}, columns[] = {1, 20, 100};
     for (int round = 0; round < 36; round++) {
         int64_t n = sizes[round % 6], k = columns[round / 6 % 3], batch = round < 18 ? 21 : 2;
         lucid_dtype dtype = round % 2 ? LUCID_FLOAT64 : LUCID_FLOAT32;
@@ -634,7 +636,7 @@ static void triangular_solve_solves(void **unused)
 static void company_changes_nothing(void **unused)
 {
     (void)unused;
-    const int64_t sizes[] = {2, 4, 9, 20, 32};
+    const int64_t sizes[] = {2, 4, 9, 20, 64};
     for (int i = 0; i < 5; i++) {
         int64_t n = sizes[i], batch = 21, k = 40;
         lucid__view in[2] = {plain3(LUCID_FLOAT32, batch, n, n),
@@ -663,7 +665,7 @@ static void company_changes_nothing(void **unused)
 static void the_number_of_threads_changes_no_solution(void **unused)
 {
     (void)unused;
-    const int64_t sizes[][2] = {{5, 2000}, {60, 300}, {130, 400}, {300, 200}, {500, 1}};
+    const int64_t sizes[][2] = {{5, 2000}, {60, 300}, {150, 400}, {300, 200}, {500, 1}};
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         int64_t n = sizes[i / 2][0], k = sizes[i / 2][1];
         lucid_dtype dtype = i % 2 ? LUCID_FLOAT64 : LUCID_FLOAT32;
@@ -686,11 +688,58 @@ static void the_number_of_threads_changes_no_solution(void **unused)
     }
 }
 
+#if defined(__x86_64__)
+/* L L' is the matrix, whatever the instruction set, for one matrix and for full and ragged lanes. */
+static void check_isa(const lucid__matrix_isa *isa, lucid_dtype dtype, int64_t n, int64_t count)
+{
+    lucid__view a = plain3(dtype, count, n, n), l = plain3(dtype, count, n, n);
+    const int64_t bytes = n * n * (int64_t)lucid_dtype_size(dtype);
+    char *scratch = malloc(lucid__lanes_scratch(n) + 64);
+    assert_non_null(scratch);
+    lucid__lanes w = {.n = n, .count = (int)count, .a_row = n, .a_col = 1, .out = {l.data}};
+    w.scratch = scratch + (64 - (uintptr_t)scratch % 64);
+    for (int64_t e = 0; e < count; e++) {
+        w.a[e] = (const char *)a.data + e * bytes;
+        for (int64_t i = 0; i < n; i++)
+            put2(&a, e, i, i, 2 + (double)n);
+    }
+    isa->cholesky[dtype](&w);
+    for (int64_t e = 0; e < count; e++)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j <= i; j++) {
+                double sum = 0;
+                for (int64_t c = 0; c < n; c++)
+                    sum += at2(&l, e, i, c) * at2(&l, e, j, c);
+                close_to(sum, at2(&a, e, i, j), dtype, n);
+            }
+    free(scratch);
+    release();
+}
+
+static void every_instruction_set_agrees(void **unused)
+{
+    (void)unused;
+    extern const lucid__matrix_isa lucid__matrix_v2, lucid__matrix_v3, lucid__matrix_v4;
+    const lucid__matrix_isa *isa[3] = {&lucid__matrix_v2, NULL, NULL};
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        isa[1] = &lucid__matrix_v3;
+    if (strcmp(lucid_instruction_set(), "v4") == 0)
+        isa[2] = &lucid__matrix_v4;
+    for (int i = 0; i < 3; i++)
+        for (int64_t n = 1; isa[i] && n <= 20; n++)
+            for (int64_t count = 1; count <= 16; count += 3) {
+                check_isa(isa[i], LUCID_FLOAT32, n, count);
+                check_isa(isa[i], LUCID_FLOAT64, n, (count + 1) / 2);
+            }
+}
+#endif
+
 /* Singular systems end in inf or NaN, and their factors are finite. */
 static void singular_systems_are_no_error(void **unused)
 {
     (void)unused;
-    const int64_t sizes[] = {1, 2, 5, 12, 40};
+    const int64_t sizes[] = {1, 2, 5, 12, 140};
     for (int i = 0; i < 5; i++) {
         int64_t n = sizes[i];
         lucid__view in[2] = {plain3(LUCID_FLOAT64, 1, n, n), plain3(LUCID_FLOAT64, 1, n, 1)};
@@ -728,6 +777,9 @@ int main(void)
         cmocka_unit_test(company_changes_nothing),
         cmocka_unit_test(the_number_of_threads_changes_no_solution),
         cmocka_unit_test(singular_systems_are_no_error),
+#if defined(__x86_64__)
+        cmocka_unit_test(every_instruction_set_agrees),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
