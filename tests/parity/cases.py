@@ -239,6 +239,7 @@ def positive_definite(x: np.ndarray) -> np.ndarray:
 def linear_algebra() -> list[Case]:
     a, b = random(3, 4), random(4, 2)
     square = random(3, 3) + 3 * np.eye(3)
+    tall = random(4, 3, seed=7)
     spd = positive_definite(random(3, 3))
     batch = random(2, 3, 3) + 3 * np.eye(3)
     cases = [
@@ -272,6 +273,55 @@ def linear_algebra() -> list[Case]:
             lambda x: jnp.linalg.cholesky((x + x.T) / 2),
             (spd,),
         ),
+        Case("qr Q", lambda x: lucid.linalg.qr(x).Q, lambda x: jnp.linalg.qr(x)[0], (tall,)),
+        Case("qr R", lambda x: lucid.linalg.qr(x).R, lambda x: jnp.linalg.qr(x)[1], (tall,)),
+        Case("qr wide", lambda x: lucid.linalg.qr(x).R, lambda x: jnp.linalg.qr(x)[1], (a,)),
+        Case(
+            "eigvalsh",
+            lambda x: lucid.linalg.eigvalsh((x + x.T) / 2),
+            lambda x: jnp.linalg.eigvalsh((x + x.T) / 2),
+            (square,),
+        ),
+        Case(  # squares: signs are a matter of taste
+            "eigenvectors",
+            lambda x: lucid.linalg.eigh((x + x.T) / 2)[1] ** 2,
+            lambda x: jnp.linalg.eigh((x + x.T) / 2)[1] ** 2,
+            (square,),
+        ),
+        Case("svdvals", lucid.linalg.svdvals, lambda x: jnp.linalg.svd(x, compute_uv=False), (a,)),
+        Case(
+            "svd U",
+            lambda x: lucid.linalg.svd(x, full_matrices=False).U ** 2,
+            lambda x: jnp.linalg.svd(x, full_matrices=False)[0] ** 2,
+            (tall,),
+        ),
+        Case(
+            "svd V",
+            lambda x: lucid.linalg.svd(x, full_matrices=False).Vh ** 2,
+            lambda x: jnp.linalg.svd(x, full_matrices=False)[2] ** 2,
+            (a,),
+        ),
+        Case("pinv", lucid.linalg.pinv, jnp.linalg.pinv, (tall,)),
+        Case(
+            "lstsq",
+            lambda x, y: lucid.linalg.lstsq(x, y).solution,
+            lambda x, y: jnp.linalg.lstsq(x, y)[0],
+            (tall, random(4, 2, seed=5)),
+        ),
+        Case(
+            "nuclear norm",
+            lambda x: lucid.linalg.norm(x, "nuc"),
+            lambda x: jnp.linalg.norm(x, "nuc"),
+            (a,),
+        ),
+        Case("cond", lucid.linalg.cond, jnp.linalg.cond, (square,)),
+        Case(
+            "matrix_power",
+            lambda x: lucid.linalg.matrix_power(x, 5),
+            lambda x: jnp.linalg.matrix_power(x, 5),
+            (square,),
+        ),
+        Case("matrix_exp", lucid.linalg.matrix_exp, jax.scipy.linalg.expm, (square,)),
         Case("linear", F.linear, lambda x, w, c: x @ w.T + c, (a, random(2, 4, seed=1), random(2))),
         Case(
             "layer_norm",
