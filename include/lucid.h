@@ -635,6 +635,19 @@ typedef lucid_status lucid_vmap_rule(lucid_scope *s, int64_t size, const bool *m
 LUCID_API lucid_fn lucid_custom_vmap(lucid_scope *s, lucid_fn f, lucid_vmap_rule *rule, void *user,
                                      void (*release)(void *user));
 
+/* f, but what its derivative in reverse mode needs is computed again when that runs, instead of being kept
+ * from the first time: memory for time. Only what f read from outside is kept. f itself does not run again.
+ * Nested ones keep their own inputs only while the outer one is walked. The same holds for all that is
+ * built between begin and end, which nest.
+ *
+ *     for (int k = 0; k < layers; k++)
+ *         h = lucid_call1(s, lucid_checkpoint(s, layer[k]), h);     // keeps h of each layer, no more
+ *
+ * A walk over such a tape computes the cotangents so far whenever it comes to another checkpoint. */
+LUCID_API lucid_fn lucid_checkpoint(lucid_scope *s, lucid_fn f);
+LUCID_API void lucid_checkpoint_begin(lucid_scope *s);
+LUCID_API void lucid_checkpoint_end(lucid_scope *s);
+
 /* Number of the innermost running transform, never reused; 0: none. A tensor made while another
  * number was current was captured from outside. */
 LUCID_API uint64_t lucid_level(const lucid_scope *s);

@@ -126,6 +126,7 @@ BY_OPERATION = {
     "elu.alpha": "float",
     "embedding.weight": "TensorLike",
     "eval.tensors": "Any",
+    "stop_gradient.x": "Any",
     "exponential.size": "int | Sequence[int] | None",
     "exponential_.lambd": "float",
     "flip.dims": SIZES,
@@ -206,6 +207,7 @@ RETURNS = {
     "element_size": "int",
     "equal": "bool",
     "eval": "None",
+    "stop_gradient": "Any",
     "get_memory_budget": "int",
     "get_num_threads": "int",
     "get_rng_state": "tuple[int, int]",
@@ -547,6 +549,7 @@ def pmin(x: Any, axis_name: str | tuple[str, ...]) -> Any: ...
 def all_gather(x: Any, axis_name: str, dim: int = 0) -> Any: ...
 def axis_index(axis_name: str) -> Tensor: ...
 def axis_size(axis_name: str) -> int: ...
+def checkpoint(func: Callable[..., _R]) -> Callable[..., _R]: ...
 def _call_custom_jvp(
     func: Callable[..., Any], rule: Callable[..., Any], args: tuple[Any, ...]
 ) -> Any: ...

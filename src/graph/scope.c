@@ -92,6 +92,8 @@ lucid_status lucid_close(lucid_scope *s)
     lucid_status status = s->session->status;
     if (--s->opens > 0)
         return status;
+    while (!s->parent && s->session->region) /* begun and not ended */
+        lucid_checkpoint_end(s);
     lucid__scope_leave(s);
     if (!s->parent) {
         lucid_generator_free(s->session->own_generator);

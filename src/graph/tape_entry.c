@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "graph/fn.h"
+#include "graph/region.h"
 
 static _Atomic uint64_t next_order = 1;
 
@@ -25,6 +26,7 @@ lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int 
     e->order = atomic_fetch_add(&next_order, 1);
     e->grad = NULL;
     e->pull = NULL;
+    e->region = NULL;
     e->avals = (lucid__aval *)(void *)(e + 1);
     e->in = (lucid__value **)(void *)(e->avals + nout);
     e->params = (int64_t *)(void *)(e->in + nin);
@@ -66,6 +68,7 @@ void lucid__tape_entry_release(lucid__tape_entry *e)
         }
         lucid__value_release(dead->grad);
         lucid__fn_release(dead->pull);
+        lucid__region_release(dead->region);
         lucid__free(dead);
         dead = next;
     }

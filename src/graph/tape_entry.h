@@ -25,6 +25,7 @@ struct lucid__tape_entry {
     uint64_t order;
     lucid__value *grad;     /* leaves of lucid_requires_grad: what was gathered so far; else NULL */
     struct lucid__fn *pull; /* NULL but for LUCID__FUNCTION */
+    struct lucid__region *region; /* whose copies the residuals are (region.h); NULL: none */
     lucid__value **in;
     int64_t *params;
     lucid__aval *avals; /* of the outputs */

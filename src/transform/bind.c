@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "graph/node.h"
+#include "graph/region.h"
 #include "transform/level.h"
 #include "transform/split.h"
 
@@ -165,6 +166,10 @@ void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         }
         if (lucid__infer_of(c->prim)(s, c, in, avals)) {
             node = lucid__node_new((int)c->prim, edges, c->nin, c->params, c->nparams, avals, nout);
+            if (node && !lucid__region_add_node(s->session->region, node)) {
+                lucid__node_release(node);
+                node = NULL;
+            }
             if (!node)
                 lucid__out_of_memory(s);
         }

@@ -190,7 +190,7 @@ typedef struct ruled_self {
     int64_t size;
     const bool *mapped;
     int *out_dim;
-    size_t ny, capacity;
+    size_t ny;
     lucid_scope *scope;
 } ruled_self;
 
@@ -199,8 +199,9 @@ static lucid_status call_ruled(lucid_scope *s, const void *self, const lucid_ten
 {
     ruled_self *u = *(ruled_self *const *)self;
     lucid_results *r = lucid_results_new(s);
-    lucid_status status =
-        r ? u->of->rule(s, u->size, u->mapped, x, nx, r, u->of->user) : lucid_error(s);
+    if (!r)
+        return lucid_error(s);
+    lucid_status status = u->of->rule(s, u->size, u->mapped, x, nx, r, u->of->user);
     if (status != LUCID_OK)
         return lucid_fail(s, status, "the rule of custom_vmap returned status %d", (int)status);
     u->out_dim = lucid_alloc(u->scope, (r->count + 1) * sizeof *u->out_dim);
@@ -243,7 +244,7 @@ static const custom_self *base_of(const derived_self *user)
 static lucid_status push_with_lanes(lucid_scope *s, lucid_results *y, const lucid_results *r,
                                     const ruled_self *u)
 {
-    for (size_t k = 0; lucid__ok(s) && k < r->count; k++)
+    for (size_t k = 0; lucid__ok(s) && u->out_dim && k < r->count; k++)
         (void)lucid_results_push_at(s, y, r->at[k].x,
                                     u->out_dim[k] < 0 ? LUCID_NONE : u->out_dim[k]);
     return lucid_error(s);
@@ -287,7 +288,7 @@ static lucid_status vjp_rule(lucid_scope *s, int64_t size, const bool *mapped,
     }
     ruled_self u = {.of = base_of(user), .size = size, .mapped = all, .scope = s};
     lucid_fn pull = lucid_vjp_listing(s, ruled(s, &u), in, n, r);
-    for (size_t k = 0; lucid__ok(s) && k < u.ny && n + k < nx; k++) {
+    for (size_t k = 0; lucid__ok(s) && u.out_dim && k < u.ny && n + k < nx; k++) {
         lucid_tensor ct = lucid__batch_at(s, x[n + k], mapped[n + k] ? 0 : -1,
                                           u.out_dim[k] < 0 ? 0 : u.out_dim[k], size);
         int64_t first = 0;

@@ -5,6 +5,7 @@
 #include "graph/node.h"
 #include "prim/family.h"
 #include "transform/entries.h"
+#include "transform/remat.h"
 #include "transform/tape_function.h"
 
 /* ---- recording ----------------------------------------------------------------------------- */
@@ -52,9 +53,18 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         lucid__out_of_memory(s);
         return;
     }
+    if (level->kind == LUCID__LEVEL_TAPE)
+        lucid__tape_note(s, e);
     for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_tape(level->id, e, k, &avals[k]));
     lucid__tape_entry_release(e);
+}
+
+void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e)
+{
+    lucid__region *region = s->session->region;
+    if (region && !lucid__region_add_entry(region, e))
+        lucid__out_of_memory(s);
 }
 
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval)
@@ -84,6 +94,7 @@ void lucid__linear_release(lucid__linear *linear)
 typedef struct walk {
     lucid__entries entries;
     lucid__value **values;
+    lucid__instance *instance; /* of the checkpoint that the walk is in */
 } walk;
 
 static bool on_tape(const walk *w, const lucid__value *v)
@@ -93,6 +104,7 @@ static bool on_tape(const walk *w, const lucid__value *v)
 
 static void walk_end(walk *w)
 {
+    lucid__remat_leave(&w->instance);
     for (size_t i = 0; w->values && i < w->entries.nvalues; i++)
         lucid__value_release(w->values[i]);
     lucid__free(w->values);
@@ -103,6 +115,7 @@ static void walk_end(walk *w)
 static bool walk_begin(lucid_scope *s, walk *w, uint64_t level, lucid__value *const *y, size_t ny)
 {
     w->values = NULL;
+    w->instance = NULL;
     if (!lucid__entries_find(s, &w->entries, level, y, ny))
         return false;
     w->values = lucid__calloc(w->entries.nvalues + 1, sizeof(lucid__value *));
@@ -149,15 +162,19 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
     if (!in || !avals || !linear)
         return;
     lucid_tensor *dct = in + n, *ct = dct + n;
+    if (!lucid__remat_enter(s, &w->instance, e->region, w->values, w->entries.nvalues))
+        return;
     for (size_t k = 0; k < m; k++)
         ct[k].v = cts[k];
     for (size_t i = 0; i < n; i++) {
         linear[i] = on_tape(w, e->in[i]);
-        in[i].v = linear[i] ? NULL : e->in[i];
+        in[i] = linear[i] ? (lucid_tensor){NULL} : lucid__remat_residual(s, w->instance, e->in[i]);
         avals[i] = e->in[i]->aval;
     }
+    if (!lucid__ok(s))
+        return;
     if (e->pull) {
-        lucid__tape_function_pull(s, e, ct, dct);
+        lucid__tape_function_pull(s, e, in, ct, dct);
     } else {
         const lucid__prim *prim = lucid__prim_get((lucid__prim_id)e->prim);
         lucid__call c = {(lucid__prim_id)e->prim, e->nin, e->nparams, in, e->params};
@@ -235,13 +252,16 @@ static void push_entry(lucid_scope *s, walk *w, size_t at)
     if (!in)
         return;
     bool any = false;
+    if (!lucid__remat_enter(s, &w->instance, e->region, NULL, 0))
+        return;
     for (size_t i = 0; i < n; i++) {
         bool linear = on_tape(w, e->in[i]);
         lucid__value **slot = linear ? slot_of(w, e->in[i]) : NULL;
-        in[i].v = linear ? (slot ? *slot : NULL) : e->in[i];
+        in[i] = linear ? (lucid_tensor){slot ? *slot : NULL}
+                       : lucid__remat_residual(s, w->instance, e->in[i]);
         any |= linear && in[i].v;
     }
-    if (!any)
+    if (!any || !lucid__ok(s))
         return; /* all tangents are zero */
     for (size_t i = 0; i < n; i++)
         if (!in[i].v)

@@ -11,6 +11,9 @@
 /* A new argument of a linear function: a tape value at the given level. */
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval);
 
+/* A new entry: a checkpoint that runs hears of it. */
+void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e);
+
 /* The linear map from leaves to outputs. It holds a reference to each. */
 typedef struct lucid__linear {
     uint64_t level;

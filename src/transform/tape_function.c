@@ -21,6 +21,7 @@ void lucid__tape_function_record(lucid_scope *s, const lucid__pullback *p, const
         return;
     }
     e->pull = lucid__fn_retain((lucid__fn *)(uintptr_t)p->fn);
+    lucid__tape_note(s, e);
     for (size_t k = 0; k < p->ny; k++)
         y[k] = lucid__own(s, lucid__value_new_tape(t[0].v->level, e, (int)k, &p->y[k]));
     lucid__tape_entry_release(e);
@@ -84,28 +85,22 @@ void lucid__pullback_push(lucid_scope *s, const lucid__pullback *p, const lucid_
 
 /* ---- entries ------------------------------------------------------------------------------- */
 
-static bool pullback_of(lucid_scope *s, const lucid__tape_entry *e, lucid__pullback *p)
+static lucid__pullback pullback_of(const lucid__tape_entry *e, const lucid_tensor *in)
 {
-    size_t n = (size_t)e->nparams, nres = (size_t)e->nin - n;
-    lucid_tensor *residuals = lucid_alloc(s, (nres + 1) * sizeof *residuals);
-    for (size_t i = 0; residuals && i < nres; i++)
-        residuals[i].v = e->in[n + i];
-    *p = (lucid__pullback){e->pull, residuals, nres, e->avals, e->nout, e->params, n};
-    return residuals != NULL;
+    size_t n = (size_t)e->nparams;
+    return (lucid__pullback){e->pull, in + n, (size_t)e->nin - n, e->avals, e->nout, e->params, n};
 }
 
-void lucid__tape_function_pull(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *ct,
-                               lucid_tensor *dct)
+void lucid__tape_function_pull(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *in,
+                               const lucid_tensor *ct, lucid_tensor *dct)
 {
-    lucid__pullback p;
-    if (pullback_of(s, e, &p))
-        lucid__pullback_pull(s, &p, ct, dct);
+    lucid__pullback p = pullback_of(e, in);
+    lucid__pullback_pull(s, &p, ct, dct);
 }
 
 void lucid__tape_function_push(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *in,
                                lucid_tensor *dy)
 {
-    lucid__pullback p;
-    if (pullback_of(s, e, &p))
-        lucid__pullback_push(s, &p, in, dy);
+    lucid__pullback p = pullback_of(e, in);
+    lucid__pullback_push(s, &p, in, dy);
 }

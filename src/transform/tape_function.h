@@ -30,9 +30,9 @@ void lucid__pullback_pull(lucid_scope *s, const lucid__pullback *p, const lucid_
 void lucid__pullback_push(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
                           lucid_tensor *dy);
 
-/* The same for an entry: ct and dct as in a transpose rule, `in` with the tangents in their places. */
-void lucid__tape_function_pull(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *ct,
-                               lucid_tensor *dct);
+/* The same for an entry: `in` holds its residuals, and forwards the tangents, in their places. */
+void lucid__tape_function_pull(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *in,
+                               const lucid_tensor *ct, lucid_tensor *dct);
 void lucid__tape_function_push(lucid_scope *s, const lucid__tape_entry *e, const lucid_tensor *in,
                                lucid_tensor *dy);
 

@@ -213,7 +213,7 @@ static void rules_are_used_in_every_nesting(void **state)
             lucid_tensor got, want;
             (void)lucid_call(s, nested(s, kind ? by_vjp : by_jvp, which), x, 2, &got, 1);
             (void)lucid_call(s, nested(s, without_rules, which), x, 2, &want, 1);
-            char what[32];
+            char what[64];
             (void)snprintf(what, sizeof what, "%s, nesting %d", kind ? "vjp" : "jvp", which);
             same_tensors(s, what, got, want, 1e-8);
         }
@@ -231,7 +231,7 @@ static void rules_are_used_under_one_vmap_more(void **state)
             (void)lucid_call(s, f, x, 2, &got, 1);
             f = lucid_vmap(s, nested(s, without_rules, which), NULL);
             (void)lucid_call(s, f, x, 2, &want, 1);
-            char what[32];
+            char what[64];
             (void)snprintf(what, sizeof what, "%s, vmap of %d", kind ? "vjp" : "jvp", which);
             same_tensors(s, what, got, want, 1e-8);
         }
@@ -327,7 +327,7 @@ static void vmap_rules_are_used_in_every_nesting(void **state)
                 in[0] = lucid_select(s, x[0], 0, 0);
                 in[1] = lucid_select(s, x[1], 0, 0);
             }
-            char what[40];
+            char what[64];
             (void)snprintf(what, sizeof what, "custom_vmap, nesting %d, %d", which, more);
             rule_runs = 0;
             (void)lucid_call(s, f, in, 2, &got, 1);

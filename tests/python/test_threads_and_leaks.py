@@ -14,6 +14,7 @@ from support import close, numbers
 import lucid
 from lucid.func import (
     axis_index,
+    checkpoint,
     custom_jvp,
     custom_vjp,
     custom_vmap,
@@ -98,6 +99,7 @@ CALLS: dict[str, Callable[[], Any]] = {
         lambda x: psum({"x": x}, "b")["x"] + axis_index("b"), axis_name="b"
     )(X),
     "custom rules": custom_rules,
+    "checkpoint": lambda: vmap(grad(lambda x: checkpoint(square_sum)(x)))(X).tolist(),
     "error in a rule": failing_rule_call,
     "recorded rule": recorded_rule,
     "structures": lambda: vmap(lambda d: {"a": (d["x"], [1.0, None])})({"x": X}),

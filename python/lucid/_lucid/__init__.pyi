@@ -266,6 +266,7 @@ __all__ = [
     "stack",
     "stats",
     "std",
+    "stop_gradient",
     "sub",
     "subtract",
     "sum",

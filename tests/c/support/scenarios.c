@@ -161,6 +161,25 @@ static void custom_rules(lucid_scope *s, double *sum)
     }
 }
 
+static lucid_status checkpointed(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *nested)
+{
+    (void)nx, (void)ny;
+    lucid_fn f = lucid_checkpoint(s, nested ? lucid_fn_new(s, checkpointed, 1, NULL)
+                                            : lucid_fn_new(s, loss, 1, NULL));
+    y[0] = lucid_mul(s, lucid_call1(s, f, lucid_sin(s, x[0])), lucid_call1(s, f, x[0]));
+    return lucid_error(s);
+}
+
+static void checkpoints(lucid_scope *s, double *sum)
+{
+    lucid_fn f = lucid_checkpoint(s, lucid_fn_new(s, checkpointed, 1, s));
+    lucid_tensor x = numbers(s, LUCID_SHAPE(2, 3));
+    take_sum(s, lucid_call1(s, lucid_grad(s, f, NULL), x), sum);
+    take_sum(s, lucid_call1(s, lucid_vmap(s, lucid_grad(s, f, NULL), NULL), x), sum);
+    take_sum(s, lucid_call1(s, lucid_hessian(s, f, NULL), lucid_select(s, x, 0, 0)), sum);
+}
+
 static void mapping_in_chunks(lucid_scope *s, double *sum)
 {
     lucid_fn f = lucid_fn_new(s, rows, 1, NULL);
@@ -322,6 +341,7 @@ const scenario scenarios[] = {
     {"parting", parting},
     {"joining lanes", joining},
     {"custom rules", custom_rules},
+    {"checkpoints", checkpoints},
     {"gradients", gradients},
     {"pullbacks", pullbacks},
     {"jacobians", jacobians},
