@@ -36,7 +36,7 @@ static void apply(lucid_scope *s, const rules *r, const lucid_tensor *x, size_t 
 typedef struct under_self {
     const lucid__fn *f;
     const char *name;
-    uint64_t level;
+    uint64_t level, lifts; /* lifts: of the session, where the function is called */
     size_t nx;
     const int *axis;
 } under_self;
@@ -54,7 +54,10 @@ static lucid_status call_under(lucid_scope *s, const void *self, const lucid_ten
         int axis = u->axis[i % u->nx]; /* a jvp rule gets tangents like the primals after them */
         in[i] = axis < 0 ? x[i] : lucid__level_wrap(s, level, x[i], axis);
     }
+    const uint64_t held = s->session->lifts_below;
+    s->session->lifts_below = u->lifts;
     (void)lucid__fn_run(s, u->f, in, nx, r);
+    s->session->lifts_below = held;
     for (size_t k = 0; lucid__ok(s) && k < r->count; k++) {
         lucid__value *y = r->at[k].x.v;
         if (!lucid__from_arguments(s, u->name, level->id + 1, r->at[k].x))
@@ -77,7 +80,8 @@ static const lucid__fn *under(lucid_scope *s, const rules *r, const lucid__fn *f
         return NULL;
     lucid__fn *object = lucid__fn_alloc(f->name, sizeof(under_self), call_under, NULL);
     if (object)
-        *(under_self *)(void *)object->self = (under_self){f, r->name, level->id, nx, axis};
+        *(under_self *)(void *)object->self =
+            (under_self){f, r->name, level->id, s->session->lifts_below, nx, axis};
     return lucid__own_fn(s, object).f;
 }
 
@@ -169,7 +173,9 @@ static void apply_batch(lucid_scope *s, const lucid__level *level, const rules *
                    .ny = r->ny};
     if (!lucid__ok(s))
         return;
+    const uint64_t lifts = lucid__hold_lifts(s, level);
     apply(s, &below, in, nx, y);
+    s->session->lifts_below = lifts;
     if (lucid__ok(s) && r->fwd && level->split && level->split->version != version)
         (void)lucid_fail(
             s, LUCID_RUNTIME_ERROR,
@@ -208,7 +214,7 @@ static void dual_by_jvp(lucid_scope *s, const lucid__level *level, const rules *
     for (size_t i = 0; i < nx; i++) {
         both[i] = in[i];
         both[nx + i] = dx[i].v ? dx[i] : lucid__zeros(s, &in[i].v->aval);
-        if (dx[i].v && dx[i].v->kind == LUCID__TAPE)
+        if (dx[i].v && lucid__is_on_tape(s, dx[i].v))
             tape = dx[i].v->level;
     }
     if (lucid__fn_run(s, r->jvp, both, 2 * nx, y) != LUCID_OK)
@@ -284,7 +290,7 @@ static void dual_by_vjp(lucid_scope *s, const lucid__level *level, const rules *
             continue;
         which[p.n] = (int64_t)i;
         t[p.n++] = dx[i];
-        recorded &= dx[i].v->kind == LUCID__TAPE && dx[i].v->level == t[0].v->level;
+        recorded &= lucid__is_on_tape(s, dx[i].v) && dx[i].v->level == t[0].v->level;
     }
     if (recorded)
         lucid__tape_function_record(s, &p, t, dy);
@@ -426,6 +432,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
                .ny = c->ny};
     if (c->bwd)
         r.bwd = checked(s, c->bwd, x, nx);
+    x = lucid__lifted_arguments(s, x, nx);
     if (lucid__ok(s))
         apply(s, &r, x, nx, out);
     return lucid_error(s);

@@ -34,6 +34,16 @@ bool lucid__from_arguments(lucid_scope *s, const char *name, uint64_t level, luc
     return false;
 }
 
+const lucid_tensor *lucid__lifted_arguments(lucid_scope *s, const lucid_tensor *x, size_t nx)
+{
+    if (s->session->takers == 0 || !lucid__ok(s))
+        return x;
+    lucid_tensor *lifted = lucid_alloc(s, (nx + 1) * sizeof *lifted);
+    for (size_t i = 0; lifted && i < nx; i++)
+        lifted[i] = lucid__split_lift(s, x[i], UINT64_MAX);
+    return lifted;
+}
+
 static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                          lucid_results *out);
 
@@ -117,7 +127,9 @@ static void apply_batch(lucid_scope *s, lucid__level *level, const custom_self *
     lucid__level before = *level;
     level->hidden = true;
     level->name = NULL;
+    const uint64_t lifts = lucid__hold_lifts(s, level);
     lucid_status status = c->rule(s, level->size, mapped, in, nx, r, c->user);
+    s->session->lifts_below = lifts;
     level->hidden = before.hidden;
     level->name = before.name;
     if (status != LUCID_OK)
@@ -355,7 +367,7 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_s
         if (!dx[i].v)
             continue;
         any = true;
-        taped &= dx[i].v->kind == LUCID__TAPE && (tape == 0 || dx[i].v->level == tape);
+        taped &= lucid__is_on_tape(s, dx[i].v) && (tape == 0 || dx[i].v->level == tape);
         tape = dx[i].v->level;
     }
     size_t ny;
@@ -405,6 +417,9 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     const custom_self *c = self;
     uint64_t top = 0;
     bool mapped = false;
+    x = lucid__lifted_arguments(s, x, nx);
+    if (!lucid__ok(s))
+        return lucid_error(s);
     for (size_t i = 0; i < nx; i++) {
         top = x[i].v->level > top ? x[i].v->level : top;
         mapped |= has_batch(x[i].v);

@@ -60,6 +60,12 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     lucid__tape_entry_release(e);
 }
 
+bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v)
+{
+    const lucid__level *level = v->kind == LUCID__TAPE ? lucid__level_find(s, v->level) : NULL;
+    return level && level->kind == LUCID__LEVEL_TAPE;
+}
+
 void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e)
 {
     lucid__region *region = s->session->region;

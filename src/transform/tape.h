@@ -11,6 +11,9 @@
 /* A new argument of a linear function: a tape value at the given level. */
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval);
 
+/* Whether v is a tangent on a tape (and not what a stage recorded). */
+bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v);
+
 /* A new entry: a checkpoint that runs hears of it. */
 void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e);
 

@@ -231,6 +231,30 @@ def test_methods_and_names() -> None:
 # -- uses -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("outside", ["value", "grad", "jvp"])
+@pytest.mark.parametrize("rule", ["jvp", "vjp", "vmap"])
+def test_examples_that_part_over_two_vmaps(rule: str, outside: str) -> None:
+    f = {"jvp": by_jvp, "vjp": by_vjp, "vmap": by_vmap}[rule]
+    g = plain if rule == "vmap" else oracle
+
+    def mapped(f: Any, **options: Any) -> Any:
+        def one(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+            before = f(x)
+            if (x * y).sum() > 2.5:
+                return f(x * y).sum() + before.sum()
+            return (f(y) * x).sum() * 2 if y[0] > 0.8 else f(x).sum() - f(y).sum()
+
+        return vmap(vmap(one, (None, 0), **options), (0, None), **options)
+
+    x, y = X[0], X[1]
+    ways: dict[str, Any] = {
+        "value": lambda h: h(x, y),
+        "grad": lambda h: grad(lambda x, y: h(x, y).sin().sum(), argnums=(0, 1))(x, y)[1],
+        "jvp": lambda h: jvp(h, (x, y), (y, x))[1],
+    }
+    close(ways[outside](mapped(f)), ways[outside](mapped(g, strategy="isolated")), rtol=1e-9)
+
+
 def test_clipped_cotangents() -> None:
     @custom_vjp
     def clip(x: lucid.Tensor) -> lucid.Tensor:
