@@ -251,21 +251,58 @@ enum { WHOLE = 16 };
         } \
         memcpy(to, sum, sizeof sum); \
     } \
+    /* The 16 accumulators of a row, whose last elements are yet to come, into one result. */ \
+    static inline T BODY(name##_close)(T * sum, const T *rest, int64_t n) \
+    { \
+        for (int64_t j = 0; j < n; j++) \
+            sum[j] = BODY(name##_of)(sum[j], rest[j]); \
+        _Pragma("omp simd") for (int j = 0; j < 8; j++) sum[j] = \
+            BODY(name##_of)(sum[j], sum[j + 8]); \
+        _Pragma("omp simd") for (int j = 0; j < 4; j++) sum[j] = \
+            BODY(name##_of)(sum[j], sum[j + 4]); \
+        for (int j = 0; j < 2; j++) \
+            sum[j] = BODY(name##_of)(sum[j], sum[j + 2]); \
+        return BODY(name##_of)(sum[0], sum[1]); \
+    } \
     static void FOLD_ROWS_BODY(name)(void *to, const void *x, int64_t rows, int64_t length) \
     { \
         const T *p = x; \
-        int lanes = length < WHOLE ? (int)length : WHOLE; \
-        for (int64_t r = 0; r < rows; r++, p += length) { \
+        T *result = to; \
+        int64_t r = 0, whole = length / WHOLE * WHOLE; \
+        for (; length < WHOLE && r < rows; r++, p += length) { \
             T sum[WHOLE]; \
-            memcpy(sum, p, (size_t)lanes * sizeof(T)); \
-            if (length > WHOLE) \
-                FOLD_BODY(name)(sum, p + WHOLE, length / WHOLE - 1); \
-            for (int64_t j = length / WHOLE * WHOLE; length > WHOLE && j < length; j++) \
-                sum[j % WHOLE] = BODY(name##_of)(sum[j % WHOLE], p[j]); \
+            memcpy(sum, p, (size_t)length * sizeof(T)); \
             for (int half = WHOLE / 2; half > 0; half /= 2) \
-                for (int j = 0; j < half && j + half < lanes; j++) \
+                for (int j = 0; j < half && j + half < (int)length; j++) \
                     sum[j] = BODY(name##_of)(sum[j], sum[j + half]); \
-            ((T *)to)[r] = sum[0]; \
+            result[r] = sum[0]; \
+        } \
+        /* Four rows at a time: each waits for its own accumulators only. */ \
+        for (; r + 4 <= rows; r += 4, p += 4 * length) { \
+            T a[WHOLE], b[WHOLE], c[WHOLE], d[WHOLE]; \
+            memcpy(a, p, sizeof a); \
+            memcpy(b, p + length, sizeof b); \
+            memcpy(c, p + 2 * length, sizeof c); \
+            memcpy(d, p + 3 * length, sizeof d); \
+            for (int64_t i = WHOLE; i < whole; i += WHOLE) { \
+                _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+                { \
+                    a[j] = BODY(name##_of)(a[j], p[i + j]); \
+                    b[j] = BODY(name##_of)(b[j], p[length + i + j]); \
+                    c[j] = BODY(name##_of)(c[j], p[2 * length + i + j]); \
+                    d[j] = BODY(name##_of)(d[j], p[3 * length + i + j]); \
+                } \
+            } \
+            result[r] = BODY(name##_close)(a, p + whole, length - whole); \
+            result[r + 1] = BODY(name##_close)(b, p + length + whole, length - whole); \
+            result[r + 2] = BODY(name##_close)(c, p + 2 * length + whole, length - whole); \
+            result[r + 3] = BODY(name##_close)(d, p + 3 * length + whole, length - whole); \
+        } \
+        for (; r < rows; r++, p += length) { \
+            T sum[WHOLE]; \
+            memcpy(sum, p, sizeof sum); \
+            FOLD_BODY(name)(sum, p + WHOLE, length / WHOLE - 1); \
+            result[r] = BODY(name##_close)(sum, p + whole, length - whole); \
         } \
     }
 

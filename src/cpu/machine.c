@@ -30,18 +30,16 @@ typedef struct block {
                     y[r * b.row_stride] = x[r * b.n + i]; \
         else \
             for (int64_t r = 0; r < b.rows; r++, x += b.n, y += b.row_stride) \
-                if (load && b.stride == 0) \
-                    for (int64_t i = 0; i < b.n; i++) \
-                        x[i] = y[0]; \
-                else if (load && b.stride == 1) \
-                    for (int64_t i = 0; i < b.n; i++) \
-                        x[i] = y[i]; \
+                if (load && b.stride == 0) { \
+                    type one = y[0]; \
+                    _Pragma("omp simd") for (int64_t i = 0; i < b.n; i++) x[i] = one; \
+                } else if (load && b.stride == 1) \
+                    _Pragma("omp simd") for (int64_t i = 0; i < b.n; i++) x[i] = y[i]; \
                 else if (load) \
                     for (int64_t i = 0; i < b.n; i++) \
                         x[i] = y[i * b.stride]; \
                 else if (b.stride == 1) \
-                    for (int64_t i = 0; i < b.n; i++) \
-                        y[i] = x[i]; \
+                    _Pragma("omp simd") for (int64_t i = 0; i < b.n; i++) y[i] = x[i]; \
                 else \
                     for (int64_t i = 0; i < b.n; i++) \
                         y[i * b.stride] = x[i]; \
@@ -218,105 +216,6 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
     char *memory = locate(m, t, &l);
     if (memory != m->reg[t->reg])
         move(&l, memory, m->reg[t->reg], stream_size(t), false);
-}
-
-/* ---- machines ----------------------------------------------------------------------------------- */
-
-static size_t widest(const lucid__program *p)
-{
-    size_t size = 1;
-    for (int i = 0; i < p->nloads; i++)
-        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
-    for (int i = 0; i < p->ninstrs; i++) {
-        const lucid__instr *in = &p->instrs[i];
-        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
-        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
-        size = bytes > size ? bytes : size;
-    }
-    return size;
-}
-
-static bool stands_still(const lucid__program *p, const lucid__stream *t)
-{
-    for (int d = 0; d < p->ndim; d++)
-        if ((p->over[t->reg] >> d & 1) && t->stride[d] != 0)
-            return false;
-    return true;
-}
-
-static lucid__word_source source_of(const lucid__machine *m, const lucid__words *w)
-{
-    lucid__view in[3];
-    for (int i = 0; i < 3; i++) {
-        in[i] = (lucid__view){
-            .data = stream_base(m, &w->in[i]), .dtype = LUCID_INT64, .shape = {.ndim = w->ndim}};
-        memcpy(in[i].shape.dim, w->dim, sizeof w->dim);
-        memcpy(in[i].stride, w->in[i].stride, sizeof in[i].stride);
-    }
-    return lucid__word_source_new(in, w->per_lane);
-}
-
-static bool find_sources(lucid__machine *m)
-{
-    const lucid__program *p = m->program;
-    m->words = NULL;
-    for (int i = 0; i < p->nloads; i++) {
-        if (!p->loads[i].words)
-            continue;
-        if (!m->words)
-            m->words = lucid__malloc((size_t)p->nloads * sizeof *m->words);
-        if (!m->words)
-            return false;
-        m->words[i] = source_of(m, p->loads[i].words);
-    }
-    return true;
-}
-
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
-{
-    m->program = p;
-    m->bodies = lucid__bodies_get();
-    m->slots = slots;
-    memset(m->start, 0, sizeof m->start);
-    memcpy(m->len, m->size, sizeof m->len);
-    size_t width = widest(p), total = 0;
-    for (int r = 0; r < p->nregs; r++) {
-        m->own[r] = total;
-        /* Registers a power of two apart would fall on the same lines of the cache. */
-        total += ((size_t)lucid__machine_lanes(m, p->over[r]) * width + 63) / 64 * 64 + 64;
-    }
-    unsigned all = (1u << p->ndim) - 1;
-    size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
-    if (!find_sources(m))
-        return false;
-    m->memory = lucid__malloc(total + scratch + 64);
-    if (!m->memory) {
-        lucid__free(m->words);
-        return false;
-    }
-    size_t align = 64 - (uintptr_t)m->memory % 64;
-    for (int r = 0; r < p->nregs; r++) {
-        m->own[r] += align;
-        m->reg[r] = own_lanes(m, r);
-    }
-    m->scratch = m->memory + align + total;
-    for (int i = 0; i < p->nloads; i++) {
-        loops l;
-        m->uniform[i] = false;
-        if (p->loads[i].words)
-            continue;
-        char *memory = locate(m, &p->loads[i], &l);
-        m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);
-        if (m->uniform[i])
-            move(&l, memory, m->reg[i], stream_size(&p->loads[i]), true);
-    }
-    return true;
-}
-
-void lucid__machine_free(lucid__machine *m)
-{
-    lucid__free(m->memory);
-    lucid__free(m->words);
 }
 
 /* ---- reductions ---------------------------------------------------------------------------------- */
@@ -512,34 +411,133 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
     move(&l, m->reg[in->src[0]], m->reg[in->dst], lucid_dtype_size((lucid_dtype)in->dtype), true);
 }
 
-void lucid__machine_execute(lucid__machine *m, const lucid__instr *in)
+/* What goes lane by lane. */
+static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__instr *in)
 {
-    lucid__instr_body *body;
-    int64_t n = lucid__machine_lanes(m, m->program->over[in->dst]);
     switch ((lucid__prim_id)in->op) {
     case LUCID__iota:
-        count(m, in);
-        return;
     case LUCID__constant:
-        fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, n, in->imm);
-        return;
     case LUCID__broadcast:
-        spread(m, in);
-        return;
-    case LUCID__sum:
-    case LUCID__prod:
-    case LUCID__amax:
-    case LUCID__amin:
-    case LUCID__any:
-    case LUCID__all:
-        fold_box(m, in);
-        return;
+        return NULL;
     case LUCID__cast:
-        body = m->bodies->cast[in->dtype][in->to];
-        break;
+        return bodies->cast[in->dtype][in->to];
     default:
-        body = m->bodies->op[in->op][in->dtype];
-        break;
+        return lucid__is_fold(in->op) ? NULL : bodies->op[in->op][in->dtype];
     }
-    body(m->reg[in->dst], m->reg[in->src[0]], m->reg[in->src[1]], m->reg[in->src[2]], n, in->imm);
+}
+
+void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int64_t lanes)
+{
+    if (in->op == LUCID__iota)
+        count(m, in);
+    else if (in->op == LUCID__constant)
+        fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, lanes, in->imm);
+    else if (in->op == LUCID__broadcast)
+        spread(m, in);
+    else
+        fold_box(m, in);
+}
+
+/* ---- machines ----------------------------------------------------------------------------------- */
+
+static size_t widest(const lucid__program *p)
+{
+    size_t size = 1;
+    for (int i = 0; i < p->nloads; i++)
+        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
+    for (int i = 0; i < p->ninstrs; i++) {
+        const lucid__instr *in = &p->instrs[i];
+        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
+        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
+        size = bytes > size ? bytes : size;
+    }
+    return size;
+}
+
+static bool stands_still(const lucid__program *p, const lucid__stream *t)
+{
+    for (int d = 0; d < p->ndim; d++)
+        if ((p->over[t->reg] >> d & 1) && t->stride[d] != 0)
+            return false;
+    return true;
+}
+
+static lucid__word_source source_of(const lucid__machine *m, const lucid__words *w)
+{
+    lucid__view in[3];
+    for (int i = 0; i < 3; i++) {
+        in[i] = (lucid__view){
+            .data = stream_base(m, &w->in[i]), .dtype = LUCID_INT64, .shape = {.ndim = w->ndim}};
+        memcpy(in[i].shape.dim, w->dim, sizeof w->dim);
+        memcpy(in[i].stride, w->in[i].stride, sizeof in[i].stride);
+    }
+    return lucid__word_source_new(in, w->per_lane);
+}
+
+static bool find_sources(lucid__machine *m)
+{
+    const lucid__program *p = m->program;
+    m->words = NULL;
+    for (int i = 0; i < p->nloads; i++) {
+        if (!p->loads[i].words)
+            continue;
+        if (!m->words)
+            m->words = lucid__malloc((size_t)p->nloads * sizeof *m->words);
+        if (!m->words)
+            return false;
+        m->words[i] = source_of(m, p->loads[i].words);
+    }
+    return true;
+}
+
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
+{
+    m->program = p;
+    m->bodies = lucid__bodies_get();
+    m->slots = slots;
+    memset(m->start, 0, sizeof m->start);
+    memcpy(m->len, m->size, sizeof m->len);
+    lucid__machine_moved(m);
+    size_t width = widest(p), total = 0;
+    for (int r = 0; r < p->nregs; r++) {
+        m->own[r] = total;
+        /* Registers a power of two apart would fall on the same lines of the cache. */
+        total += ((size_t)lucid__machine_lanes(m, p->over[r]) * width + 63) / 64 * 64 + 64;
+    }
+    unsigned all = (1u << p->ndim) - 1;
+    size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
+    if (!find_sources(m))
+        return false;
+    size_t table = ((size_t)p->ninstrs * sizeof(lucid__instr_body *) + 63) / 64 * 64;
+    m->memory = lucid__malloc(table + total + scratch + 64);
+    if (!m->memory) {
+        lucid__free(m->words);
+        return false;
+    }
+    m->body = (lucid__instr_body **)(void *)m->memory;
+    for (int i = 0; i < p->ninstrs; i++)
+        m->body[i] = body_of(m->bodies, &p->instrs[i]);
+    size_t align = table + 64 - (uintptr_t)m->memory % 64;
+    for (int r = 0; r < p->nregs; r++) {
+        m->own[r] += align;
+        m->reg[r] = own_lanes(m, r);
+    }
+    m->scratch = m->memory + align + total;
+    for (int i = 0; i < p->nloads; i++) {
+        loops l;
+        m->uniform[i] = false;
+        if (p->loads[i].words)
+            continue;
+        char *memory = locate(m, &p->loads[i], &l);
+        m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);
+        if (m->uniform[i])
+            move(&l, memory, m->reg[i], stream_size(&p->loads[i]), true);
+    }
+    return true;
+}
+
+void lucid__machine_free(lucid__machine *m)
+{
+    lucid__free(m->memory);
+    lucid__free(m->words);
 }

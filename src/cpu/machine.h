@@ -15,6 +15,8 @@ typedef struct lucid__machine {
     int order[LUCID_MAX_NDIM];    /* the dims as lanes have them, the last one innermost */
     int64_t size[LUCID_MAX_NDIM]; /* of the largest box */
     int64_t start[LUCID_MAX_NDIM], len[LUCID_MAX_NDIM];
+    int64_t points;           /* of the box; lucid__machine_moved */
+    lucid__instr_body **body; /* of each instruction that goes lane by lane; NULL: another one */
     char *memory, *scratch;
     lucid__word_source *words;          /* of the loads that make words; NULL: there are none */
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
@@ -35,8 +37,29 @@ static inline int64_t lucid__machine_lanes(const lucid__machine *m, unsigned dim
     return n;
 }
 
+/* To be called when start or len have changed. */
+static inline void lucid__machine_moved(lucid__machine *m)
+{
+    m->points = lucid__machine_lanes(m, (1u << m->program->ndim) - 1);
+}
+
 void lucid__machine_load(lucid__machine *m, const lucid__stream *t);
-void lucid__machine_execute(lucid__machine *m, const lucid__instr *in);
+void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int64_t lanes);
+
+/* Instruction i of the program. */
+static inline void lucid__machine_execute(lucid__machine *m, int i)
+{
+    const lucid__program *p = m->program;
+    const lucid__instr *in = &p->instrs[i];
+    unsigned over = p->over[in->dst];
+    int64_t n = over == (1u << p->ndim) - 1 ? m->points : lucid__machine_lanes(m, over);
+    if (m->body[i])
+        m->body[i](m->reg[in->dst], m->reg[in->src[0]], m->reg[in->src[1]], m->reg[in->src[2]], n,
+                   in->imm);
+    else
+        lucid__machine_execute_other(m, in, n);
+}
+
 /* Lets instructions write straight to memory where the lanes of a store lie there one after the other. */
 void lucid__machine_aim(lucid__machine *m, const lucid__stream *t);
 /* Writes what is not there yet. */
@@ -55,7 +78,7 @@ typedef struct lucid__fold {
 
 lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,
                               char *acc, char *total);
-void lucid__fold_add(lucid__fold *f, const void *x, int64_t points);
+void lucid__fold_add(lucid__fold *f, const void *lanes, int64_t points);
 /* Leaves the results in `total`. */
 void lucid__fold_end(lucid__fold *f);
 

@@ -9,13 +9,14 @@ enum {
     /* Streams and instructions times points that are worth a thread: some 20 microseconds, a few times what
      * it costs to start one and wait for it. */
     WORK_PER_THREAD = 1 << 17,
-    WORDS_WORK = 8,          /* to make a word is as much */
-    WHOLE_BYTES = 256 << 10, /* of registers, in the second: where rows are long */
-    LEAST_LANES = 128,
+    WORDS_WORK = 8, /* to make a word is as much */
     MOST_LANES = 4096,
     LEAST_COLUMNS = 64,
     LINE = 16, /* elements that share a line of the cache, and then some */
 };
+
+lucid__box_limits lucid__limits = {
+    .cache_bytes = 32 << 10, .whole_bytes = 256 << 10, .least_lanes = 128};
 
 int lucid__threads_for(const lucid__program *p, int64_t points)
 {
@@ -47,8 +48,10 @@ static int64_t lane_bytes(const lucid__program *p)
 
 int64_t lucid__lanes_for(const lucid__program *p)
 {
-    int64_t lanes = LUCID__CACHE_BYTES / lane_bytes(p) / 64 * 64;
-    return lanes < LEAST_LANES ? LEAST_LANES : lanes > MOST_LANES ? MOST_LANES : lanes;
+    int64_t lanes = lucid__limits.cache_bytes / lane_bytes(p) / LINE * LINE;
+    return lanes < lucid__limits.least_lanes ? lucid__limits.least_lanes
+           : lanes > MOST_LANES              ? MOST_LANES
+                                             : lanes;
 }
 
 /* ---- boxes -------------------------------------------------------------------------------------- */
@@ -137,6 +140,7 @@ void lucid__boxes_seek(const lucid__boxes *b, lucid__machine *m, int64_t number)
         int64_t left = m->program->dim[d] - m->start[d];
         m->len[d] = left < size ? left : size;
     }
+    lucid__machine_moved(m);
 }
 
 /* ---- whole boxes --------------------------------------------------------------------------------- */
@@ -190,7 +194,7 @@ static void run_box(lucid__machine *m, changes c, bool first)
             lucid__machine_load(m, &p->loads[i]);
     for (int i = 0; i < p->ninstrs; i++)
         if (first || (p->over[p->instrs[i].dst] & dims))
-            lucid__machine_execute(m, &p->instrs[i]);
+            lucid__machine_execute(m, i);
     for (int i = 0; i < p->nstores; i++) {
         unsigned over = p->over[p->stores[i].reg];
         bool once = true;
@@ -242,7 +246,7 @@ static lucid_status run_whole(const lucid__program *p, void *const *slots, bool 
     const unsigned all = (1u << p->ndim) - 1;
     lucid__machine model;
     int64_t points = lucid__points(p, all), most = MOST_LANES;
-    int64_t bytes = LUCID__CACHE_BYTES;
+    int64_t bytes = lucid__limits.cache_bytes;
     int at = 0;
     /* The outer dims in front of the reduced ones, or behind them. */
     for (int pass = 0; pass < 2; pass++)
@@ -313,8 +317,9 @@ lucid_status lucid__run_program(const lucid__program *p, void *const *slots)
         return run_whole(p, slots, false);
     bool columns = lucid__prefers_columns(p), again = has_consumers(p);
     int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
-    bool fits = columns ? again && inner <= WHOLE_BYTES / lane_bytes(p) / LEAST_COLUMNS
-                : again ? inner <= WHOLE_BYTES / lane_bytes(p)
+    bool fits = columns
+                    ? again && inner <= lucid__limits.whole_bytes / lane_bytes(p) / LEAST_COLUMNS
+                : again ? inner <= lucid__limits.whole_bytes / lane_bytes(p)
                         : inner <= lanes;
     return p->uneven || fits ? run_whole(p, slots, columns) : lucid__run_stages(p, slots);
 }

@@ -10,7 +10,14 @@ lucid_status lucid__run_program(const lucid__program *p, void *const *slots);
 /* Runs a program whose reductions are over the same dims, box by box along them, too. */
 lucid_status lucid__run_stages(const lucid__program *p, void *const *slots);
 
-enum { LUCID__CACHE_BYTES = 32 << 10 }; /* of registers, in the first-level cache */
+/* How large boxes get: bytes of registers that stay in the first-level cache, and that may be in the second
+ * where all reduced points are held at once; lanes of a register over all dims. Tests make them tiny, so that
+ * small programs have many boxes and stages. */
+typedef struct lucid__box_limits {
+    int64_t cache_bytes, whole_bytes, least_lanes;
+} lucid__box_limits;
+
+extern lucid__box_limits lucid__limits;
 
 /* Lanes of a register over all dims, so that all of them stay in that cache. */
 int64_t lucid__lanes_for(const lucid__program *p);

@@ -177,7 +177,7 @@ static void run_points(const run *r, worker *w, int s, lucid__fold *folds)
         if (lucid__is_fold(in->op))
             lucid__fold_add(&folds[--fold], m->reg[in->src[0]], lucid__machine_lanes(m, p->folded));
         else
-            lucid__machine_execute(m, in);
+            lucid__machine_execute(m, now->points[i]);
     }
     for (int i = 0; i < p->nstores; i++)
         if (r->store_stage[i] == s && over_points(p, p->stores[i].reg) &&
@@ -201,6 +201,7 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
     }
     for (int64_t at = first; at < end;) {
         at += next_box(r, &w->m, at, end);
+        lucid__machine_moved(&w->m);
         run_points(r, w, s, folds);
     }
     for (int i = 0; i < now->nfolds; i++)
@@ -214,7 +215,7 @@ static void run_results(const run *r, worker *w, int s)
 {
     const stage *now = &r->stages[s];
     for (int i = now->nresults - 1; i >= 0; i--)
-        lucid__machine_execute(&w->m, &r->p->instrs[now->results[i]]);
+        lucid__machine_execute(&w->m, now->results[i]);
 }
 
 static void begin_tile(const run *r, worker *w, int64_t tile)
@@ -392,7 +393,7 @@ static void cut(run *r, lucid__machine *model)
     for (int d = 0; d < p->ndim; d++)
         if (outer >> d & 1)
             model->order[at++] = d;
-    int64_t bytes = lucid__prefers_columns(p) ? LUCID__CACHE_BYTES : 0;
+    int64_t bytes = lucid__prefers_columns(p) ? lucid__limits.cache_bytes : 0;
     r->tiles = lucid__boxes_cut(model, p, outer, bytes, COLUMNS);
     r->width = 1;
     for (int d = 0; d < p->ndim; d++)

@@ -19,11 +19,11 @@
 #include "engine/group.h"
 
 enum {
-    MAX_LOADS = 64,   /* too many streams at once overtax the memory system */
-    MAX_OUTPUTS = 64, /* as above, of those that are known to go to memory */
-    MAX_FOLDS = 64,   /* of a program: each may want a stage of its own */
-    LOOK_BACK = 16,   /* groups that a step without a producer among them is offered to */
-    MERGE_BACK = 64,  /* groups over which one can be moved */
+    MAX_OUTPUTS =
+        64,          /* known to go to memory: too many streams at once overtax the memory system */
+    MAX_FOLDS = 64,  /* of a program: each may want a stage of its own */
+    LOOK_BACK = 16,  /* groups that a step without a producer among them is offered to */
+    MERGE_BACK = 64, /* groups over which one can be moved */
     NOT_IN_REGISTER = -1,
 };
 
@@ -40,9 +40,16 @@ typedef struct fuser {
     lucid__plan *plan;
     lucid__arena *scratch;
     traffic *slots;
-    lucid__group *groups;
+    lucid__group **chunks; /* of groups, CHUNK each */
     int ngroups;
 } fuser;
+
+enum { CHUNK = 64 };
+
+static lucid__group *group_at(const fuser *f, int at)
+{
+    return &f->chunks[at / CHUNK][at % CHUNK];
+}
 
 /* ---- random words ------------------------------------------------------------------------------- */
 
@@ -156,17 +163,16 @@ static bool needed(const fuser *f, const lucid__stream *to)
     return t->result || t->writes > 1 || t->reads > t->forwards;
 }
 
-static bool has_room(const fuser *f, const lucid__group *g, const lucid__group *more)
+/* Room for another group, or for a step: its loads, as many spreads, an instruction. Some room is kept for
+ * copies of what a group has, which need no values. */
+static bool has_room(const lucid__group *g, const lucid__group *more, const lucid__program *step)
 {
-    int stored = 0;
-    for (int i = 0; i < g->noutputs; i++) {
-        const traffic *t = &f->slots[g->outputs[i].slot];
-        stored += t->result || t->writes > 1;
-    }
-    /* A step: loads, as many spreads, an instruction. */
-    int values = more ? more->nvalues : 8;
-    return g->nvalues + values <= LUCID__MAX_VALUES && stored < MAX_OUTPUTS &&
-           g->nloads + (more ? more->nloads : 3) <= MAX_LOADS &&
+    enum { STEP_VALUES = 8, FOR_COPIES = 16 };
+    int values = more ? more->nvalues : step->ninstrs > 0 ? STEP_VALUES + FOR_COPIES : 2;
+    int loads = more ? more->nloads : step->ninstrs > 0 ? 4 : 1;
+    return g->nvalues + values <= LUCID__MAX_VALUES &&
+           g->nstored + (more ? more->nstored : 1) <= MAX_OUTPUTS &&
+           g->nloads + loads <= LUCID__MAX_GROUP_LOADS &&
            g->nfolds + (more ? more->nfolds : 1) <= MAX_FOLDS;
 }
 
@@ -226,7 +232,7 @@ static bool may_grow(const lucid__group *g, lucid__fit *fit, uint16_t over)
 /* How a step's program can be part of group `at`. */
 static bool align(const fuser *f, int at, const lucid__program *p, lucid__fit *fit)
 {
-    const lucid__group *g = &f->groups[at];
+    const lucid__group *g = group_at(f, at);
     unsigned used = 0;
     bool bound = false;
     if (!g->open)
@@ -253,11 +259,11 @@ static bool align(const fuser *f, int at, const lucid__program *p, lucid__fit *f
                 return false;
     }
     for (int i = 0; i < p->nloads; i++) /* reads that are shared: the same points if possible */
-        for (int j = 0; j < g->nvalues; j++) {
-            const lucid__draft_value *v = &g->values[j];
+        for (int j = 0; j < g->nloads; j++) {
+            const lucid__draft_value *v = &g->values[g->load[j]];
             lucid__fit trial = *fit;
             unsigned then = used;
-            if (!v->loaded || v->from.slot != p->loads[i].slot ||
+            if (v->from.slot != p->loads[i].slot ||
                 !follow(&trial, &v->from, v->over, p->dim, p->ndim, &p->loads[i], &then))
                 continue;
             bound |= then != used;
@@ -289,16 +295,17 @@ static void grow_space(lucid__group *g, const lucid__fit *fit)
 static bool add_output(fuser *f, int at, const lucid__stream *to, int v)
 {
     traffic *t = &f->slots[to->slot];
-    lucid__group *g = &f->groups[at];
+    lucid__group *g = group_at(f, at);
     t->group = at > t->group ? at : t->group;
     t->output = t->writes == 1 ? g->noutputs : NOT_IN_REGISTER;
+    g->nstored += t->result || t->writes > 1;
     return lucid__group_output(g, f->scratch, to, v);
 }
 
 /* Adds what a step does to group `at`. False: out of memory. */
 static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fit)
 {
-    lucid__group *g = &f->groups[at];
+    lucid__group *g = group_at(f, at);
     const uint16_t all = (uint16_t)((1u << p->ndim) - 1);
     const uint16_t over = lucid__fit_dims(fit, all);
     int of_load[3] = {0}, result = 0;
@@ -340,9 +347,15 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
 
 static bool start(fuser *f, const lucid__step *step)
 {
-    int at = f->ngroups++;
+    int at = f->ngroups;
     const lucid__program *p = &step->program;
-    lucid__group *g = &f->groups[at];
+    if (at % CHUNK == 0) {
+        f->chunks[at / CHUNK] = lucid__arena_alloc(f->scratch, CHUNK * sizeof(lucid__group));
+        if (!f->chunks[at / CHUNK])
+            return false;
+    }
+    f->ngroups++;
+    lucid__group *g = group_at(f, at);
     *g = (lucid__group){.step = *step, .open = step->kind == LUCID__STEP_PROGRAM};
     if (step->kind == LUCID__STEP_KERNEL) {
         for (int k = 0; k < step->nout; k++)
@@ -369,8 +382,8 @@ static int words_from(const fuser *f, const lucid__words *w)
 
 static bool makes_words_from(const fuser *f, const lucid__group *g, int at)
 {
-    for (int i = 0; i < g->nvalues; i++) {
-        const lucid__words *w = g->values[i].loaded ? g->values[i].from.words : NULL;
+    for (int i = 0; i < g->nloads; i++) {
+        const lucid__words *w = g->values[g->load[i]].from.words;
         for (int k = 0; w && k < 3; k++)
             if (f->slots[w->in[k].slot].group == at)
                 return true;
@@ -380,8 +393,8 @@ static bool makes_words_from(const fuser *f, const lucid__group *g, int at)
 
 static bool reads_from(const fuser *f, const lucid__group *g, int at)
 {
-    for (int i = 0; i < g->nvalues; i++)
-        if (g->values[i].loaded && f->slots[g->values[i].from.slot].group == at)
+    for (int i = 0; i < g->nloads; i++)
+        if (f->slots[g->values[g->load[i]].from.slot].group == at)
             return true;
     if (makes_words_from(f, g, at))
         return true;
@@ -394,15 +407,15 @@ static bool reads_from(const fuser *f, const lucid__group *g, int at)
 /* Whether group a can run as late as group b. */
 static bool can_wait(const fuser *f, int a, int b)
 {
-    const lucid__group *g = &f->groups[a];
-    if (!g->open || b - a > MERGE_BACK || !has_room(f, &f->groups[b], g) ||
-        makes_words_from(f, &f->groups[b], a))
+    const lucid__group *g = group_at(f, a);
+    if (!g->open || b - a > MERGE_BACK || !has_room(group_at(f, b), g, NULL) ||
+        makes_words_from(f, group_at(f, b), a))
         return false;
     for (int i = 0; i < g->noutputs; i++)
         if (f->slots[g->outputs[i].slot].group != a) /* written to again since */
             return false;
     for (int k = a + 1; k < b; k++)
-        if (reads_from(f, &f->groups[k], a))
+        if (reads_from(f, group_at(f, k), a))
             return false;
     return true;
 }
@@ -410,12 +423,12 @@ static bool can_wait(const fuser *f, int a, int b)
 /* How group a's dims fall on group b's: where b reads what a makes, and where both read the same. */
 static bool align_groups(const fuser *f, int a, int b, lucid__fit *fit)
 {
-    const lucid__group *from = &f->groups[a], *to = &f->groups[b];
+    const lucid__group *from = group_at(f, a), *to = group_at(f, b);
     unsigned used = 0;
     *fit = lucid__fit_begin(to);
-    for (int i = 0; i < to->nvalues; i++) {
-        const lucid__draft_value *v = &to->values[i];
-        if (!v->loaded || f->slots[v->from.slot].group != a)
+    for (int i = 0; i < to->nloads; i++) {
+        const lucid__draft_value *v = &to->values[to->load[i]];
+        if (f->slots[v->from.slot].group != a)
             continue;
         int out = f->slots[v->from.slot].output;
         if (out == NOT_IN_REGISTER)
@@ -474,9 +487,10 @@ static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *f
 /* Group a becomes part of group b. False: out of memory. */
 static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
 {
-    lucid__group *from = &f->groups[a], *to = &f->groups[b], old = *to;
+    lucid__group *from = group_at(f, a), *to = group_at(f, b), old = *to;
     int of_a[LUCID__MAX_VALUES], of_b[LUCID__MAX_VALUES];
     grow_space(to, fit);
+    to->nstored += from->nstored;
     to->values = NULL;
     to->outputs = NULL;
     to->nvalues = to->noutputs = to->nloads = to->nfolds = 0;
@@ -488,8 +502,8 @@ static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
     }
     for (int i = 0; i < old.nvalues; i++) {
         lucid__draft_value v = moved(&old.values[i], NULL, of_b);
-        traffic *t = v.loaded ? &f->slots[v.from.slot] : NULL;
-        if (t && t->group == a) {
+        if (v.loaded && f->slots[v.from.slot].group == a) {
+            traffic *t = &f->slots[v.from.slot];
             int made = of_a[from->outputs[t->output].reg];
             of_b[i] = lucid__group_spread(to, f->scratch, made, v.over, v.from.dtype);
             t->forwards += v.reads;
@@ -517,12 +531,13 @@ static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
     return true;
 }
 
-/* Lets the other groups that group b reads from join it. False: out of memory. */
-static bool take_producers_in(fuser *f, int b)
+/* Lets the other groups that a step reads join group b, which it is in. False: out of memory. */
+static bool take_producers_in(fuser *f, int b, const int *producers, int n)
 {
-    for (int a = b - 1; a >= 0 && a >= b - MERGE_BACK; a--) {
+    for (int i = 0; i < n; i++) {
+        int a = producers[i];
         lucid__fit fit;
-        if (f->groups[a].open && reads_from(f, &f->groups[b], a) && can_wait(f, a, b) &&
+        if (a >= 0 && a != b && group_at(f, a)->open && can_wait(f, a, b) &&
             align_groups(f, a, b, &fit) && !merge(f, a, b, &fit))
             return false;
     }
@@ -548,34 +563,24 @@ static int earliest(const fuser *f, const lucid__step *step)
     return step->overwrites && written >= at ? written + 1 : at;
 }
 
-static bool reads_several(const fuser *f, const lucid__program *p)
-{
-    int first = -1;
-    for (int i = 0; i < p->nloads; i++) {
-        int made = f->slots[p->loads[i].slot].group;
-        if (made >= 0 && first >= 0 && made != first)
-            return true;
-        first = made >= 0 ? made : first;
-    }
-    return false;
-}
-
 static bool place(fuser *f, const lucid__step *step)
 {
     const lucid__program *p = &step->program;
     int first = earliest(f, step), at = -1;
-    bool several = reads_several(f, p);
+    int producers[3];
     lucid__fit fit;
-    if (first >= 0 && first < f->ngroups && has_room(f, &f->groups[first], NULL) &&
+    for (int i = 0; i < p->nloads; i++)
+        producers[i] = f->slots[p->loads[i].slot].group;
+    if (first >= 0 && first < f->ngroups && has_room(group_at(f, first), NULL, p) &&
         align(f, first, p, &fit))
         at = first;
     int oldest = f->ngroups > LOOK_BACK ? f->ngroups - LOOK_BACK : 0;
     for (int k = f->ngroups - 1; at < 0 && k > first && k >= oldest; k--)
-        if (has_room(f, &f->groups[k], NULL) && align(f, k, p, &fit))
+        if (has_room(group_at(f, k), NULL, p) && align(f, k, p, &fit))
             at = k;
     if (at >= 0 ? !join(f, at, p, &fit) : !start(f, step))
         return false;
-    return !several || take_producers_in(f, at >= 0 ? at : f->ngroups - 1);
+    return take_producers_in(f, at >= 0 ? at : f->ngroups - 1, producers, p->nloads);
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------- */
@@ -617,8 +622,8 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
 {
     fuser f = {.plan = plan, .scratch = scratch};
     f.slots = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *f.slots);
-    f.groups = lucid__arena_alloc(scratch, (size_t)plan->nsteps * sizeof *f.groups);
-    bool ok = f.slots && f.groups && (!lucid__fusion() || make_words_in_place(plan, scratch));
+    f.chunks = lucid__arena_alloc(scratch, (size_t)(plan->nsteps / CHUNK + 1) * sizeof *f.chunks);
+    bool ok = f.slots && f.chunks && (!lucid__fusion() || make_words_in_place(plan, scratch));
     if (ok)
         count_traffic(&f);
     for (int i = 0; ok && i < plan->nsteps; i++) {
@@ -628,7 +633,7 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
     }
     plan->nsteps = 0;
     for (int at = 0; ok && at < f.ngroups; at++) {
-        const lucid__group *g = &f.groups[at];
+        const lucid__group *g = group_at(&f, at);
         if (g->step.kind == LUCID__STEP_KERNEL)
             plan->steps[plan->nsteps++] = g->step;
         else if (!g->gone)

@@ -101,20 +101,23 @@ static void *grown(lucid__arena *scratch, void *array, int count, int *capacity,
 
 int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_value *v)
 {
-    for (int i = 0; i < g->nvalues; i++) {
-        lucid__draft_value *old = &g->values[i];
-        if (old->loaded != v->loaded || old->over != v->over)
-            continue;
-        if (v->loaded ? lucid__same_stream(&old->from, &v->from, LUCID_MAX_NDIM)
-                      : same_instr(&old->instr, &v->instr)) {
+    for (int i = 0; v->loaded && i < g->nloads; i++) {
+        lucid__draft_value *old = &g->values[g->load[i]];
+        if (old->over == v->over && lucid__same_stream(&old->from, &v->from, LUCID_MAX_NDIM)) {
             old->reads += v->reads;
-            return i;
+            return g->load[i];
         }
+    }
+    for (int i = 0; !v->loaded && i < g->nvalues; i++) {
+        const lucid__draft_value *old = &g->values[i];
+        if (!old->loaded && old->over == v->over && same_instr(&old->instr, &v->instr))
+            return i;
     }
     g->values = grown(scratch, g->values, g->nvalues, &g->value_capacity, sizeof *g->values);
     if (!g->values)
         return -1;
-    g->nloads += v->loaded;
+    if (v->loaded)
+        g->load[g->nloads++] = g->nvalues;
     g->nfolds += !v->loaded && lucid__is_fold(v->instr.op);
     g->values[g->nvalues] = *v;
     return g->nvalues++;

@@ -5,7 +5,10 @@
 
 #include "engine/plan.h"
 
-enum { LUCID__MAX_VALUES = 400 }; /* of a group; at most LUCID__MAX_REGISTERS */
+enum {
+    LUCID__MAX_VALUES = 400,     /* of a group; at most LUCID__MAX_REGISTERS */
+    LUCID__MAX_GROUP_LOADS = 64, /* too many streams at once overtax the memory system */
+};
 
 /* A register in the making: a load, or the result of an instruction whose src are values. */
 typedef struct lucid__draft_value {
@@ -26,6 +29,8 @@ typedef struct lucid__group {
     uint16_t folded; /* the dims that some reduction combines over */
     bool uneven;     /* the reductions differ in their dims, or do not see all the others */
     int nloads, nfolds, nvalues, noutputs, value_capacity, output_capacity;
+    int load[LUCID__MAX_GROUP_LOADS]; /* which values are loads */
+    int nstored;                      /* outputs that are known to go to memory */
     lucid__draft_value *values;
     lucid__stream *outputs; /* reg: the value */
 } lucid__group;

@@ -65,14 +65,14 @@ static bool view_reshape(const lucid__location *in, lucid__location *out)
     return true;
 }
 
-bool lucid__view_of(const lucid__node *node, const lucid__location *in, lucid__location *out)
+bool lucid__view_of(const lucid__op *op, const lucid__location *in, lucid__location *out)
 {
-    *out = (lucid__location){.slot = in->slot, .aval = node->out[0].aval, .offset = in->offset};
+    *out = (lucid__location){.slot = in->slot, .aval = op->out[0], .offset = in->offset};
     int n = in->aval.shape.ndim;
-    switch ((lucid__prim_id)node->prim) {
+    switch ((lucid__prim_id)op->prim) {
     case LUCID__permute:
         for (int i = 0; i < n; i++)
-            out->stride[i] = in->stride[node->params[i]];
+            out->stride[i] = in->stride[op->params[i]];
         return true;
     case LUCID__broadcast:
         view_broadcast(in, out);
@@ -80,8 +80,8 @@ bool lucid__view_of(const lucid__node *node, const lucid__location *in, lucid__l
     case LUCID__slice:
         for (int i = 0; i < n; i++) {
             if (out->aval.shape.dim[i] > 0)
-                out->offset += node->params[i] * in->stride[i];
-            out->stride[i] = in->stride[i] * node->params[2 * n + i];
+                out->offset += op->params[i] * in->stride[i];
+            out->stride[i] = in->stride[i] * op->params[2 * n + i];
         }
         return true;
     case LUCID__reshape:

@@ -4,7 +4,7 @@
 #define LUCID__LOCATION_H
 
 #include "base/shape.h"
-#include "graph/node.h"
+#include "engine/sketch.h"
 
 typedef struct lucid__location {
     int slot;
@@ -13,9 +13,9 @@ typedef struct lucid__location {
     int64_t stride[LUCID_MAX_NDIM];
 } lucid__location;
 
-/* The location of the node's output as a view of its input's; false: it needs a copy, or is not a
+/* The location of the operation's output as a view of its input's; false: it needs a copy, or is not a
  * matter of views. */
-bool lucid__view_of(const lucid__node *node, const lucid__location *in, lucid__location *out);
+bool lucid__view_of(const lucid__op *op, const lucid__location *in, lucid__location *out);
 
 /* Row-major at the start of a slot. */
 lucid__location lucid__row_major(int slot, const lucid__aval *aval);

@@ -169,45 +169,45 @@ static bool emit_fill(lucid__lowering *l, lucid__prim_id made_for, const lucid__
 
 /* ---- families -------------------------------------------------------------------------------------- */
 
-static bool lower_elementwise(lucid__lowering *l, const lucid__node *node,
-                              const lucid__location *in, lucid__location *out)
+static bool lower_elementwise(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                              lucid__location *out)
 {
-    draft d = {.space = node->out[0].aval.shape, .nloads = node->nin, .has_instr = true};
-    for (int i = 0; i < node->nin; i++)
+    draft d = {.space = op->out[0].shape, .nloads = op->nin, .has_instr = true};
+    for (int i = 0; i < op->nin; i++)
         d.loads[i] = in[i];
     d.store = *out;
-    d.instr = (lucid__instr){.op = node->prim,
-                             .dtype = (uint8_t)in[node->nin - 1].aval.dtype,
-                             .to = (uint8_t)node->out[0].aval.dtype,
-                             .imm = node->nparams > 0 ? node->params[0] : 0};
-    if (node->prim == LUCID__cast && d.instr.dtype == d.instr.to)
+    d.instr = (lucid__instr){.op = op->prim,
+                             .dtype = (uint8_t)in[op->nin - 1].aval.dtype,
+                             .to = (uint8_t)op->out[0].dtype,
+                             .imm = op->nparams > 0 ? op->params[0] : 0};
+    if (op->prim == LUCID__cast && d.instr.dtype == d.instr.to)
         d.has_instr = false;
-    return emit_program(l, (lucid__prim_id)node->prim, &d);
+    return emit_program(l, (lucid__prim_id)op->prim, &d);
 }
 
-static bool lower_iota(lucid__lowering *l, const lucid__node *node, lucid__location *out)
+static bool lower_iota(lucid__lowering *l, const lucid__op *op, lucid__location *out)
 {
-    const lucid_shape *shape = &node->out[0].aval.shape;
+    const lucid_shape *shape = &op->out[0].shape;
     draft d = {.space = *shape, .store = *out, .has_instr = true};
     int64_t dim = 0;
-    if (shape->dim[node->params[1]] == 1)
+    if (shape->dim[op->params[1]] == 1)
         return emit_fill(l, LUCID__iota, out, 0);
-    for (int i = 0; i < node->params[1]; i++)
+    for (int i = 0; i < op->params[1]; i++)
         dim += shape->dim[i] != 1;
-    d.instr = (lucid__instr){.op = LUCID__iota, .dtype = (uint8_t)node->params[0], .imm = dim};
+    d.instr = (lucid__instr){.op = LUCID__iota, .dtype = (uint8_t)op->params[0], .imm = dim};
     return emit_program(l, LUCID__iota, &d);
 }
 
-static bool lower_reduction(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+static bool lower_reduction(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
                             lucid__location *out)
 {
-    draft d = {.reduced = node->nparams, .nloads = 1};
+    draft d = {.reduced = op->nparams, .nloads = 1};
     const lucid_shape *shape = &in->aval.shape;
-    const lucid__prim_id prim = (lucid__prim_id)node->prim;
+    const lucid__prim_id prim = (lucid__prim_id)op->prim;
     int64_t stride[LUCID_MAX_NDIM], points = 1;
-    int kept = 0, r = 0, nkept = shape->ndim - node->nparams;
+    int kept = 0, r = 0, nkept = shape->ndim - op->nparams;
     for (int i = 0; i < shape->ndim; i++) {
-        bool reduced = r < node->nparams && node->params[r] == i;
+        bool reduced = r < op->nparams && op->params[r] == i;
         int to = reduced ? nkept + r++ : kept++;
         d.space.dim[to] = shape->dim[i];
         stride[to] = in->stride[i];
@@ -221,17 +221,17 @@ static bool lower_reduction(lucid__lowering *l, const lucid__node *node, const l
     d.load_stride[0] = stride;
     d.store = *out;
     d.has_instr = points > 1;
-    d.instr = (lucid__instr){.op = node->prim, .dtype = (uint8_t)in->aval.dtype};
+    d.instr = (lucid__instr){.op = op->prim, .dtype = (uint8_t)in->aval.dtype};
     return emit_program(l, prim, &d);
 }
 
 /* Each input is copied to its part of the output. */
-static bool lower_concatenate(lucid__lowering *l, const lucid__node *node,
-                              const lucid__location *in, lucid__location *out)
+static bool lower_concatenate(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                              lucid__location *out)
 {
-    int dim = (int)node->params[0];
+    int dim = (int)op->params[0];
     lucid__location part = *out;
-    for (int i = 0; i < node->nin; i++) {
+    for (int i = 0; i < op->nin; i++) {
         part.aval.shape = in[i].aval.shape;
         if (!emit_copy(l, LUCID__concatenate, &in[i], &part, false))
             return false;
@@ -240,15 +240,15 @@ static bool lower_concatenate(lucid__lowering *l, const lucid__node *node,
     return true;
 }
 
-static bool lower_pad(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+static bool lower_pad(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
                       lucid__location *out)
 {
     int n = in->aval.shape.ndim;
     lucid__location part = *out;
     part.aval.shape = in->aval.shape;
     for (int i = 0; i < n; i++) {
-        part.offset += node->params[i] * out->stride[i];
-        part.stride[i] = out->stride[i] * (node->params[2 * n + i] + 1);
+        part.offset += op->params[i] * out->stride[i];
+        part.stride[i] = out->stride[i] * (op->params[2 * n + i] + 1);
     }
     return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
@@ -274,26 +274,25 @@ static bool to_lanes(lucid__lowering *l, lucid__step *step)
     return lucid__ok(l->s);
 }
 
-static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
+static bool lower_kernel(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
                          lucid__location *out)
 {
-    const lucid__kernel *kernel = &l->backend->kernels[node->prim];
-    lucid__prim_id prim = (lucid__prim_id)node->prim;
+    const lucid__kernel *kernel = &l->backend->kernels[op->prim];
+    lucid__prim_id prim = (lucid__prim_id)op->prim;
     if (!kernel->run) {
         (void)lucid_fail(l->s, LUCID_RUNTIME_ERROR, "%s: the %s backend has no kernel for it",
                          lucid__prim_get(prim)->name, l->backend->name);
         return false;
     }
-    lucid__location *inputs =
-        lucid__arena_alloc(l->plan->arena, (size_t)node->nin * sizeof *inputs);
+    lucid__location *inputs = lucid__arena_alloc(l->plan->arena, (size_t)op->nin * sizeof *inputs);
     lucid__location *outputs =
-        lucid__arena_alloc(l->plan->arena, (size_t)node->nout * sizeof *outputs);
-    int64_t *params = lucid__arena_alloc(l->plan->arena, (size_t)node->nparams * sizeof *params);
+        lucid__arena_alloc(l->plan->arena, (size_t)op->nout * sizeof *outputs);
+    int64_t *params = lucid__arena_alloc(l->plan->arena, (size_t)op->nparams * sizeof *params);
     if (!inputs || !outputs || !params)
         return out_of_memory(l);
-    memcpy(params, node->params, (size_t)node->nparams * sizeof *params);
-    memcpy(outputs, out, (size_t)node->nout * sizeof *outputs);
-    for (int i = 0; i < node->nin; i++) {
+    memcpy(params, op->params, (size_t)op->nparams * sizeof *params);
+    memcpy(outputs, out, (size_t)op->nout * sizeof *outputs);
+    for (int i = 0; i < op->nin; i++) {
         inputs[i] = in[i];
         bool must = (kernel->contiguous >> (i < 31 ? i : 31)) & 1;
         if (must && !lucid__is_contiguous(&in[i].aval.shape, in[i].stride) &&
@@ -303,9 +302,9 @@ static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const luci
     }
     lucid__step step = {.kind = LUCID__STEP_KERNEL,
                         .prim = prim,
-                        .nin = node->nin,
-                        .nout = node->nout,
-                        .nparams = node->nparams,
+                        .nin = op->nin,
+                        .nout = op->nout,
+                        .nparams = op->nparams,
                         .in = inputs,
                         .out = outputs,
                         .params = params};
@@ -316,22 +315,24 @@ static bool lower_kernel(lucid__lowering *l, const lucid__node *node, const luci
     return add_step(l, &step);
 }
 
-bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
-                       lucid__location *out)
+bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                     lucid__location *out)
 {
-    if (node->nin > 0 && lucid__view_of(node, in, out))
+    if (op->nin > 0 && lucid__view_of(op, in, out))
         return true;
-    for (int k = 0; k < node->nout; k++)
-        if (!lucid__lower_alloc(l, &node->out[k].aval, &out[k]))
+    for (int k = 0; k < op->nout; k++)
+        if (!lucid__lower_alloc(l, &op->out[k], &out[k]))
             return false;
-    const lucid__prim *prim = lucid__prim_get((lucid__prim_id)node->prim);
-    switch ((lucid__prim_id)node->prim) {
+    const lucid__prim *prim = lucid__prim_get((lucid__prim_id)op->prim);
+    switch ((lucid__prim_id)op->prim) {
+    case LUCID__constant:
+        return emit_fill(l, LUCID__constant, out, op->params[0]);
     case LUCID__iota:
-        return lower_iota(l, node, out);
+        return lower_iota(l, op, out);
     case LUCID__concatenate:
-        return lower_concatenate(l, node, in, out);
+        return lower_concatenate(l, op, in, out);
     case LUCID__pad:
-        return lower_pad(l, node, in, out);
+        return lower_pad(l, op, in, out);
     case LUCID__reshape: { /* not a view: copied row-major, which then is one */
         lucid__location part = *out;
         part.aval = in->aval;
@@ -340,13 +341,13 @@ bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid_
     }
     case LUCID__argmax:
     case LUCID__argmin:
-        return lower_kernel(l, node, in, out);
+        return lower_kernel(l, op, in, out);
     default:
         break;
     }
     if (prim->family == LUCID__ELEMENTWISE)
-        return lower_elementwise(l, node, in, out);
+        return lower_elementwise(l, op, in, out);
     if (prim->family == LUCID__REDUCTION)
-        return lower_reduction(l, node, in, out);
-    return lower_kernel(l, node, in, out);
+        return lower_reduction(l, op, in, out);
+    return lower_kernel(l, op, in, out);
 }

@@ -1,4 +1,4 @@
-/* From nodes to steps: programs for what is elementwise, a reduction or a movement of data, kernels for
+/* From operations to steps: programs for what is elementwise, a reduction or a movement of data, kernels for
  * the rest. */
 #ifndef LUCID__LOWER_H
 #define LUCID__LOWER_H
@@ -18,8 +18,8 @@ void lucid__allow_lanes(bool allowed);
 
 /* A fresh slot for a value, row-major. False: out of memory. */
 bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__location *to);
-/* Emits the steps of one node; in: its inputs. Sets out[k]. */
-bool lucid__lower_node(lucid__lowering *l, const lucid__node *node, const lucid__location *in,
-                       lucid__location *out);
+/* Emits the steps of one operation; in: its inputs. Sets out[k]. */
+bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                     lucid__location *out);
 
 #endif

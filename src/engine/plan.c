@@ -4,24 +4,30 @@
 #include "engine/fuse.h"
 #include "engine/lower.h"
 
-/* Positions of all outputs of all nodes of a structure, flattened. */
+/* Where all outputs of all operations of a sketch are, flattened. */
 typedef struct places {
     lucid__location *at;
-    size_t *first; /* of leaf or node i */
+    size_t *first; /* of operation i */
 } places;
 
-static bool places_new(lucid__arena *arena, const lucid__structure *st, places *p)
+static bool places_new(lucid__arena *arena, const lucid__sketch *sk, places *p)
 {
-    size_t n = st->nleaves + st->nnodes, total = 0;
-    p->first = lucid__arena_alloc(arena, (n + 1) * sizeof *p->first);
+    size_t total = 0;
+    p->first = lucid__arena_alloc(arena, (size_t)(sk->nops + 1) * sizeof *p->first);
     if (!p->first)
         return false;
-    for (size_t i = 0; i < n; i++) {
+    for (int i = 0; i < sk->nops; i++) {
         p->first[i] = total;
-        total += i < st->nleaves ? st->leaves[i]->nout : st->nodes[i - st->nleaves]->nout;
+        total += i < sk->nleaves || sk->ops[i].live ? sk->ops[i].nout : 0;
     }
     p->at = lucid__arena_alloc(arena, (total + 1) * sizeof *p->at);
     return p->at != NULL;
+}
+
+static lucid__location *place_of(const lucid__sketch *sk, const places *p, lucid__operand r)
+{
+    r = lucid__sketch_resolve(sk, r);
+    return &p->at[p->first[r.op] + (size_t)r.out];
 }
 
 static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places *p)
@@ -38,30 +44,28 @@ static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places 
     return true;
 }
 
-static bool lower_all(lucid__lowering *l, lucid__arena *scratch, const lucid__structure *st,
-                      places *p)
+static bool lower_all(lucid__lowering *l, lucid__arena *scratch, const lucid__sketch *sk, places *p)
 {
-    for (size_t i = 0; i < st->nnodes; i++) {
-        const lucid__node *node = st->nodes[i];
+    for (int i = 0; i < sk->norder; i++) {
+        const lucid__op *op = &sk->ops[sk->order[i]];
         lucid__location few[4], *in = few;
-        if (node->nin > 4)
-            in = lucid__arena_alloc(scratch, (size_t)node->nin * sizeof *in);
+        if (op->nin > 4)
+            in = lucid__arena_alloc(scratch, (size_t)op->nin * sizeof *in);
         if (!in) {
             lucid__out_of_memory(l->s);
             return false;
         }
-        for (int j = 0; j < node->nin; j++) {
-            size_t k = lucid__structure_index(st, node->in[j].node);
-            in[j] = p->at[p->first[k] + (size_t)node->in[j].out];
-        }
-        if (!lucid__lower_node(l, node, in, &p->at[p->first[st->nleaves + i]]))
+        for (int j = 0; j < op->nin; j++)
+            in[j] = *place_of(sk, p, op->in[j]);
+        if (!lucid__lower_op(l, op, in, &p->at[p->first[sk->order[i]]]))
             return false;
     }
     return true;
 }
 
-static bool list_results(lucid__plan *plan, const lucid__structure *st, const places *p)
+static bool list_results(lucid__plan *plan, const lucid__sketch *sk, const places *p)
 {
+    const lucid__structure *st = sk->structure;
     int n = 0;
     for (size_t i = 0; i < st->nnodes; i++)
         n += st->nodes[i]->nout;
@@ -75,7 +79,7 @@ static bool list_results(lucid__plan *plan, const lucid__structure *st, const pl
             lucid__plan_result *r = &plan->results[plan->nresults++];
             r->node = (int)i;
             r->out = k;
-            r->location = p->at[p->first[st->nleaves + i] + (size_t)k];
+            r->location = *place_of(sk, p, (lucid__operand){sk->nleaves + (int)i, k});
         }
     return true;
 }
@@ -148,9 +152,13 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     bool ok = plan && scratch && (plan->arena = lucid__arena_new()) != NULL;
     if (ok) {
         lucid__lowering l = {.s = s, .plan = plan, .backend = backend};
+        lucid__sketch sk;
         places p;
-        ok = places_new(scratch, st, &p) && place_leaves(&l, st, &p) &&
-             lower_all(&l, scratch, st, &p) && list_results(plan, st, &p) &&
+        ok = lucid__sketch_new(&sk, scratch, st) && (!lucid__fusion() || lucid__simplify(&sk));
+        if (ok)
+            lucid__sketch_prune(&sk);
+        ok = ok && places_new(scratch, &sk, &p) && place_leaves(&l, st, &p) &&
+             lower_all(&l, scratch, &sk, &p) && list_results(plan, &sk, &p) &&
              lucid__fuse(s, plan, scratch);
     }
     lucid__arena_free(scratch);

@@ -117,9 +117,109 @@ static bool find_wanted(lucid__structure *st)
     return ok;
 }
 
+/* The bits of a leaf that is a number written in the program. Those that are computed or read are not looked at:
+ * every coincidence of theirs would make another plan. */
+static bool single_number(const lucid__node *leaf, uint64_t *bits)
+{
+    const lucid__output *out = &leaf->out[0];
+    if (leaf->depth > 0 || out->aval.shape.ndim > 0 || !out->storage)
+        return false;
+    size_t size = lucid_dtype_size(out->aval.dtype);
+    *bits = 0;
+    memcpy(bits, (const char *)out->storage->buffer->data + out->storage->offset * (int64_t)size,
+           size);
+    return true;
+}
+
+static lucid__known known_number(lucid_dtype dtype, uint64_t bits)
+{
+    float single = 1;
+    double wide = 1;
+    uint64_t one = 1;
+    if (dtype == LUCID_FLOAT32)
+        memcpy(&one, &single, sizeof single);
+    else if (dtype == LUCID_FLOAT64)
+        memcpy(&one, &wide, sizeof wide);
+    if (bits == one)
+        return LUCID__ONE;
+    bool minus_zero = (dtype == LUCID_FLOAT32 && bits == UINT64_C(1) << 31) ||
+                      (dtype == LUCID_FLOAT64 && bits == UINT64_C(1) << 63);
+    return bits == 0 ? LUCID__ZERO : minus_zero ? LUCID__MINUS_ZERO : LUCID__UNKNOWN;
+}
+
+/* The leaf that a value repeats or rearranges; none: nleaves. origin: of the nodes before it. */
+static size_t origin_of(const lucid__structure *st, const lucid__edge *in, const size_t *origin)
+{
+    size_t k = lucid__structure_index(st, in->node);
+    return k < st->nleaves ? k : origin[k - st->nleaves];
+}
+
+/* Forgets the numbers that no operation is simpler for: others than 1 in products, than 0 in sums. */
+static bool keep_useful_numbers(lucid__structure *st)
+{
+    size_t *origin = lucid__malloc(st->nnodes * sizeof *origin);
+    uint8_t *useful = lucid__calloc(st->nleaves + 1, sizeof *useful);
+    enum { FACTOR = 1, TERM = 2 };
+    for (size_t i = 0; origin && useful && i < st->nnodes; i++) {
+        const lucid__node *node = st->nodes[i];
+        int prim = node->prim;
+        bool view = prim == LUCID__broadcast || prim == LUCID__reshape || prim == LUCID__permute ||
+                    prim == LUCID__slice;
+        bool factor = prim == LUCID__mul || prim == LUCID__div || prim == LUCID__floor_divide ||
+                      prim == LUCID__where;
+        bool term = prim == LUCID__add || prim == LUCID__sub || prim == LUCID__where;
+        origin[i] = view ? origin_of(st, &node->in[0], origin) : st->nleaves;
+        for (int j = 0; (factor || term) && j < node->nin; j++)
+            useful[origin_of(st, &node->in[j], origin)] |=
+                (uint8_t)((factor ? FACTOR : 0) | (term ? TERM : 0));
+    }
+    for (size_t i = 0; origin && useful && i < st->nleaves; i++)
+        if (!(useful[i] & (st->known[i] == LUCID__ONE ? FACTOR : TERM)))
+            st->known[i] = LUCID__UNKNOWN;
+    bool ok = origin && useful;
+    lucid__free(origin);
+    lucid__free(useful);
+    return ok;
+}
+
+/* Numbers that plans are made for: 0 and 1, and which are the same. Others may change from call to call. */
+static bool look_at_numbers(lucid__structure *st)
+{
+    enum { RECENT = 32 };
+    struct {
+        int leaf;
+        lucid_dtype dtype;
+        uint64_t bits;
+    } recent[RECENT];
+    int count = 0;
+    st->known = lucid__calloc(st->nleaves, sizeof *st->known);
+    st->twin = lucid__malloc(st->nleaves * sizeof *st->twin);
+    if (!st->known || !st->twin)
+        return false;
+    for (size_t i = 0; i < st->nleaves; i++) {
+        uint64_t bits;
+        lucid_dtype dtype = st->leaves[i]->out[0].aval.dtype;
+        st->twin[i] = (int)i;
+        if (!single_number(st->leaves[i], &bits))
+            continue;
+        st->known[i] = (uint8_t)known_number(dtype, bits);
+        int k = count < RECENT ? count : RECENT;
+        while (k > 0 && (recent[k - 1].dtype != dtype || recent[k - 1].bits != bits))
+            k--;
+        if (k > 0) {
+            st->twin[i] = recent[k - 1].leaf;
+            continue;
+        }
+        recent[count % RECENT].leaf = (int)i;
+        recent[count % RECENT].dtype = dtype;
+        recent[count++ % RECENT].bits = bits;
+    }
+    return true;
+}
+
 static bool write_words(lucid__structure *st)
 {
-    size_t n = 2;
+    size_t n = 2 + st->nleaves;
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++)
             n += 2 * lucid__aval_words(&st->leaves[i]->out[k].aval);
@@ -135,6 +235,8 @@ static bool write_words(lucid__structure *st)
     int64_t *w = st->words;
     *w++ = (int64_t)st->nleaves << 2 | lucid__lanes_allowed() << 1 | lucid__fusion();
     *w++ = (int64_t)st->nnodes;
+    for (size_t i = 0; i < st->nleaves; i++)
+        *w++ = (int64_t)st->twin[i] << 8 | st->known[i];
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {
             const lucid__output *out = &st->leaves[i]->out[k];
@@ -171,7 +273,7 @@ bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++)
         ok = lucid__node_is_ready(roots[i]) || (enter(&f, roots[i]) && walk(&f));
-    ok = ok && find_wanted(st) && write_words(st);
+    ok = ok && find_wanted(st) && look_at_numbers(st) && keep_useful_numbers(st) && write_words(st);
     lucid__free(f.stack);
     base += 2 + (int64_t)(st->nleaves > st->nnodes ? st->nleaves : st->nnodes);
     if (!ok)
@@ -185,6 +287,8 @@ void lucid__structure_free(lucid__structure *st)
     lucid__free(st->nodes);
     lucid__free(st->wanted);
     lucid__free(st->first_out);
+    lucid__free(st->known);
+    lucid__free(st->twin);
     lucid__free(st->words);
     *st = (lucid__structure){0};
 }

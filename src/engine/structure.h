@@ -7,11 +7,21 @@
 #include "graph/node.h"
 #include "graph/scope.h"
 
+/* What a plan may know of a leaf: single numbers that make operations simpler. */
+typedef enum lucid__known {
+    LUCID__UNKNOWN,
+    LUCID__ZERO,
+    LUCID__MINUS_ZERO,
+    LUCID__ONE,
+} lucid__known;
+
 typedef struct lucid__structure {
     lucid__node **leaves; /* ready */
     lucid__node **nodes;  /* pending, inputs before users */
     bool *wanted;         /* per output of all nodes: somebody else refers to it */
     size_t *first_out;    /* of node i in that count */
+    uint8_t *known;       /* per leaf */
+    int *twin;            /* per leaf: an earlier one that is the same single number, or itself */
     size_t nleaves, nnodes;
     int64_t base; /* of the marks of this walk */
     int64_t *words;

@@ -40,7 +40,8 @@ struct lucid__node {
     uint16_t nout;
     int nin;
     int nparams;
-    int depth;    /* longest chain of nodes behind it that were pending when it was built */
+    int depth;    /* longest chain of nodes behind it that were pending when it was built, and
+                     itself; 0: a number written in the program (ops/numbers.c) */
     int64_t mark; /* scratch of graph walks; under the engine's lock */
     lucid__edge *in;
     int64_t *params;

@@ -15,6 +15,8 @@ static lucid_tensor constant(lucid_scope *s, lucid_dtype dtype, const void *valu
     if (buffer)
         memcpy(buffer->data, value, lucid_dtype_size(dtype));
     lucid__node *node = buffer ? lucid__node_new_constant(&aval, buffer, NULL) : NULL;
+    if (node)
+        node->depth = 0;
     lucid__value *v = node ? lucid__value_new_graph(node, 0) : NULL;
     if (v)
         v->weak = weak;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/run_program.h"
 #include "engine/fuse.h"
 #include "lucid.h"
 
@@ -272,16 +273,20 @@ static void make(lucid_scope *parent, uint64_t seed, bool one_by_one, lucid_tens
     assert_int_equal(lucid_close(m.s), LUCID_OK);
 }
 
-static void random_programs_give_the_same_bits(void **state)
+/* Against operation by operation, unfused, in boxes of the usual size. */
+static void compare_programs(uint64_t first, uint64_t count, lucid__box_limits limits)
 {
-    (void)state;
-    enum { PROGRAMS = 400 };
-    for (uint64_t seed = 0; seed < PROGRAMS; seed++) {
+    const lucid__box_limits usual = lucid__limits;
+    for (uint64_t seed = first; seed < first + count; seed++) {
         lucid_scope *s = lucid_open(NULL);
         lucid_tensor fused[KEPT], single[KEPT];
         make(s, seed, false, fused);
+        lucid__set_fusion(false);
         make(s, seed, true, single);
+        lucid__set_fusion(true);
+        lucid__limits = limits;
         assert_int_equal(lucid_eval(s, fused, KEPT), LUCID_OK);
+        lucid__limits = usual;
         for (int k = 0; k < KEPT; k++) {
             assert_int_equal(lucid_numel(fused[k]), lucid_numel(single[k]));
             size_t bytes =
@@ -340,6 +345,21 @@ static void reductions_over_any_dims(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+static void random_programs_give_the_same_bits(void **state)
+{
+    (void)state;
+    compare_programs(0, 400, lucid__limits);
+}
+
+/* Boxes of a few lanes: every program has many of them, and long reductions are run in stages. */
+static void tiny_boxes_give_the_same_bits(void **state)
+{
+    (void)state;
+    const lucid__box_limits tiny[] = {{256, 256, 16}, {1024, 0, 16}, {4096, 0, 64}};
+    for (size_t i = 0; i < sizeof tiny / sizeof tiny[0]; i++)
+        compare_programs(1000 * (i + 1), 150, tiny[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_chain_of_transposes_is_one_step),
         cmocka_unit_test(random_programs_give_the_same_bits),
         cmocka_unit_test(reductions_over_any_dims),
+        cmocka_unit_test(tiny_boxes_give_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
