@@ -20,6 +20,47 @@ def same_shape(f: Callable[[lucid.Tensor], lucid.Tensor]) -> Op:
     return lambda x, y: f(x)
 
 
+def newton(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    """x over the square root of 1 + sum y^2, in as many steps as the lane needs."""
+    a = 1 + (y * y).sum()
+    root = a
+    while abs(root * root - a) > 1e-3:
+        root = (root + a / root) / 2
+    return x / root
+
+
+def by_table(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    table = (lambda: x.sin(), lambda: x * 0.5 - y, lambda: y.cos())
+    return table[int((x.sum() * 7).floor()) % 3]()
+
+
+def early(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    if x[0, 0] > y[0, 0]:
+        return x - 1
+    if y.sum() > 0:
+        y = y.clone()
+        y[1] = x[2]
+        return y
+    return x * y
+
+
+def positive_part(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    return y + x[x > 0.5].sin().sum()
+
+
+def repeat(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    for _ in range(int(y.abs().sum() % 4)):
+        x = (x + 0.5).sin()
+    return x
+
+
+def write_at_largest(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+    z = lucid.zeros(3, 3, dtype=x.dtype)
+    z[x.sum(1).argmax()] = y[0]
+    z[:, 1] += x[:, 0]
+    return z
+
+
 def write(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
     z = x.clone()
     z[0] = y[-1]
@@ -42,6 +83,7 @@ STEPS: list[Op] = [
     lambda x, y: lucid.einsum("ij,kj->ik", x, y).sin(),
     lambda x, y: x[[2, 0, 1]] - y[:, [1, 1, 0]],
     write,
+    write_at_largest,
     same_shape(lambda x: x.T),
     same_shape(lambda x: x.sin() + x.cos()),
     same_shape(lambda x: (x**2 + 1).sqrt()),
@@ -62,21 +104,45 @@ STEPS: list[Op] = [
     same_shape(lambda x: grad(lambda v: (v**3).sum())(x)),
 ]
 
+# What makes lanes part.
+ASKING: list[Op] = [newton, by_table, early, positive_part, repeat]
+
+# What draws. Probabilities and rates come from values of the lane.
+DRAWING: list[Op] = [
+    same_shape(lambda x: x + lucid.randn(3, 3, dtype=x.dtype)),
+    same_shape(lambda x: x * lucid.rand(3)),
+    same_shape(lambda x: F.dropout(x, 0.3)),
+    same_shape(lambda x: x[lucid.randperm(3)]),
+    same_shape(lambda x: lucid.bernoulli(x.sigmoid()) - x),
+    same_shape(lambda x: lucid.normal(x, 0.5)),
+    same_shape(lambda x: lucid.poisson(4 * x.sigmoid())),
+    same_shape(lambda x: x + lucid.multinomial(x.sigmoid(), 3)),
+    same_shape(lambda x: x + lucid.multinomial(x.sigmoid(), 3, replacement=True)),
+    lambda x, y: lucid.uniform(x.minimum(y), x.maximum(y) + 1),
+    lambda x, y: x + lucid.exponential(1 + y.abs()),
+    same_shape(lambda x: vmap(lambda r: r * lucid.rand(()), randomness="different")(x)),
+    same_shape(lambda x: vmap(lambda r: r + lucid.randint(0, 9, ()), randomness="same")(x)),
+    same_shape(lambda x: x.clone().uniform_(-1, 1)),
+    lambda x, y: x - lucid.rand(()) if y.sum() > 0 else x * lucid.rand(()) * lucid.rand(()),
+]
+
 # One step: which operation, and which two of the values so far.
 Step = tuple[int, int, int]
 Program = list[Step]
 
-programs = st.lists(
-    st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 9), st.integers(0, 9)),
-    min_size=1,
-    max_size=8,
-)
+ALL = STEPS + 3 * ASKING + 2 * DRAWING
+
+
+def programs(*, asking: bool = False, drawing: bool = False) -> st.SearchStrategy[Program]:
+    count = len(STEPS) + 3 * len(ASKING) * asking + 2 * len(DRAWING) * drawing
+    step = st.tuples(st.integers(0, count - 1), st.integers(0, 9), st.integers(0, 9))
+    return st.lists(step, min_size=1, max_size=8)
 
 
 def run(program: Program, x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
     values = [x, y]
     for op, i, j in program:
-        values.append(STEPS[op](values[i % len(values)], values[j % len(values)]).clamp(-5, 5))
+        values.append(ALL[op](values[i % len(values)], values[j % len(values)]).clamp(-5, 5))
     return values[-1]
 
 
@@ -85,21 +151,29 @@ def data(seed: int, dims: int) -> lucid.Tensor:
     return lucid.tensor(rng.standard_normal((3, 4, 3) if dims else (4, 3, 3)))
 
 
-@settings(max_examples=300, deadline=None)
+IN_DIMS = st.sampled_from([(0, 0), (0, None), (None, 0), (1, 0), (0, -2)])
+CHUNKS = st.sampled_from([None, 1, 3, "auto"])
+
+
+def arguments(in_dims: Any) -> list[lucid.Tensor]:
+    return [
+        data(i, d not in (0, None))[(slice(None),) if d is not None else 0]
+        for i, d in enumerate(in_dims)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    programs,
-    st.sampled_from([(0, 0), (0, None), (None, 0), (1, 0), (0, -2)]),
-    st.sampled_from([None, 1, 3, "auto"]),
+    programs(),
+    IN_DIMS,
+    CHUNKS,
     st.sampled_from(["auto", "vectorized", "isolated"]),
     st.sampled_from([0, 1, -1]),
 )
 def test_against_the_loop(
     program: Program, in_dims: Any, chunk_size: Any, strategy: Any, out_dim: int
 ) -> None:
-    args = [
-        data(i, d not in (0, None))[(slice(None),) if d is not None else 0]
-        for i, d in enumerate(in_dims)
-    ]
+    args = arguments(in_dims)
 
     def f(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
         return run(program, x, y)
@@ -108,8 +182,63 @@ def test_against_the_loop(
     close(mapped(*args), loop(f, args, in_dims, out_dim), rtol=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
-@given(programs, st.sampled_from([None, 3]))
+@settings(max_examples=100, deadline=None)
+@given(programs(asking=True), IN_DIMS, CHUNKS, st.sampled_from([0, 1, -1]))
+def test_lanes_that_part(program: Program, in_dims: Any, chunk_size: Any, out_dim: int) -> None:
+    args = arguments(in_dims)
+
+    def f(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        return run(program, x, y)
+
+    mapped = vmap(f, in_dims, out_dim, chunk_size=chunk_size)
+    close(mapped(*args), loop(f, args, in_dims, out_dim), rtol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs(asking=True), CHUNKS)
+def test_nested_lanes_that_part(program: Program, chunk_size: Any) -> None:
+    x, y = data(0, 0), data(1, 0)[:3]
+
+    def f(x: lucid.Tensor, y: lucid.Tensor) -> lucid.Tensor:
+        return run(program, x, y)
+
+    table = vmap(vmap(f, (None, 0), chunk_size=chunk_size), (0, None))(x, y)
+    expected = lucid.stack([lucid.stack([f(a, b) for b in y]) for a in x])
+    close(table, expected, rtol=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    programs(asking=True, drawing=True),
+    IN_DIMS,
+    CHUNKS,
+    st.sampled_from(["different", "same"]),
+    st.booleans(),
+)
+def test_draws(
+    program: Program, in_dims: Any, chunk_size: Any, randomness: Any, nested: bool
+) -> None:
+    """The same numbers as lane by lane, and as many draws."""
+    args = arguments(in_dims)
+
+    def drawn(**how: Any) -> tuple[lucid.Tensor, tuple[int, int]]:
+        lucid.manual_seed(3)
+        f = vmap(lambda x, y: run(program, x, y), in_dims, randomness=randomness, **how)
+        if nested:
+            y = vmap(lambda k: f(args[0] * k, args[1]), randomness="different", **how)(
+                lucid.tensor([1.0, 0.5], dtype=lucid.float64)
+            )
+        else:
+            y = f(*args)
+        return y, lucid.get_rng_state()
+
+    (y, state), (expected, state_after) = drawn(chunk_size=chunk_size), drawn(strategy="isolated")
+    close(y, expected, rtol=1e-9)
+    assert state == state_after
+
+
+@settings(max_examples=90, deadline=None)
+@given(programs(asking=True), st.sampled_from([None, 3]))
 def test_derivatives_against_the_loop(program: Program, chunk_size: Any) -> None:
     x, y = data(0, 0), data(1, 0)
 
