@@ -717,6 +717,8 @@ LUCID_API lucid_status lucid_scan_listing(lucid_scope *s, lucid_fn f, const luci
 /* ys[t] = f(xs[t]), one after the other: a scan without a carry, for when vmap would need too much memory. */
 LUCID_API lucid_status lucid_map(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
                                  lucid_tensor *ys, size_t nys);
+LUCID_API lucid_status lucid_map_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *xs,
+                                         size_t nxs, lucid_results *y);
 
 /* ---- 12. Gradients without a function ------------------------------------------------------ */
 

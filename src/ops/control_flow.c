@@ -140,7 +140,7 @@ static bool check_branch(lucid_scope *s, const char *name, const lucid__body *fi
 }
 
 /* The first results of a step must be like the carry that went in. */
-static bool check_carry(lucid_scope *s, const char *name, const lucid__inputs *carry,
+static bool check_carry(lucid_scope *s, const char *name, lucid_fn f, const lucid__inputs *carry,
                         const lucid__body *body)
 {
     if (body->nout < carry->n) {
@@ -151,14 +151,14 @@ static bool check_carry(lucid_scope *s, const char *name, const lucid__inputs *c
     for (int k = 0; k < carry->n; k++) {
         lucid__aval in = lucid__inputs_aval(carry, k, false);
         const lucid__aval *out = &body->avals[body->out[k]];
-        char ti[AVAL_TEXT], to[AVAL_TEXT];
+        char ti[AVAL_TEXT], to[AVAL_TEXT], place[LUCID__PLACE_TEXT];
         if (same_aval(&in, out))
             continue;
         (void)lucid_fail(
             s, in.dtype == out->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
-            "%s: carry %d goes into the body as %s and comes out as %s; it must stay the "
-            "same%s",
-            name, k, aval_text(&in, ti), aval_text(out, to),
+            "%s: %s goes into the body as %s and comes out as %s; it must stay the same%s", name,
+            lucid__argument_name(f.f, "carry", (size_t)k, place), aval_text(&in, ti),
+            aval_text(out, to),
             in.dtype == out->dtype ? "" : ", begin with the dtype of the result");
         return false;
     }
@@ -362,7 +362,7 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
     else if (read[1].nout != n)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the carry is %d tensors, the body gives %d",
                          name, n, read[1].nout);
-    if (!lucid__ok(s) || !check_carry(s, name, &d->carry, &read[1]))
+    if (!lucid__ok(s) || !check_carry(s, name, body, &d->carry, &read[1]))
         return false;
     h.draws = reads(&user[0], n) || reads(&user[1], n);
     for (int i = 0; i < h.draws + (h.max_steps > 0); i++)
@@ -504,7 +504,7 @@ static lucid_status scan(lucid_scope *s, const char *name, lucid_fn f, const luc
     lucid__inputs_add(&d.xs, shifts, 0);
     if (!lucid__stage(s, run_step, &(step_user){f, 0, n + nxs}, avals, n + nxs + 1, (int)(n + nxs),
                       &body) ||
-        !lucid__body_read(s, body.words, &read) || !check_carry(s, name, &d.carry, &read))
+        !lucid__body_read(s, body.words, &read) || !check_carry(s, name, f, &d.carry, &read))
         return lucid_error(s);
     d.nout = read.nout;
     d.out_flags = no_flags(s, (size_t)d.nout);
@@ -558,14 +558,25 @@ lucid_status lucid_scan(lucid_scope *s, lucid_fn f, const lucid_tensor *init, si
     return status;
 }
 
+lucid_status lucid_map_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
+                               lucid_results *y)
+{
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    lucid_scope t;
+    lucid__scope_enter(&t, s);
+    lucid_status status = scan(&t, "map", f, NULL, 0, xs, nxs, NULL, y);
+    lucid__scope_leave(&t);
+    return status;
+}
+
 lucid_status lucid_map(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
                        lucid_tensor *ys, size_t nys)
 {
     lucid_scope t;
     lucid__scope_enter(&t, s);
     lucid_results *r = lucid_results_new(&t);
-    if (lucid__ok(&t))
-        (void)scan(&t, "map", f, NULL, 0, xs, nxs, NULL, r);
+    (void)lucid_map_listing(&t, f, xs, nxs, r);
     return take_results(&t, "map", r, ys, nys);
 }
 
