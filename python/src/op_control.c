@@ -141,7 +141,7 @@ static PyObject *branch(lucidpy_call *c, PyObject *const *funcs, Py_ssize_t n, l
 }
 
 /* (pred, true_fn, false_fn, *operands). */
-PyObject *lucidpy_op_cond(lucidpy_call *c)
+PyObject *lucidpy_op_branch(lucidpy_call *c)
 {
     lucid_tensor pred = lucidpy_tensor(c, 0);
     if (!callable(c, 1) || !callable(c, 2))
