@@ -58,6 +58,15 @@ lucid_tensor lucid__escaped(lucid_scope *s, const char *what)
     return lucid__error(s, LUCID_RUNTIME_ERROR, escaped, what);
 }
 
+lucid_status lucid__refuse_stage(lucid_scope *s, const char *what)
+{
+    return lucid_fail(
+        s, LUCID_RUNTIME_ERROR,
+        "%s cannot be used inside a loop body, a branch or a compiled function, which "
+        "keep operations alone; call it outside, or use a loop of the language",
+        what);
+}
+
 static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);

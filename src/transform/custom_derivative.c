@@ -347,7 +347,9 @@ static void apply(lucid_scope *s, const rules *r, const lucid_tensor *x, size_t 
         differentiated |= has_dual(x[i].v);
     }
     const lucid__level *level = top > 0 ? lucid__level_find(s, top) : NULL;
-    if (!differentiated || !level || level->kind == LUCID__LEVEL_TAPE)
+    if (level && level->kind == LUCID__LEVEL_STAGE)
+        (void)lucid__refuse_stage(s, "a function with a derivative rule of its own");
+    else if (!differentiated || !level || level->kind == LUCID__LEVEL_TAPE)
         (void)lucid__fn_run(s, r->f, x, nx, out);
     else if (level->kind == LUCID__LEVEL_BATCH)
         apply_batch(s, level, r, x, nx, out);

@@ -425,6 +425,8 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
         mapped |= has_batch(x[i].v);
     }
     lucid__level *level = top > 0 ? lucid__level_find(s, top) : NULL;
+    if (level && level->kind == LUCID__LEVEL_STAGE)
+        return lucid__refuse_stage(s, "a function with a batching rule of its own");
     if (!mapped || !level || level->kind == LUCID__LEVEL_TAPE)
         return lucid__fn_run(s, c->f, x, nx, out);
     if (level->kind == LUCID__LEVEL_BATCH)

@@ -66,6 +66,9 @@ void lucid__collective_apply(lucid_scope *s, const lucid__level *level, const lu
 /* The error of a tensor whose transform has ended. */
 lucid_tensor lucid__escaped(lucid_scope *s, const char *what);
 
+/* On a stage what `what` is would be lost: an error. */
+lucid_status lucid__refuse_stage(lucid_scope *s, const char *what);
+
 /* A result x of a function that ran under `level`, checked not to come from a deeper, ended one. */
 bool lucid__level_owns_or_outer(lucid_scope *s, const lucid__level *level, lucid_tensor x);
 

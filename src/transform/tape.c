@@ -29,6 +29,10 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                        lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
+    if (level->kind == LUCID__LEVEL_STAGE && prim->family == LUCID__COLLECTIVE) {
+        (void)lucid__refuse_stage(s, prim->name);
+        return;
+    }
     if (level->kind == LUCID__LEVEL_TAPE && !is_linear(level, c)) {
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s: a derivative rule used it on a tangent, in which it is not linear",

@@ -1,7 +1,5 @@
 """cond, switch, while_loop, fori_loop, scan and map against plain Python, under every transform."""
 
-import gc
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ def close(x, y, tolerance=1e-5):
     )
 
 
-# -- values -----------------------------------------------------------------------------------------
+# -- values ---------------------------------------------------------------------------------------
 
 
 def rnn(w, h0, xs):
@@ -52,7 +50,7 @@ XS = lucid.randn(5, 3)
 def leaves(o):
     if isinstance(o, dict):
         return [x for v in o.values() for x in leaves(v)]
-    if isinstance(o, (tuple, list)):
+    if isinstance(o, tuple | list):
         return [x for v in o for x in leaves(v)]
     return [o]
 
@@ -77,11 +75,14 @@ def test_scan_hessian_and_vmap():
 
 def test_scan_reverse_and_length():
     last, ys = lucid.scan(lambda c, x: (c * 2 + x, c), 1.0, lucid.tensor([1.0, 2.0]), reverse=True)
-    assert last.item() == 9 and ys.tolist() == [4.0, 1.0]
+    assert last.item() == 9
+    assert ys.tolist() == [4.0, 1.0]
     last, ys = lucid.scan(lambda c, _: (c + 1, c), 0, None, length=4)
-    assert last.item() == 4 and ys.tolist() == [0, 1, 2, 3]
+    assert last.item() == 4
+    assert ys.tolist() == [0, 1, 2, 3]
     last, ys = lucid.scan(lambda c, _: (c + 1, None), 0, None, length=0)
-    assert last.item() == 0 and ys is None
+    assert last.item() == 0
+    assert ys is None
 
 
 def collatz(n):
@@ -187,7 +188,7 @@ def test_python_control_flow_around_it():
     close(vmap(grad(f))(x), lucid.tensor([12.0, -0.75]))
 
 
-# -- bad input --------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------------------------------
 
 X = lucid.ones(3)
 BAD = [
@@ -238,8 +239,18 @@ def test_exceptions_pass_through():
     lucid.fori_loop(0, 2, lambda i, c: escaped.append(c) or c, 1.0)
     with pytest.raises(RuntimeError, match="escaped"):
         escaped[0] + 1
-    del escaped
-    gc.collect()
+
+
+def test_what_a_body_cannot_keep_is_an_error():
+    from lucid.func import custom_jvp, psum
+
+    f = custom_jvp(lambda x: x)
+    f.defjvp(lambda primals, tangents: (primals[0], tangents[0]))
+    with pytest.raises(RuntimeError, match="loop body"):
+        lucid.fori_loop(0, 2, lambda i, c: f(c), 1.0)
+    summed = vmap(lambda x: lucid.fori_loop(0, 2, lambda i, c: psum(c, "b"), x), axis_name="b")
+    with pytest.raises(RuntimeError, match="loop body"):
+        summed(X)
 
 
 def test_reverse_mode_inside_a_loop_says_what_it_needs():
