@@ -37,6 +37,11 @@ foreach(file IN LISTS tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT})
 endforeach()
 
+# Loops and branches once more without lane programs, which would otherwise take all of them.
+add_test(NAME test_control_flow_without_lanes COMMAND test_control_flow)
+set_tests_properties(test_control_flow_without_lanes PROPERTIES
+  TIMEOUT ${LUCID_TEST_TIMEOUT} ENVIRONMENT LUCID_LANES=0)
+
 set(standalone "${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c")
 file(GLOB fuzzers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/*.c")
 list(REMOVE_ITEM fuzzers "${standalone}")

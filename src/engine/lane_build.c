@@ -185,7 +185,8 @@ static void loop_while(lucid__lane_code *code, lucid__lane_part *part, const luc
 {
     int outside = code->block;
     value *carry = frame + ctl->nconsts;
-    value *inner = lucid__lane_alloc(code, (size_t)(ctl->nconsts + ctl->ncarry), sizeof *inner);
+    value *inner =
+        lucid__lane_alloc(code, (size_t)ctl->nconsts + (size_t)ctl->ncarry, sizeof *inner);
     part->block = loop_block(code, part);
     if (!inner || !lucid__lane_ok(code))
         return;
@@ -217,7 +218,7 @@ static void loop_scan(lucid__lane_code *code, lucid__lane_part *part, const luci
 {
     int outside = code->block, nstate = ctl->nconsts + ctl->ncarry;
     value *carry = frame + ctl->nconsts;
-    value *inner = lucid__lane_alloc(code, (size_t)(nstate + ctl->nxs), sizeof *inner);
+    value *inner = lucid__lane_alloc(code, (size_t)nstate + (size_t)ctl->nxs, sizeof *inner);
     part->block = loop_block(code, part);
     part->length = ctl->length;
     part->reverse = ctl->reverse;

@@ -434,7 +434,7 @@ static void gather(operands *o, const lucid__body *body, int *const *values)
         batches *= index->dim[d];
     for (int d = nb + m; d < x->ndim; d++)
         rest *= x->dim[d];
-    int64_t each = batches > 0 ? positions / batches : 0;
+    int64_t each = positions > batches ? positions / batches : 1;
     for (int64_t k = 0; k < positions && lucid__lane_ok(o->code); k++) {
         int at[LUCID__LANE_SOURCES];
         for (int j = 0; j < m; j++)
@@ -487,7 +487,7 @@ static void scatter(operands *o, const lucid__body *body, int *const *values)
         batches *= index->dim[d];
     for (int d = nb + m; d < y->ndim; d++)
         rest *= y->dim[d];
-    int64_t each = batches > 0 ? positions / batches : 0;
+    int64_t each = positions > batches ? positions / batches : 1;
     lucid_dtype dtype = o->out->dtype;
     for (int64_t k = 0; k < positions && rest > 0 && lucid__lane_ok(o->code); k++) {
         int at[LUCID__LANE_SOURCES];
@@ -524,9 +524,10 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
         lucid__lane_control_op(code, body, op, values);
         return;
     }
-    for (int i = 0; i < op->nin && i < 3; i++) {
-        o.in[i] = &body->avals[op->in[i]];
-        o.x[i] = values[op->in[i]];
+    for (int i = 0; i < 3; i++) { /* what is not there is not looked at */
+        int64_t value = i < op->nin ? op->in[i] : op->first_out;
+        o.in[i] = &body->avals[value];
+        o.x[i] = values[value];
     }
     o.out = &body->avals[op->first_out];
     o.n = lucid__numel(&o.out->shape);

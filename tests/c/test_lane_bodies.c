@@ -83,7 +83,8 @@ static void test_every_elementwise_operation(void **state)
         lucid__class class = lucid__class_of((lucid__prim_id)prim);
         for (int d = 0; class != LUCID__CLASS_NONE && d < LUCID_NO_DTYPE; d++) {
             const lucid_dtype same[2] = {(lucid_dtype)d, (lucid_dtype)d};
-            apply_prim p = {.prim = (lucid__prim_id)prim, .nin = lucid__prim_get(prim)->nin};
+            apply_prim p = {.prim = (lucid__prim_id)prim,
+                            .nin = lucid__prim_get((lucid__prim_id)prim)->nin};
             if (takes(class, (lucid_dtype)d))
                 one_prim(&p, same);
         }
