@@ -660,6 +660,18 @@ def nested_divergence(f: File, a: Any) -> None:
         paths=2,
         **SPLITTING,
     )
+    # By what the outer lanes share, and the inner ones do too: to each lane its own derivative.
+    f.case(
+        "nested-derivative-by-what-is-shared",
+        "x0 x1 mul 0.0 gt [ x0 square x1 mul ] [ x0 ] if",
+        "vmap in_dims=none,0",
+        "jacrev",
+        "vmap in_dims=none,0",
+        inputs=[p[0], r[:, :, 0]],
+        outputs=[np.where(p[0] * r[:, :, 0] > 0, 2 * p[0] * r[:, :, 0], 1).astype(np.float32)],
+        paths=2,
+        **SPLITTING,
+    )
     f.case(
         "more-paths-than-allowed",
         "x0 x1 [ 2.0 mul ] times",
