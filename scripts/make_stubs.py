@@ -57,6 +57,12 @@ PARAMETERS = {
     "equation": "str",
     "fill_value": "TensorLike",
     "generator": "Generator | None",
+    "body_fn": "Callable[..., Any]",
+    "branches": "Sequence[Callable[..., Any]]",
+    "cond_fn": "Callable[..., Any]",
+    "checkpoint_every": "int",
+    "f": "Callable[..., Any]",
+    "false_fn": "Callable[..., Any]",
     "gradient": "TensorLike | None",
     "indexing": "Literal['ij', 'xy']",
     "indices": "TensorLike",
@@ -67,6 +73,7 @@ PARAMETERS = {
     "length": "int",
     "m": "int | None",
     "max": "TensorLike | None",
+    "max_steps": "int",
     "max_version": "tuple[int, int] | None",
     "memo": "Any",
     "min": "TensorLike | None",
@@ -83,6 +90,7 @@ PARAMETERS = {
     "operands": "TensorLike",
     "pad": "Sequence[int]",
     "posinf": "float | None",
+    "reverse": "bool",
     "reduction": "Literal['mean', 'sum', 'none']",
     "repeats": "int",
     "replacement": "bool",
@@ -103,6 +111,7 @@ PARAMETERS = {
     "tensors": "Sequence[TensorLike] | Tensor",
     "threshold": "float",
     "training": "bool",
+    "true_fn": "Callable[..., Any]",
     "unbiased": "bool | None",
     "unitriangular": "bool",
     "upper": "bool",
@@ -113,6 +122,13 @@ PARAMETERS = {
 }
 
 BY_OPERATION = {
+    "cond.operands": "Any",
+    "switch.operands": "Any",
+    "fori_loop.init": "Any",
+    "map.xs": "Any",
+    "scan.init": "Any",
+    "scan.xs": "Any",
+    "while_loop.init": "Any",
     "__array__.dtype": "Any",
     "_rebuild_tensor.data": "bytes",
     "_rebuild_tensor.dtype": "DType",
@@ -192,6 +208,12 @@ REDUCTIONS = {
 FLAT_WITHOUT_DIM = {"argmax", "argmin"}
 
 RETURNS = {
+    "cond": "Any",
+    "while_loop": "Any",
+    "fori_loop": "Any",
+    "switch": "Any",
+    "scan": "tuple[Any, Any]",
+    "map": "Any",
     "__array__": "Any",
     "__copy__": "Tensor",
     "__deepcopy__": "Tensor",
@@ -293,6 +315,8 @@ def parameters(operation: str, signature: inspect.Signature, method: bool) -> st
             parts.append("*")
             star = True
         default = "" if p.default is p.empty else f" = {p.default!r}"
+        if p.default is None and "None" not in kind and kind != "Any":
+            kind += " | None"
         parts.append(f"{p.name}: {kind}{default}")
     return ", ".join(parts)
 
@@ -417,7 +441,7 @@ def no_grad(func: Callable[_P, _R]) -> Callable[_P, _R]: ...
 """
 
 IMPORTS = """from builtins import bool as _bool, float as _float, int as _int
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, final, overload
 
 from . import return_types

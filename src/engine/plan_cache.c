@@ -36,7 +36,7 @@ static void drop(entry *e)
 }
 
 lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
-                                         const lucid__backend *backend)
+                                   const lucid__backend *backend)
 {
     uint64_t hash = hash_words(st->words, st->nwords);
     entry *set = table[hash % SETS], *oldest = set;

@@ -8,7 +8,7 @@
 /* The plan for a structure, built if need be; lucid__plan_release it under the same lock. NULL and an error
  * in s on failure. */
 lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
-                                         const lucid__backend *backend);
+                                   const lucid__backend *backend);
 
 enum { LUCID__PLAN_CACHE_MOST = 1024 }; /* plans it keeps */
 

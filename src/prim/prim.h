@@ -81,10 +81,10 @@ typedef struct lucid__rules {
     uint32_t linear;
     /* Instead of `linear`, where the parameters say it. */
     bool (*linear_in)(const lucid__call *c, int input);
-    bool bilinear;                /* linear in each of two inputs, the other held fixed */
-    bool zero_derivative;         /* piecewise constant */
-    const char *why_not;          /* LUCID__UNSUPPORTED: why a rule left out cannot be */
-    const lucid__sample *samples; /* ended by one with nin -1; NULL: the family's */
+    bool bilinear;                     /* linear in each of two inputs, the other held fixed */
+    bool zero_derivative;              /* piecewise constant */
+    const char *why_not;               /* LUCID__UNSUPPORTED: why a rule left out cannot be */
+    const lucid__sample *samples;      /* ended by one with nin -1; NULL: the family's */
     const int64_t *const *long_params; /* of each sample, where they are more than fit there */
     const char *doc;
 } lucid__rules;

@@ -223,7 +223,8 @@ static void rules_are_used_in_every_nesting(void **state)
 static void rules_are_used_under_one_vmap_more(void **state)
 {
     lucid_scope *s = *state;
-    lucid_tensor x[2] = {test_numbers(s, LUCID_SHAPE(4, 2, 3), 1, 0.1), VECTOR(s, 0.3, -1, 0.5, 0.1)};
+    lucid_tensor x[2] = {test_numbers(s, LUCID_SHAPE(4, 2, 3), 1, 0.1),
+                         VECTOR(s, 0.3, -1, 0.5, 0.1)};
     for (int which = 0; which < NESTINGS; which++)
         for (int kind = 0; kind < 2; kind++) {
             lucid_tensor got, want;
@@ -315,7 +316,8 @@ static lucid_fn without_vmap_rule(lucid_scope *s)
 static void vmap_rules_are_used_in_every_nesting(void **state)
 {
     lucid_scope *s = *state;
-    lucid_tensor x[2] = {test_numbers(s, LUCID_SHAPE(4, 2, 3), 1, 0.1), VECTOR(s, 0.3, -1, 0.5, 0.1)};
+    lucid_tensor x[2] = {test_numbers(s, LUCID_SHAPE(4, 2, 3), 1, 0.1),
+                         VECTOR(s, 0.3, -1, 0.5, 0.1)};
     for (int which = 0; which < NESTINGS; which++)
         for (int more = 0; more < 2; more++) {
             lucid_tensor got, want, in[2] = {x[0], x[1]};
