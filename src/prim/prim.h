@@ -120,6 +120,6 @@ lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tenso
 enum { LUCID__MAX_OUTPUTS = 4 }; /* of a primitive whose number of outputs is fixed */
 
 /* How many outputs an application has: the primitive's own number, or what its parameters say. */
-int lucid__outputs_of(lucid__prim_id prim, const int64_t *params);
+int lucid__outputs_of(lucid__prim_id id, const int64_t *params);
 
 #endif

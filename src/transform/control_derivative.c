@@ -134,7 +134,9 @@ static lucid_status capture_joint(lucid_scope *s, void *user, const lucid_tensor
     lucid_tensor *tangents = lucid_alloc(s, ((size_t)v->d->nout + 1) * sizeof *tangents);
     for (int k = 0; tangents && k < v->d->nout; k++)
         tangents[k] = lucid_results_at(dy, (size_t)k);
-    return lucid__ok(s) ? lucid__derivative_push(s, v, y, tangents, true, out) : lucid_error(s);
+    if (!tangents || !lucid__ok(s))
+        return lucid_error(s);
+    return lucid__derivative_push(s, v, y, tangents, true, out);
 }
 
 static bool capture_body(lucid_scope *s, lucid__derivative *v, const lucid__staged *body,

@@ -292,8 +292,6 @@ static void test_uniform_between(void **state)
     assert_true(lucid_item(s, lucid_amax(s, x, LUCID_ALL)) == 0x1p24);
     lucid_tensor in[2] = {VECTOR(s, 1, 2), VECTOR(s, 1, 3)};
     lucid_manual_seed(s, 1);
-    x = lucid_uniform(s, in[0], lucid_add(s, in[0], lucid_square(s, in[1])));
-    lucid_manual_seed(s, 1);
     same_tensors(s, "d / d low", gradient(s, f_uniform, in, 2), lucid_ones_like(s, in[0]), 1e-15);
 }
 
@@ -332,7 +330,9 @@ static void check_poisson(lucid_tensor x, double rate)
     double share[MOST] = {0}, width = fmax(1, floor(sqrt(rate) / 3));
     double first = fmax(0, floor(rate - 2.8 * sqrt(rate)));
     int k = (int)fmin(MOST, ceil((rate + 2.8 * sqrt(rate) + 1 - first) / width));
-    for (double j = 0; j < rate + 20 * sqrt(rate) + 20; j++) {
+    int64_t ends = (int64_t)ceil(rate + 20 * sqrt(rate) + 20);
+    for (int64_t i = 0; i < ends; i++) {
+        double j = (double)i;
         int bin = (int)fmin(fmax(floor((j - first) / width), 0), k - 1);
         share[bin] += exp(j * log(rate) - rate - lgamma(j + 1));
     }
@@ -361,8 +361,9 @@ static void test_poisson(void **state)
             check_poisson(x, rates[r]);
         }
     /* Large rates: close to normal. */
-    for (double large = 1e8; large < 1e16; large *= 1e3) {
-        lucid_tensor rate = lucid_expand(s, VECTOR(s, large), LUCID_SHAPE(20000));
+    static const double large[] = {1e8, 1e11, 1e14};
+    for (int k = 0; k < 3; k++) {
+        lucid_tensor rate = lucid_expand(s, VECTOR(s, large[k]), LUCID_SHAPE(20000));
         lucid_tensor x = lucid_sub(s, lucid_poisson(s, rate), rate);
         check_distribution(lucid_div(s, x, lucid_sqrt(s, rate)), normal_cdf);
     }
