@@ -14,6 +14,7 @@ import lucid
 from lucid import func
 
 Function = Callable[..., Any]
+FAMILY = "rules and axes"
 
 CUSTOM_JVP = {"lucid": func.custom_jvp, "jax": jax.custom_jvp}
 CUSTOM_VJP = {"lucid": func.custom_vjp, "jax": jax.custom_vjp}
