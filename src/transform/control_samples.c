@@ -65,7 +65,7 @@ static const int64_t while_words[] = {
     0, 0, 0, \
     0, 0, \
     3, 0, 1, 2, \
-    38, 3, 7, 4, 2,  F64, F64, F64,  BINARY(mul, 0, 1, F64),  BINARY(add, 3, 2, F64), \
+    37, 3, 7, 4, 2,  F64, F64, F64,  BINARY(mul, 0, 1, F64),  BINARY(add, 3, 2, F64), \
         UNARY(tanh, 4, F64),  BINARY(mul, 5, 1, F64),  5, 6
 /* clang-format on */
 
