@@ -41,6 +41,7 @@ static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places 
             for (int d = 0; d < out->aval.shape.ndim; d++)
                 at->stride[d] = out->storage ? out->storage->stride[d] : 0;
         }
+    l->plan->nleaves = l->plan->nslots;
     return true;
 }
 

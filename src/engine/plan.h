@@ -51,6 +51,7 @@ typedef struct lucid__plan_result {
 typedef struct lucid__plan {
     lucid__arena *arena; /* holds what the steps point to */
     int users;           /* the cache, and evaluations that run it; under the engine's lock */
+    int nleaves;         /* slots that are outputs of leaves */
     int nslots, nsteps, nresults;
     int slot_capacity, step_capacity;
     lucid__slot *slots;

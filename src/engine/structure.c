@@ -281,6 +281,18 @@ bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,
     return ok;
 }
 
+const lucid__output **lucid__structure_leaf_outputs(lucid_scope *s, const lucid__structure *st)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < st->nleaves; i++)
+        n += st->leaves[i]->nout;
+    const lucid__output **outputs = lucid_alloc(s, (n + 1) * sizeof(*outputs)), **at = outputs;
+    for (size_t i = 0; outputs && i < st->nleaves; i++)
+        for (int k = 0; k < st->leaves[i]->nout; k++)
+            *at++ = &st->leaves[i]->out[k];
+    return outputs;
+}
+
 void lucid__structure_free(lucid__structure *st)
 {
     lucid__free(st->leaves);

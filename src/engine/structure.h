@@ -37,6 +37,9 @@ static inline bool lucid__structure_wants(const lucid__structure *st, size_t i, 
 /* Where an input stands: leaf i is i, node i is nleaves + i. */
 size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node);
 
+/* The outputs of all leaves, one after the other, in memory of the scope; NULL on error. */
+const lucid__output **lucid__structure_leaf_outputs(lucid_scope *s, const lucid__structure *st);
+
 /* False and an error in s: out of memory. Only under the engine's lock. Leaves and nodes are not
  * retained. lucid__structure_free is due in any case. */
 bool lucid__structure_find(lucid_scope *s, lucid__node *const *roots, size_t n,

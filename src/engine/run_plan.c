@@ -1,0 +1,211 @@
+#include "engine/run_plan.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "prim/prim.h"
+
+static _Atomic uint64_t steps_run;
+
+uint64_t lucid__plan_steps_run(void)
+{
+    return atomic_load(&steps_run);
+}
+
+typedef struct run {
+    const lucid__plan *plan;
+    const lucid__backend *backend;
+    void **slots;            /* first byte of each slot's memory */
+    lucid__buffer **buffers; /* per slot; leaves: borrowed */
+} run;
+
+static lucid__view view_of(const run *r, const lucid__location *l)
+{
+    lucid__view v = {.dtype = l->aval.dtype, .shape = l->aval.shape};
+    if (!r->plan->slots[l->slot].left_out)
+        v.data = (char *)r->slots[l->slot] + l->offset * (int64_t)lucid_dtype_size(l->aval.dtype);
+    memcpy(v.stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *v.stride);
+    return v;
+}
+
+static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
+{
+    enum { FEW = 12 };
+    lucid__view few[FEW], *in = few;
+    char message[512] = "";
+    if (step->nin + step->nout > FEW)
+        in = lucid__malloc((size_t)(step->nin + step->nout) * sizeof *in);
+    if (!in) {
+        lucid__out_of_memory(s);
+        return false;
+    }
+    lucid__view *out = in + step->nin;
+    for (int i = 0; i < step->nin; i++)
+        in[i] = view_of(r, &step->in[i]);
+    for (int k = 0; k < step->nout; k++)
+        out[k] = view_of(r, &step->out[k]);
+    lucid__kernel_args args = {.params = step->params,
+                               .nparams = step->nparams,
+                               .nin = step->nin,
+                               .in = in,
+                               .out = out,
+                               .error = message,
+                               .error_size = sizeof message};
+    lucid_status status = step->lanes ? r->backend->run_lanes(step->lanes, &args)
+                                      : r->backend->kernels[step->prim].run(&args);
+    if (in != few)
+        lucid__free(in);
+    if (status == LUCID_MEMORY_ERROR)
+        lucid__out_of_memory(s);
+    else if (status != LUCID_OK)
+        (void)lucid_fail(s, status, "%s", message);
+    return status == LUCID_OK;
+}
+
+static bool run_step(lucid_scope *s, run *r, int at)
+{
+    const lucid__plan *plan = r->plan;
+    const lucid__step *step = &plan->steps[at];
+    for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made) {
+        r->buffers[k] = lucid__buffer_new(plan->slots[k].bytes);
+        if (!r->buffers[k]) {
+            (void)lucid_fail(s, LUCID_MEMORY_ERROR, "out of memory: %s needs %zu bytes",
+                             lucid__prim_get(step->prim)->name, plan->slots[k].bytes);
+            return false;
+        }
+        r->slots[k] = r->buffers[k]->data;
+    }
+    bool ok = true;
+    if (step->kind == LUCID__STEP_PROGRAM) {
+        ok = r->backend->run_program(&step->program, r->slots) == LUCID_OK;
+        if (!ok)
+            lucid__out_of_memory(s);
+    } else {
+        ok = run_kernel(s, r, step);
+    }
+    atomic_fetch_add_explicit(&steps_run, 1, memory_order_relaxed);
+    for (int k = step->first_dead; k >= 0; k = plan->slots[k].next_dead) {
+        lucid__buffer_release(r->buffers[k]);
+        r->buffers[k] = NULL;
+    }
+    return ok;
+}
+
+static bool run_begin(lucid_scope *s, run *r, const lucid__plan *plan,
+                      const lucid__output *const *leaves)
+{
+    size_t n = (size_t)plan->nslots + 1;
+    *r = (run){.plan = plan, .backend = &lucid__cpu_backend};
+    r->slots = lucid__malloc(n * (sizeof(void *) + sizeof(lucid__buffer *)));
+    if (!r->slots) {
+        lucid__out_of_memory(s);
+        return false;
+    }
+    r->buffers = (lucid__buffer **)(r->slots + n);
+    /* What has no element may have no memory; it gets an address all the same. */
+    static max_align_t nothing[4];
+    for (size_t k = 0; k < n; k++) {
+        r->slots[k] = nothing;
+        r->buffers[k] = NULL;
+    }
+    for (int k = 0; k < plan->nleaves; k++) {
+        const lucid__storage *storage = leaves[k]->storage;
+        if (!storage)
+            continue;
+        char *data = storage->buffer->data;
+        r->buffers[k] = storage->buffer;
+        if (data)
+            r->slots[k] = data + storage->offset * (int64_t)lucid_dtype_size(leaves[k]->aval.dtype);
+    }
+    return true;
+}
+
+/* A slot that no step writes (its value is empty) still needs some memory to stand for it. */
+static lucid__storage *storage_of(run *r, const lucid__location *l)
+{
+    lucid__storage *storage = lucid__malloc(sizeof *storage);
+    if (storage && !r->buffers[l->slot])
+        r->buffers[l->slot] = lucid__buffer_new(r->plan->slots[l->slot].bytes);
+    if (!storage || !r->buffers[l->slot]) {
+        lucid__free(storage);
+        return NULL;
+    }
+    storage->buffer = lucid__buffer_retain(r->buffers[l->slot]);
+    storage->offset = l->offset;
+    if (l->slot < r->plan->nleaves && storage->buffer->data) {
+        /* A view of a leaf counts from the leaf's first element, which may not be its buffer's. */
+        ptrdiff_t start = (char *)r->slots[l->slot] - (char *)storage->buffer->data;
+        storage->offset += start / (ptrdiff_t)lucid_dtype_size(l->aval.dtype);
+    }
+    memcpy(storage->stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *storage->stride);
+    return storage;
+}
+
+static void release_storages(lucid__storage **results, int n)
+{
+    for (int i = 0; i < n; i++) {
+        lucid__buffer_release(results[i]->buffer);
+        lucid__free(results[i]);
+    }
+}
+
+static bool give_results(lucid_scope *s, run *r, lucid__storage **results)
+{
+    for (int i = 0; i < r->plan->nresults; i++) {
+        results[i] = storage_of(r, &r->plan->results[i].location);
+        if (!results[i]) {
+            release_storages(results, i);
+            lucid__out_of_memory(s);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_end(run *r)
+{
+    for (int k = r->plan->nleaves; r->slots && k < r->plan->nslots; k++)
+        lucid__buffer_release(r->buffers[k]);
+    lucid__free(r->slots);
+}
+
+bool lucid__plan_run(lucid_scope *s, const lucid__plan *plan, const lucid__output *const *leaves,
+                     lucid__storage **results)
+{
+    run r;
+    bool ok = run_begin(s, &r, plan, leaves);
+    for (int i = 0; ok && i < plan->nsteps; i++)
+        ok = run_step(s, &r, i);
+    ok = ok && give_results(s, &r, results);
+    run_end(&r);
+    return ok;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool lucid__plan_measure(lucid_scope *s, const lucid__plan *plan,
+                         const lucid__output *const *leaves, double *seconds)
+{
+    enum { LEAST_RUNS = 3, MOST_RUNS = 100 };
+    const double enough = 0.05;
+    bool ok = true;
+    double start = now();
+    for (int i = 0; ok && (i < LEAST_RUNS || (i < MOST_RUNS && now() - start < enough)); i++) {
+        run r;
+        ok = run_begin(s, &r, plan, leaves);
+        for (int k = 0; ok && k < plan->nsteps; k++) {
+            double before = now();
+            ok = run_step(s, &r, k);
+            double took = now() - before;
+            seconds[k] = i == 0 || took < seconds[k] ? took : seconds[k];
+        }
+        run_end(&r);
+    }
+    return ok;
+}
