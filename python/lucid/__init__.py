@@ -8,7 +8,10 @@ tensor([[2., 4.],
         [6., 8.]])
 """
 
-from lucid._lucid import *  # noqa: F403
+from lucid._threads import settings as _settings
+
+with _settings():
+    from lucid._lucid import *  # noqa: F403
 from lucid._lucid import __version__ as __version__
 from lucid._lucid import _rebuild_tensor as _rebuild_tensor
 

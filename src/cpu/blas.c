@@ -2,8 +2,12 @@
 
 #include <limits.h>
 #include <omp.h>
+#if defined(__linux__)
+#include <dirent.h>
+#endif
 
 #include "base/thread.h"
+#include "cpu/threads.h"
 
 #ifndef LUCID__BLAS_PREFIX
 #define LUCID__BLAS_PREFIX
@@ -41,6 +45,9 @@ extern void BLAS(cblas_dtrsm)(int order, int side, int uplo, int trans, int diag
 #if defined(__linux__)
 extern int BLAS(openblas_get_num_threads)(void) __attribute__((weak));
 extern void BLAS(openblas_set_num_threads)(int n) __attribute__((weak));
+extern int BLAS(blas_thread_shutdown_)(void) __attribute__((weak));
+extern int BLAS(blas_server_avail) __attribute__((weak)); /* there are such threads */
+extern int BLAS(blas_cpu_number) __attribute__((weak));   /* what the first two are about */
 #define HAS_OPENBLAS (BLAS(openblas_get_num_threads) && BLAS(openblas_set_num_threads))
 #else
 #define HAS_OPENBLAS false
@@ -48,6 +55,48 @@ extern void BLAS(openblas_set_num_threads)(int n) __attribute__((weak));
 
 static lucid__mutex lock = LUCID__MUTEX_INIT;
 static int users, threads_outside;
+
+/* OpenBLAS starts its threads when it is loaded, and they watch for work, each on a processor of its own,
+ * for some hundredths of a second: those of a program's first calls. They need not, since a product that
+ * wants them later gets new ones. They must not be at work when they end, for which it is enough that the
+ * process has no other threads than this one and them. */
+#if defined(__linux__)
+#define CAN_DISMISS \
+    (HAS_OPENBLAS && BLAS(blas_thread_shutdown_) && &BLAS(blas_server_avail) && \
+     &BLAS(blas_cpu_number))
+
+static int threads_of_process(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (const struct dirent *d; tasks && (d = readdir(tasks));) /* NOLINT(concurrency-mt-unsafe) */
+        n += d->d_name[0] != '.';
+    if (tasks)
+        (void)closedir(tasks);
+    return n;
+}
+
+static void set_threads(int n)
+{
+    if (CAN_DISMISS && !BLAS(blas_server_avail))
+        BLAS(blas_cpu_number) = n; /* the function would start them again */
+    else
+        BLAS(openblas_set_num_threads)(n);
+}
+#endif
+
+void lucid__blas_dismiss(void)
+{
+#if defined(__linux__)
+    if (!CAN_DISMISS)
+        return;
+    lucid__lock(&lock);
+    int theirs = users > 0 ? threads_outside : BLAS(openblas_get_num_threads)();
+    if (threads_of_process() == theirs)
+        (void)BLAS(blas_thread_shutdown_)();
+    lucid__unlock(&lock);
+#endif
+}
 
 void lucid__blas_begin(void)
 {
@@ -58,7 +107,7 @@ void lucid__blas_begin(void)
     if (users++ == 0) {
         threads_outside = BLAS(openblas_get_num_threads)();
         if (threads_outside != 1)
-            BLAS(openblas_set_num_threads)(1);
+            set_threads(1);
     }
     lucid__unlock(&lock);
 #endif
@@ -71,7 +120,7 @@ void lucid__blas_end(void)
         return;
     lucid__lock(&lock);
     if (--users == 0 && threads_outside != 1)
-        BLAS(openblas_set_num_threads)(threads_outside);
+        set_threads(threads_outside);
     lucid__unlock(&lock);
 #endif
 }
@@ -153,7 +202,7 @@ void lucid__gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
     }
     if (threads > 1 && !omp_in_parallel())
         cut(m, n, k, threads, &rows, &cols);
-#pragma omp parallel for num_threads((int)(rows * cols)) schedule(static) if (rows * cols > 1)
+#pragma omp parallel for num_threads(lucid__team((int)(rows * cols))) schedule(static)
     for (int64_t piece = 0; piece < rows * cols; piece++) {
         int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
         int64_t i_end = piece_start(m, rows, piece / cols + 1);
@@ -197,7 +246,7 @@ void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k,
         trsm(dtype, how, n, k, a, a_row, b, b_row);
         return;
     }
-#pragma omp parallel for num_threads((int)pieces) schedule(static)
+#pragma omp parallel for num_threads(lucid__team((int)pieces)) schedule(static)
     for (int64_t piece = 0; piece < pieces; piece++) {
         int64_t first = piece_start(k, pieces, piece), last = piece_start(k, pieces, piece + 1);
         trsm(dtype, how, n, last - first, a, a_row,

@@ -20,6 +20,9 @@ typedef struct lucid__blas_matrix {
 void lucid__blas_begin(void);
 void lucid__blas_end(void);
 
+/* Ends the BLAS's own threads, if it has any and nobody can be using them. */
+void lucid__blas_dismiss(void);
+
 /* Whether sizes and strides fit the BLAS's integers. */
 bool lucid__blas_fits(int64_t size);
 

@@ -14,6 +14,7 @@
 #include "cpu/blas.h"
 #include "cpu/kernels.h"
 #include "cpu/matrix_isa.h"
+#include "cpu/threads.h"
 
 enum { MAX = LUCID_MAX_NDIM };
 
@@ -473,7 +474,7 @@ static lucid_status run(plan *q)
         for (int64_t part = 0; part < parts; part++)
             run_part(q, part, run_length, scratch);
     } else {
-#pragma omp parallel for num_threads(team) schedule(dynamic, parts / (8 * team) + 1)
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(dynamic, parts / (8 * team) + 1)
         for (int64_t part = 0; part < parts; part++)
             run_part(q, part, run_length,
                      scratch ? scratch + omp_get_thread_num() * q->scratch * (int64_t)q->size

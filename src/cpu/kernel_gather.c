@@ -62,7 +62,7 @@ lucid_status lucid__gather_kernel(const lucid__kernel_args *args)
     int64_t pieces = row.count > piece ? (row.count + piece - 1) / piece : 1;
     bool all_fit = true;
     bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
-#pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (parallel) reduction(&& : all_fit)
+#pragma omp parallel for collapse(2) num_threads(lucid__team_if(parallel)) reduction(&& : all_fit)
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t offset[LUCID__INDEX_BLOCK];

@@ -86,7 +86,7 @@ lucid_status lucid__poisson_kernel(const lucid__kernel_args *args)
     int64_t n = 1, wrong = 0;
     for (int d = 0; d < args->out->shape.ndim; d++)
         n *= args->out->shape.dim[d];
-#pragma omp parallel for schedule(static) num_threads(lucid__num_threads()) if (n >= PARALLEL) \
+#pragma omp parallel for schedule(static) num_threads(lucid__team_if(n >= PARALLEL)) \
     reduction(max \
               : wrong)
     for (int64_t i = 0; i < n; i++) {

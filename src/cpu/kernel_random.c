@@ -13,7 +13,7 @@ lucid_status lucid__random_bits_kernel(const lucid__kernel_args *args)
         return LUCID_OK;
     lucid__word_source source = lucid__word_source_new(args->in, all / lanes);
     uint32_t *to = args->out[0].data;
-#pragma omp parallel for schedule(static) num_threads(lucid__num_threads()) if (all > 2 * PIECE)
+#pragma omp parallel for schedule(static) num_threads(lucid__team_if(all > 2 * PIECE))
     for (int64_t first = 0; first < all; first += PIECE)
         lucid__random_words(&source, first, 1, all - first < PIECE ? all - first : PIECE,
                             to + first);

@@ -65,7 +65,7 @@ static void copy_in(const lucid__view *y, void *out)
         return;
     }
     int64_t blocks = (all.count + PARALLEL - 1) / PARALLEL;
-#pragma omp parallel for num_threads(lucid__num_threads()) if (blocks > 1)
+#pragma omp parallel for num_threads(lucid__team_if(blocks > 1))
     for (int64_t b = 0; b < blocks; b++) {
         int64_t from = b * PARALLEL;
         int64_t n = all.count - from < PARALLEL ? all.count - from : PARALLEL;
@@ -97,7 +97,7 @@ static lucid_status scatter(const lucid__kernel_args *args, write_row *write)
     int64_t per_group = together * per_slab, groups = (w.count + per_group - 1) / per_group;
     bool all_fit = true;
     bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
-#pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (parallel) reduction(&& : all_fit)
+#pragma omp parallel for collapse(2) num_threads(lucid__team_if(parallel)) reduction(&& : all_fit)
     for (int64_t g = 0; g < groups; g++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t to[LUCID__INDEX_BLOCK], at[LUCID__INDEX_BLOCK];

@@ -42,7 +42,7 @@ static bool sort_short_rows(const work *w, int threads)
     const lucid__kernel_args *args = w->args;
     int64_t rows = w->r.outer * w->r.inner, tiles = (rows + isa->lanes - 1) / isa->lanes;
     bool enough_memory = true;
-#pragma omp parallel num_threads(threads) if (threads > 1) reduction(&& : enough_memory)
+#pragma omp parallel num_threads(lucid__team(threads)) reduction(&& : enough_memory)
     {
         void *block;
         lucid__sort_rows t = {.x = args->in->data,
@@ -90,7 +90,7 @@ static bool sort_long_rows(const work *w, int threads)
     int64_t rows = w->r.outer * w->r.inner;
     size_t scratch_bytes = lucid__sort_long_scratch(w->args->in->dtype, w->r.n);
     bool together = rows < threads, enough_memory = true;
-#pragma omp parallel num_threads(threads) if (!together && threads > 1) reduction(&& : enough_memory)
+#pragma omp parallel num_threads(lucid__team(together ? 1 : threads)) reduction(&& : enough_memory)
     {
         void *scratch = lucid__malloc(scratch_bytes);
         enough_memory = scratch != NULL;

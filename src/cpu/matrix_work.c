@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "cpu/blas.h"
+#include "cpu/threads.h"
 
 /* ---- operands ------------------------------------------------------------------------------ */
 
@@ -145,7 +146,7 @@ lucid_status lucid__matrix_deal(lucid__matrix_work *w)
         for (int64_t part = 0; part < parts; part++)
             run_part(w, part, scratch);
     } else {
-#pragma omp parallel for num_threads(team) schedule(dynamic, parts / (8 * team) + 1)
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(dynamic, parts / (8 * team) + 1)
         for (int64_t part = 0; part < parts; part++)
             run_part(w, part, scratch + (size_t)omp_get_thread_num() * bytes);
     }

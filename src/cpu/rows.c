@@ -34,7 +34,7 @@ lucid_status lucid__rows_run(const lucid__kernel_args *args, lucid__rows_task *t
     bool whole = r.inner == 1;
     int64_t slabs = whole ? 1 : r.outer, rows = whole ? r.outer : r.inner;
     int64_t most = whole ? rows_together(&r) : LUCID__COLUMNS, groups = (rows + most - 1) / most;
-#pragma omp parallel for collapse(2) num_threads(lucid__num_threads()) if (r.parallel)
+#pragma omp parallel for collapse(2) num_threads(lucid__team_if(r.parallel))
     for (int64_t o = 0; o < slabs; o++)
         for (int64_t g = 0; g < groups; g++) {
             int64_t first = g * most, left = rows - first;

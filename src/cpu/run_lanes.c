@@ -257,7 +257,7 @@ lucid_status lucid__run_lanes(const lucid__lane_program *p, const lucid__kernel_
     if (threads == 1) {
         (loop ? run_queue : run_tiles)(&j);
     } else {
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(lucid__team(threads))
         (loop ? run_queue : run_tiles)(&j);
     }
     return atomic_load(&j.failed)         ? LUCID_MEMORY_ERROR

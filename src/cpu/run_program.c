@@ -270,7 +270,7 @@ static lucid_status run_whole(const lucid__program *p, void *const *slots, bool 
     if (threads <= 1)
         return run_boxes(&model, &b, p, slots, 0, b.count) ? LUCID_OK : LUCID_MEMORY_ERROR;
     atomic_bool failed = false;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
     for (int t = 0; t < threads; t++)
         if (!run_boxes(&model, &b, p, slots, b.count * t / threads, b.count * (t + 1) / threads))
             atomic_store(&failed, true);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/run_program.h"
+#include "cpu/threads.h"
 
 enum { COLUMNS = 512, FEW_COLUMNS = 128, ELEMENT = 8 };
 
@@ -297,7 +298,7 @@ static lucid__fold *folds_of(const run *r, const worker *w)
 static bool run_tiles(const run *r, const lucid__machine *model, int threads)
 {
     atomic_bool failed = false;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
     for (int t = 0; t < threads; t++) {
         worker w;
         int64_t end = r->tiles.count * (t + 1) / threads;
@@ -320,7 +321,7 @@ static void run_blocks(const run *r, worker *workers, int threads, int s, char *
     const lucid__program *p = r->p;
     int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
     const size_t each = (size_t)r->width * ELEMENT;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
     for (int t = 0; t < threads; t++) {
         worker *w = &workers[t];
         for (int i = 0; t > 0 && i < p->nregs; i++)

@@ -84,12 +84,8 @@ static bool packs(lucid_dtype dtype, int64_t n)
     static void merge_pieces_##item(const item *from, item *to, int64_t n, int count, int threads) \
     { \
         int64_t parts = (n + PIECE - 1) / PIECE; \
-        _Pragma( \
-            "omp parallel for num_threads(threads) schedule(static)") for (int64_t t = 0; \
-                                                                           t < parts; \
-                                                                           t++) for (int p = 0; \
-                                                                                     p < count; \
-                                                                                     p += 2) \
+        _Pragma("omp parallel for num_threads(lucid__team(threads)) schedule(static)") for ( \
+            int64_t t = 0; t < parts; t++) for (int p = 0; p < count; p += 2) \
         { \
             int64_t first = n * p / count, middle = n * (p + 1) / count; \
             int64_t end = n * (p + 2) / count, begin = n * t / parts, stop = n * (t + 1) / parts; \
@@ -109,8 +105,10 @@ static bool packs(lucid_dtype dtype, int64_t n)
     { \
         if (count == 1) \
             return sort_##item(row, spare, n); \
-        _Pragma("omp parallel for num_threads(threads) schedule(static)") for (int p = 0; \
-                                                                               p < count; p++) \
+        _Pragma( \
+            "omp parallel for num_threads(lucid__team(threads)) schedule(static)") for (int p = 0; \
+                                                                                        p < count; \
+                                                                                        p++) \
         { \
             int64_t first = n * p / count, length = n * (p + 1) / count - first; \
             item *sorted = sort_##item(row + first, spare + first, length); \
@@ -190,20 +188,20 @@ void lucid__sort_long(const lucid__long_row *r, int threads, void *scratch)
     if (packs(r->dtype, n)) {
         packed *row = scratch;
         const uint64_t upper = UINT64_MAX << 32;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
         for (int64_t k = 0; k < n; k++)
             row[k] = (((uint64_t)key_of(r, k) ^ turn) & upper) | (uint64_t)k;
         row = sort_pieces_packed(row, row + n, n, pieces, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
         for (int64_t k = 0; k < n; k++)
             place(r, k, (int64_t)(row[k] & UINT32_MAX));
     } else {
         pair *row = scratch;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
         for (int64_t k = 0; k < n; k++)
             row[k] = (pair){(uint64_t)key_of(r, k) ^ turn, (uint64_t)k};
         row = sort_pieces_pair(row, row + n, n, pieces, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
         for (int64_t k = 0; k < n; k++)
             place(r, k, (int64_t)row[k].at);
     }

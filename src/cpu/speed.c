@@ -33,7 +33,7 @@ static double copy_bytes_per_second(int threads, size_t part, int times)
     double best = 0;
     for (int run = 0; from && to && run <= RUNS; run++) { /* the first brings the pages in */
         double start = now();
-#pragma omp parallel for num_threads(threads)
+#pragma omp parallel for num_threads(lucid__team(threads))
         for (int t = 0; t < threads; t++) {
             if (run == 0)
                 memset(from + (size_t)t * part, 1, part);

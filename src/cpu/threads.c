@@ -1,8 +1,15 @@
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity and its like */
+#endif
 #include "cpu/threads.h"
 
 #include <omp.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include "base/thread.h"
+#include "cpu/blas.h"
 #include "lucid.h"
 
 static atomic_int chosen; /* 0: as many as there are */
@@ -35,4 +42,64 @@ void lucid_set_num_threads(int n)
 int lucid_get_num_threads(void)
 {
     return lucid__num_threads();
+}
+
+/* ---- teams --------------------------------------------------------------------------------------- */
+
+#if defined(__linux__)
+/* The i-th of those allowed, of which there is one at least, after a processor. */
+static size_t processor_after(const cpu_set_t *allowed, int first, int i)
+{
+    size_t at = (size_t)first;
+    while (i > 0) {
+        at = (at + 1) % CPU_SETSIZE;
+        i -= CPU_ISSET(at, allowed) ? 1 : 0;
+    }
+    return at;
+}
+
+/* A new thread begins on the processor of the one that made it, and when both are busy it takes the kernel
+ * some milliseconds to part them: longer than many a first call. So each goes to one of its own, and is then
+ * free to go anywhere again. */
+static void spread(int threads)
+{
+    cpu_set_t allowed;
+    int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2)
+        return;
+#pragma omp parallel num_threads(threads)
+    {
+        cpu_set_t one, all;
+        int me = omp_get_thread_num();
+        if (me > 0 && sched_getaffinity(0, sizeof all, &all) == 0 && CPU_EQUAL(&all, &allowed)) {
+            size_t processor = processor_after(&allowed, here, me);
+            CPU_ZERO(&one);
+            CPU_SET(processor, &one);
+            (void)sched_setaffinity(0, sizeof one, &one);
+            (void)sched_setaffinity(0, sizeof all, &all);
+        }
+    }
+}
+#else
+static void spread(int threads)
+{
+    (void)threads;
+}
+#endif
+
+int lucid__team(int threads)
+{
+    static _Thread_local int started = 1; /* who asks has a team of his own */
+    if (threads > started && !omp_in_parallel()) {
+        if (started == 1)
+            lucid__blas_dismiss();
+        spread(threads);
+        started = threads;
+    }
+    return threads;
+}
+
+int lucid__team_if(bool parallel)
+{
+    return lucid__team(parallel ? lucid__num_threads() : 1);
 }

@@ -1,10 +1,13 @@
 """Nothing is left behind by repeated calls, and threads do not disturb each other."""
 
 import gc
+import os
+import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -275,3 +278,32 @@ def test_deep_graphs_and_structures() -> None:
         vmap(lambda d: d)(deep)
     while isinstance(deep, list):  # the recursion of deallocation is Python's own matter
         deep = deep[0]
+
+
+def tell(program: str, **environment: str) -> str:
+    """What a process of its own prints."""
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS", "GOMP", "OMP"))}
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env=known | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.strip()
+
+
+SETTINGS = """
+import os
+before = dict(os.environ)
+import lucid
+assert dict(os.environ) == before
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+def test_an_import_starts_no_threads() -> None:
+    assert tell(SETTINGS) == "1"
+    if len(os.sched_getaffinity(0)) > 1:
+        assert tell(SETTINGS, OPENBLAS_NUM_THREADS="2") == "2"  # whoever wants them
