@@ -160,6 +160,13 @@ static void iota(operands *o)
         o->y[i] = lucid__lane_number(o->code, o->out->dtype, (double)(i / inner % shape->dim[dim]));
 }
 
+static void basis(operands *o)
+{
+    int64_t n = o->op->params[1];
+    for (int64_t i = 0; i < o->n; i++)
+        o->y[i] = lucid__lane_number(o->code, o->out->dtype, i / n == i % n);
+}
+
 /* ---- reductions --------------------------------------------------------------------------------- */
 
 static lucid__prim_id combine_of(lucid__prim_id fold)
@@ -553,6 +560,9 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
         return;
     case LUCID__iota:
         iota(&o);
+        return;
+    case LUCID__basis:
+        basis(&o);
         return;
     case LUCID__argmax:
     case LUCID__argmin:

@@ -198,6 +198,24 @@ static bool lower_iota(lucid__lowering *l, const lucid__op *op, lucid__location 
     return emit_program(l, LUCID__iota, &d);
 }
 
+/* 1 where the index of the row is that of the column. */
+static bool lower_basis(lucid__lowering *l, lucid__location *out)
+{
+    const lucid__aval index = {LUCID_INT64, out->aval.shape}, same = {LUCID_BOOL, out->aval.shape};
+    lucid__location in[2], equal;
+    for (int d = 0; d < 2; d++) {
+        const int64_t params[2] = {LUCID_INT64, d};
+        const lucid__op iota = {
+            .prim = LUCID__iota, .params = params, .out = (lucid__aval[]){index}};
+        if (!lucid__lower_alloc(l, &index, &in[d]) || !lower_iota(l, &iota, &in[d]))
+            return false;
+    }
+    const lucid__op eq = {.prim = LUCID__eq, .nin = 2, .out = (lucid__aval[]){same}};
+    const lucid__op cast = {.prim = LUCID__cast, .nin = 1, .out = &out->aval};
+    return lucid__lower_alloc(l, &same, &equal) && lower_elementwise(l, &eq, in, &equal) &&
+           lower_elementwise(l, &cast, &equal, out);
+}
+
 static bool lower_reduction(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
                             lucid__location *out)
 {
@@ -329,6 +347,8 @@ bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__locat
         return emit_fill(l, LUCID__constant, out, op->params[0]);
     case LUCID__iota:
         return lower_iota(l, op, out);
+    case LUCID__basis:
+        return lower_basis(l, out);
     case LUCID__concatenate:
         return lower_concatenate(l, op, in, out);
     case LUCID__pad:

@@ -6,36 +6,12 @@
  * Last, an operation that has been met before is replaced by the first of its kind: common subexpressions. */
 #include <string.h>
 
-#include "engine/sketch.h"
+#include "engine/simplify.h"
 #include "prim/prim.h"
-
-typedef struct simplifier {
-    lucid__sketch *sk;
-    int *table; /* of operations by hash; open addressing, -1: free */
-    size_t mask;
-    int *order; /* the new one */
-    int norder, order_capacity;
-    bool ok; /* there was memory */
-} simplifier;
 
 static const lucid__operand none = {-1, 0};
 
 /* ---- operations -------------------------------------------------------------------------------- */
-
-static lucid__op *op_of(const simplifier *z, lucid__operand r)
-{
-    return &z->sk->ops[r.op];
-}
-
-static const lucid__aval *aval_of(const simplifier *z, lucid__operand r)
-{
-    return lucid__sketch_aval(z->sk, r);
-}
-
-static bool is(const simplifier *z, lucid__operand r, lucid__prim_id prim)
-{
-    return r.op >= z->sk->nleaves && op_of(z, r)->prim == prim;
-}
 
 static bool same_ref(lucid__operand a, lucid__operand b)
 {
@@ -47,14 +23,14 @@ static bool same_aval(const lucid__aval *a, const lucid__aval *b)
     return a->dtype == b->dtype && lucid__shape_equal(&a->shape, &b->shape);
 }
 
-static void *memory(simplifier *z, size_t bytes)
+static void *memory(lucid__simplifier *z, size_t bytes)
 {
     void *p = z->ok ? lucid__arena_alloc(z->sk->arena, bytes) : NULL;
     z->ok &= p != NULL;
     return p;
 }
 
-static void emit(simplifier *z, int op)
+static void emit(lucid__simplifier *z, int op)
 {
     if (z->norder == z->order_capacity) {
         int capacity = 2 * z->order_capacity + 16;
@@ -75,25 +51,35 @@ static uint64_t mix(uint64_t h, uint64_t x)
     return h ^ h >> 32;
 }
 
+static bool commutes(const lucid__op *op)
+{
+    return op->prim == LUCID__add || op->prim == LUCID__mul;
+}
+
 static bool same_op(const lucid__op *a, const lucid__op *b)
 {
     if (a->prim != b->prim || a->nin != b->nin || a->nparams != b->nparams || a->nout != b->nout ||
         (a->nparams > 0 &&
          memcmp(a->params, b->params, (size_t)a->nparams * sizeof *a->params) != 0))
         return false;
-    for (int j = 0; j < a->nin; j++)
-        if (!same_ref(a->in[j], b->in[j]))
-            return false;
-    return same_aval(&a->out[0], &b->out[0]);
+    bool same = true, turned = commutes(a);
+    for (int j = 0; j < a->nin; j++) {
+        same &= same_ref(a->in[j], b->in[j]);
+        turned &= same_ref(a->in[j], b->in[a->nin - 1 - j]);
+    }
+    return (same || turned) && same_aval(&a->out[0], &b->out[0]);
 }
 
 /* The first operation that is the same, which may be this one. */
-static int first_of(simplifier *z, int number)
+static int first_of(lucid__simplifier *z, int number)
 {
     const lucid__op *op = &z->sk->ops[number];
-    uint64_t h = mix(op->prim, (uint64_t)op->nin);
-    for (int j = 0; j < op->nin; j++)
-        h = mix(h, (uint64_t)op->in[j].op << 8 | (uint64_t)op->in[j].out);
+    uint64_t h = mix(op->prim, (uint64_t)op->nin), inputs = 0;
+    for (int j = 0; j < op->nin; j++) {
+        uint64_t in = (uint64_t)op->in[j].op << 8 | (uint64_t)op->in[j].out;
+        inputs = commutes(op) ? inputs + mix(1, in) : mix(inputs, in);
+    }
+    h = mix(h, inputs);
     for (int j = 0; j < op->nparams; j++)
         h = mix(h, (uint64_t)op->params[j]);
     for (size_t at = h & z->mask;; at = (at + 1) & z->mask) {
@@ -107,8 +93,9 @@ static int first_of(simplifier *z, int number)
 }
 
 /* A new operation of one output, or one that is there already. Room was made for it. */
-static lucid__operand add_op(simplifier *z, lucid__prim_id prim, const lucid__operand *in, int nin,
-                             const int64_t *params, int nparams, const lucid__aval *out)
+lucid__operand lucid__simplify_add(lucid__simplifier *z, lucid__prim_id prim,
+                                   const lucid__operand *in, int nin, const int64_t *params,
+                                   int nparams, const lucid__aval *out)
 {
     lucid__sketch *sk = z->sk;
     lucid__op op = {
@@ -134,8 +121,8 @@ static lucid__operand add_op(simplifier *z, lucid__prim_id prim, const lucid__op
 }
 
 /* Makes operation `op` another one. */
-static void become(simplifier *z, lucid__op *op, lucid__prim_id prim, const lucid__operand *in,
-                   int nin, const int64_t *params, int nparams)
+void lucid__simplify_become(lucid__simplifier *z, lucid__op *op, lucid__prim_id prim,
+                            const lucid__operand *in, int nin, const int64_t *params, int nparams)
 {
     int64_t *own = memory(z, (size_t)nparams * sizeof *own);
     lucid__operand *refs = memory(z, (size_t)nin * sizeof *refs);
@@ -152,19 +139,27 @@ static void become(simplifier *z, lucid__op *op, lucid__prim_id prim, const luci
     op->nparams = nparams;
 }
 
+bool lucid__simplify_single_use(const lucid__simplifier *z, lucid__operand r)
+{
+    int node = r.op - z->sk->nleaves;
+    bool wanted = node >= 0 && node < (int)z->sk->structure->nnodes &&
+                  lucid__structure_wants(z->sk->structure, (size_t)node, 0);
+    return node >= 0 && lucid__simplify_op(z, r)->users <= 1 && !wanted;
+}
+
 /* ---- numbers ----------------------------------------------------------------------------------- */
 
 /* What is known of a value that is one number everywhere. */
-static lucid__known known(const simplifier *z, lucid__operand r)
+lucid__known lucid__simplify_known(const lucid__simplifier *z, lucid__operand r)
 {
-    while (is(z, r, LUCID__broadcast) || is(z, r, LUCID__reshape) || is(z, r, LUCID__permute) ||
-           is(z, r, LUCID__slice))
-        r = op_of(z, r)->in[0];
+    while (lucid__simplify_is(z, r, LUCID__broadcast) || lucid__simplify_is(z, r, LUCID__reshape) ||
+           lucid__simplify_is(z, r, LUCID__permute) || lucid__simplify_is(z, r, LUCID__slice))
+        r = lucid__simplify_op(z, r)->in[0];
     if (r.op < z->sk->nleaves)
         return (lucid__known)z->sk->structure->known[r.op];
-    if (!is(z, r, LUCID__constant))
+    if (!lucid__simplify_is(z, r, LUCID__constant))
         return LUCID__UNKNOWN;
-    int64_t number = op_of(z, r)->params[0];
+    int64_t number = lucid__simplify_op(z, r)->params[0];
     return number == 0 ? LUCID__ZERO : number == 1 ? LUCID__ONE : LUCID__UNKNOWN;
 }
 
@@ -186,31 +181,33 @@ static bool fits_in(lucid_dtype a, lucid_dtype b)
 }
 
 /* A cast to the own dtype stays: it is what makes elements row-major. */
-static lucid__operand same_as_cast(const simplifier *z, const lucid__op *op)
+static lucid__operand same_as_cast(const lucid__simplifier *z, const lucid__op *op)
 {
     lucid__operand x = op->in[0];
-    if (aval_of(z, x)->dtype == op->out[0].dtype || !is(z, x, LUCID__cast))
+    if (lucid__simplify_aval(z, x)->dtype == op->out[0].dtype ||
+        !lucid__simplify_is(z, x, LUCID__cast))
         return none;
-    lucid__operand before = op_of(z, x)->in[0];
-    bool back = aval_of(z, before)->dtype == op->out[0].dtype;
-    return back && fits_in(op->out[0].dtype, aval_of(z, x)->dtype) ? before : none;
+    lucid__operand before = lucid__simplify_op(z, x)->in[0];
+    bool back = lucid__simplify_aval(z, before)->dtype == op->out[0].dtype;
+    return back && fits_in(op->out[0].dtype, lucid__simplify_aval(z, x)->dtype) ? before : none;
 }
 
 /* x + 0: never -0. */
-static bool adds_zero(const simplifier *z, lucid__operand r)
+static bool adds_zero(const lucid__simplifier *z, lucid__operand r)
 {
-    return is(z, r, LUCID__add) && known(z, op_of(z, r)->in[1]) == LUCID__ZERO;
+    return lucid__simplify_is(z, r, LUCID__add) &&
+           lucid__simplify_known(z, lucid__simplify_op(z, r)->in[1]) == LUCID__ZERO;
 }
 
-static lucid__operand same_as_elementwise(const simplifier *z, const lucid__op *op)
+static lucid__operand same_as_elementwise(const lucid__simplifier *z, const lucid__op *op)
 {
     const lucid__operand *in = op->in;
-    lucid__known second = op->nin > 1 ? known(z, in[1]) : LUCID__UNKNOWN;
+    lucid__known second = op->nin > 1 ? lucid__simplify_known(z, in[1]) : LUCID__UNKNOWN;
     switch ((lucid__prim_id)op->prim) {
     case LUCID__mul:
         if (second == LUCID__ONE)
             return in[0];
-        return known(z, in[0]) == LUCID__ONE ? in[1] : none;
+        return lucid__simplify_known(z, in[0]) == LUCID__ONE ? in[1] : none;
     case LUCID__div:
     case LUCID__floor_divide:
         return second == LUCID__ONE && (op->prim == LUCID__div || !is_float(op)) ? in[0] : none;
@@ -220,18 +217,21 @@ static lucid__operand same_as_elementwise(const simplifier *z, const lucid__op *
         lucid__known zero = is_float(op) ? LUCID__MINUS_ZERO : LUCID__ZERO;
         if (second == zero || (second == LUCID__ZERO && adds_zero(z, in[0])))
             return in[0];
-        return known(z, in[0]) == zero ? in[1] : none;
+        return lucid__simplify_known(z, in[0]) == zero ? in[1] : none;
     }
     case LUCID__neg:
-        return is(z, in[0], LUCID__neg) ? op_of(z, in[0])->in[0] : none;
+        return lucid__simplify_is(z, in[0], LUCID__neg) ? lucid__simplify_op(z, in[0])->in[0]
+                                                        : none;
     case LUCID__logical_not:
-        return is(z, in[0], LUCID__logical_not) ? op_of(z, in[0])->in[0] : none;
+        return lucid__simplify_is(z, in[0], LUCID__logical_not)
+                   ? lucid__simplify_op(z, in[0])->in[0]
+                   : none;
     case LUCID__abs:
-        return is(z, in[0], LUCID__abs) ? in[0] : none;
+        return lucid__simplify_is(z, in[0], LUCID__abs) ? in[0] : none;
     case LUCID__cast:
         return same_as_cast(z, op);
     case LUCID__where: {
-        lucid__known chosen = known(z, in[0]);
+        lucid__known chosen = lucid__simplify_known(z, in[0]);
         if (same_ref(in[1], in[2]) || chosen == LUCID__ONE)
             return in[1];
         return chosen == LUCID__ZERO ? in[2] : none;
@@ -253,9 +253,9 @@ static bool is_whole(const lucid__op *op, const lucid__aval *x)
     return true;
 }
 
-static lucid__operand same_as_shape(const simplifier *z, const lucid__op *op)
+static lucid__operand same_as_shape(const lucid__simplifier *z, const lucid__op *op)
 {
-    const lucid__aval *x = aval_of(z, op->in[0]);
+    const lucid__aval *x = lucid__simplify_aval(z, op->in[0]);
     switch ((lucid__prim_id)op->prim) {
     case LUCID__reshape:
     case LUCID__broadcast:
@@ -277,13 +277,13 @@ static lucid__operand same_as_shape(const simplifier *z, const lucid__op *op)
 }
 
 /* A view of a view of the same kind is one. */
-static void compose(simplifier *z, lucid__op *op)
+static void compose(lucid__simplifier *z, lucid__op *op)
 {
     int64_t params[3 * LUCID_MAX_NDIM];
     int n = op->nparams;
-    if (!is(z, op->in[0], (lucid__prim_id)op->prim))
+    if (!lucid__simplify_is(z, op->in[0], (lucid__prim_id)op->prim))
         return;
-    const lucid__op *first = op_of(z, op->in[0]);
+    const lucid__op *first = lucid__simplify_op(z, op->in[0]);
     memcpy(params, op->params, (size_t)n * sizeof *params);
     if (op->prim == LUCID__permute)
         for (int d = 0; d < n; d++)
@@ -293,199 +293,12 @@ static void compose(simplifier *z, lucid__op *op)
             params[d] = first->params[d] + op->params[d] * first->params[2 * n / 3 + d];
             params[2 * n / 3 + d] = op->params[2 * n / 3 + d] * first->params[2 * n / 3 + d];
         }
-    become(z, op, (lucid__prim_id)op->prim, first->in, 1, params, n);
-}
-
-/* ---- pieces: sums of pads -------------------------------------------------------------------------
- *
- * The derivative of x[0] * x[1] is a sum of two pads. Both are pieces of numbers and zeros side by side, so the
- * sum is, too: their concatenation, in which a + 0 stands where only one has numbers. (Not a: that may be -0.)
- */
-
-enum { MAX_PIECES = 64 };
-
-typedef struct piece {
-    lucid__operand what; /* op < 0: zeros */
-    int64_t size;
-} piece;
-
-typedef struct pieces {
-    int dim, n;
-    piece at[MAX_PIECES];
-} pieces;
-
-static void add_piece(pieces *p, lucid__operand what, int64_t size)
-{
-    if (size == 0)
-        return;
-    if (what.op < 0 && p->n > 0 && p->at[p->n - 1].what.op < 0)
-        p->at[p->n - 1].size += size;
-    else if (p->n < MAX_PIECES)
-        p->at[p->n++] = (piece){what, size};
-    else
-        p->n = MAX_PIECES + 1; /* too many */
-}
-
-/* A value as pieces along one dim; false: it is not. */
-static bool pieces_of(const simplifier *z, const lucid__op *op, pieces *p)
-{
-    *p = (pieces){.dim = -1};
-    if (op->prim == LUCID__pad) {
-        int n = op->nparams / 3;
-        const int64_t *size = aval_of(z, op->in[0])->shape.dim;
-        for (int d = 0; d < n; d++) {
-            if (op->params[2 * n + d] != 0 && size[d] > 1)
-                return false;
-            if (op->params[d] == 0 && op->params[n + d] == 0)
-                continue;
-            if (p->dim >= 0 || op->params[d] < 0 || op->params[n + d] < 0)
-                return false;
-            p->dim = d;
-        }
-        if (p->dim < 0)
-            return false;
-        add_piece(p, none, op->params[p->dim]);
-        add_piece(p, op->in[0], size[p->dim]);
-        add_piece(p, none, op->params[n + p->dim]);
-        return true;
-    }
-    if (op->prim != LUCID__concatenate || op->nin > MAX_PIECES)
-        return false;
-    p->dim = (int)op->params[0];
-    for (int j = 0; j < op->nin; j++) {
-        bool zeros = is(z, op->in[j], LUCID__constant) && known(z, op->in[j]) == LUCID__ZERO;
-        add_piece(p, zeros ? none : op->in[j], aval_of(z, op->in[j])->shape.dim[p->dim]);
-    }
-    return p->n <= MAX_PIECES;
-}
-
-/* Only what nobody else uses: it would be made twice. */
-static bool take_apart(const simplifier *z, lucid__operand r, pieces *p)
-{
-    const lucid__op *op = op_of(z, r);
-    int node = r.op - z->sk->nleaves;
-    bool wanted = node >= 0 && node < (int)z->sk->structure->nnodes &&
-                  lucid__structure_wants(z->sk->structure, (size_t)node, 0);
-    return node >= 0 && op->users <= 1 && !wanted && pieces_of(z, op, p);
-}
-
-/* The sum of two lists of pieces; false: numbers of one meet part of the other's. */
-static bool add_pieces(const pieces *a, const pieces *b, pieces *sum, bool *both)
-{
-    int i = 0, j = 0;
-    int64_t used_a = 0, used_b = 0;
-    *sum = (pieces){.dim = a->dim};
-    if (a->dim != b->dim)
-        return false;
-    while (i < a->n && j < b->n) {
-        const piece *p = &a->at[i], *q = &b->at[j];
-        int64_t left_a = p->size - used_a, left_b = q->size - used_b;
-        int64_t size = left_a < left_b ? left_a : left_b;
-        bool zero_a = p->what.op < 0, zero_b = q->what.op < 0;
-        if ((!zero_a && size != p->size) || (!zero_b && size != q->size))
-            return false;
-        /* Where both have numbers, add_op puts their sum; noted by the index of both. */
-        both[sum->n < MAX_PIECES ? sum->n : 0] = !zero_a && !zero_b;
-        add_piece(sum, zero_a ? q->what : p->what, size);
-        if (sum->n > MAX_PIECES)
-            return false;
-        used_a += size, used_b += size;
-        if (used_a == p->size)
-            i++, used_a = 0;
-        if (used_b == q->size)
-            j++, used_b = 0;
-    }
-    return true;
-}
-
-/* The piece of b that begins at `start`. */
-static lucid__operand piece_at(const pieces *b, int64_t start)
-{
-    int i = 0;
-    for (int64_t at = 0; at < start; i++)
-        at += b->at[i].size;
-    return b->at[i].what;
-}
-
-static lucid__operand zeros_like(simplifier *z, const lucid__aval *aval)
-{
-    int64_t zero = 0;
-    return add_op(z, LUCID__constant, NULL, 0, &zero, 1, aval);
-}
-
-static void join_pads(simplifier *z, int number)
-{
-    lucid__op *op = &z->sk->ops[number];
-    pieces a, b, sum;
-    bool both[MAX_PIECES] = {false};
-    if (!take_apart(z, op->in[0], &a) || !take_apart(z, op->in[1], &b) ||
-        !add_pieces(&a, &b, &sum, both))
-        return;
-    if (z->sk->nops + 2 * sum.n > z->sk->op_capacity) /* the room that add_op needs */
-        return;
-    lucid__operand parts[MAX_PIECES];
-    int64_t at = 0, dim = sum.dim;
-    for (int i = 0; i < sum.n; i++) {
-        lucid__aval aval = op->out[0];
-        aval.shape.dim[dim] = sum.at[i].size;
-        if (sum.at[i].what.op < 0) {
-            parts[i] = zeros_like(z, &aval);
-        } else {
-            lucid__operand in[2] = {sum.at[i].what,
-                                    both[i] ? piece_at(&b, at) : zeros_like(z, &aval)};
-            parts[i] = z->ok ? add_op(z, LUCID__add, in, 2, NULL, 0, &aval) : none;
-        }
-        if (!z->ok)
-            return;
-        at += sum.at[i].size;
-    }
-    become(z, &z->sk->ops[number], LUCID__concatenate, parts, sum.n, &dim, 1);
-}
-
-/* Few single elements among zeros are a choice at every position: elementwise, and part of any program. */
-static void choose_positions(simplifier *z, int number)
-{
-    enum { FEW = 8 };
-    pieces p;
-    int chosen = 0;
-    bool gaps = z->sk->ops[number].prim == LUCID__pad;
-    const lucid__aval out = z->sk->ops[number].out[0];
-    if (!pieces_of(z, &z->sk->ops[number], &p) || lucid__numel(&out.shape) == 0 ||
-        z->sk->nops + 3 * FEW + 2 > z->sk->op_capacity)
-        return;
-    for (int i = 0; i < p.n; i++) {
-        bool zeros = p.at[i].what.op < 0;
-        if (!zeros && p.at[i].size != 1)
-            return;
-        chosen += !zeros;
-        gaps |= zeros && p.at[i].size > 1;
-    }
-    if (!gaps || chosen == 0 || chosen > FEW)
-        return;
-    int n = out.shape.ndim;
-    int64_t params[LUCID_MAX_NDIM + 2] = {LUCID_INT64, p.dim}, at = 0;
-    lucid__aval counted = {LUCID_INT64, out.shape}, test = {LUCID_BOOL, out.shape};
-    memcpy(params + 2, out.shape.dim, (size_t)n * sizeof *params);
-    lucid__operand index = add_op(z, LUCID__iota, NULL, 0, params, n + 2, &counted);
-    lucid__operand rest = z->ok ? zeros_like(z, &out) : none;
-    for (int i = 0; i < p.n && z->ok; at += p.at[i++].size) {
-        lucid__operand in[3] = {index, none, rest};
-        if (p.at[i].what.op < 0)
-            continue;
-        in[1] = add_op(z, LUCID__constant, NULL, 0, &at, 1, &counted);
-        in[0] = z->ok ? add_op(z, LUCID__eq, in, 2, NULL, 0, &test) : none;
-        in[1] =
-            z->ok ? add_op(z, LUCID__broadcast, &p.at[i].what, 1, out.shape.dim, n, &out) : none;
-        if (--chosen == 0 && z->ok)
-            become(z, &z->sk->ops[number], LUCID__where, in, 3, NULL, 0);
-        else if (z->ok)
-            rest = add_op(z, LUCID__where, in, 3, NULL, 0, &out);
-    }
+    lucid__simplify_become(z, op, (lucid__prim_id)op->prim, first->in, 1, params, n);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
-static lucid__operand same_as(const simplifier *z, const lucid__op *op)
+static lucid__operand same_as(const lucid__simplifier *z, const lucid__op *op)
 {
     switch (lucid__prim_get((lucid__prim_id)op->prim)->family) {
     case LUCID__ELEMENTWISE:
@@ -499,14 +312,14 @@ static lucid__operand same_as(const simplifier *z, const lucid__op *op)
     }
 }
 
-static void resolve_inputs(const simplifier *z, lucid__op *op)
+static void resolve_inputs(const lucid__simplifier *z, lucid__op *op)
 {
     for (int j = 0; j < op->nin; j++)
         op->in[j] = lucid__sketch_resolve(z->sk, op->in[j]);
 }
 
 /* The operation stays, unless it is there already. */
-static void settle(simplifier *z, int number)
+static void settle(lucid__simplifier *z, int number)
 {
     int first = z->ok ? first_of(z, number) : number;
     if (first != number)
@@ -515,7 +328,7 @@ static void settle(simplifier *z, int number)
         emit(z, number);
 }
 
-static void simplify(simplifier *z, int number)
+static void simplify(lucid__simplifier *z, int number)
 {
     lucid__op *op = &z->sk->ops[number];
     resolve_inputs(z, op);
@@ -523,7 +336,9 @@ static void simplify(simplifier *z, int number)
         op->prim == LUCID__slice)
         compose(z, op);
     if (op->prim == LUCID__add)
-        join_pads(z, number);
+        lucid__join_pads(z, number);
+    if (op->prim == LUCID__contract)
+        lucid__simplify_contract(z, number);
     op = &z->sk->ops[number];
     lucid__operand same = same_as(z, op);
     if (same.op >= 0)
@@ -533,10 +348,12 @@ static void simplify(simplifier *z, int number)
 }
 
 /* Makes room for new operations; single numbers that are the same become one leaf. */
-static bool begin(simplifier *z)
+static bool begin(lucid__simplifier *z)
 {
     lucid__sketch *sk = z->sk;
     int room = sk->nops + sk->nops / 2 + 64;
+    for (int i = 0; i < sk->nops; i++)
+        room += sk->ops[i].prim == LUCID__contract ? LUCID__CONTRACT_ROOM : 0;
     lucid__op *ops = memory(z, (size_t)(sk->nops + room) * sizeof *ops);
     size_t size = 64;
     while (size < 2 * (size_t)(sk->nops + room))
@@ -555,7 +372,7 @@ static bool begin(simplifier *z)
 }
 
 /* One pass over the operations in their order, by a rule that may put new ones in front of each. */
-static void pass(simplifier *z, void (*rule)(simplifier *z, int number))
+static void pass(lucid__simplifier *z, void (*rule)(lucid__simplifier *z, int number))
 {
     const int *order = z->sk->order;
     int n = z->sk->norder;
@@ -569,16 +386,16 @@ static void pass(simplifier *z, void (*rule)(simplifier *z, int number))
 }
 
 /* Pads that are still there: sums have had their chance. */
-static void finish(simplifier *z, int number)
+static void finish(lucid__simplifier *z, int number)
 {
     resolve_inputs(z, &z->sk->ops[number]);
-    choose_positions(z, number);
+    lucid__choose_positions(z, number);
     settle(z, number);
 }
 
 bool lucid__simplify(lucid__sketch *sk)
 {
-    simplifier z = {.sk = sk, .ok = true};
+    lucid__simplifier z = {.sk = sk, .ok = true};
     if (!begin(&z))
         return false;
     pass(&z, simplify);

@@ -30,7 +30,8 @@ static lucid_tensor basis(lucid_scope *s, const lucid__aval *aval)
         return lucid__error(s, LUCID_VALUE_ERROR, "jacobian: more than %d dims", LUCID_MAX_NDIM);
     int64_t n = lucid__numel(&aval->shape);
     lucid_shape shape = lucid__shape_insert(&aval->shape, 0, n);
-    return lucid_reshape(s, lucid_cast(s, lucid_eye(s, n, n), aval->dtype), shape);
+    int64_t params[2] = {aval->dtype, n};
+    return lucid_reshape(s, lucid__bind1(s, LUCID__basis, NULL, 0, params, 2), shape);
 }
 
 /* out.shape + arg.shape. */

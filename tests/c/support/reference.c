@@ -115,6 +115,13 @@ static void run_iota(const lucid__call *c, const host_array *x, host_array *y)
         y->at[i] = (double)position_of(&y->shape, i).at[c->params[1]];
 }
 
+static void run_basis(const lucid__call *c, const host_array *x, host_array *y)
+{
+    (void)x;
+    for (int64_t i = 0; i < y->n; i++)
+        y->at[i] = i / c->params[1] == i % c->params[1];
+}
+
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
 static double fold(lucid__prim_id prim, double a, double x)
@@ -427,6 +434,7 @@ static const struct {
     void (*run)(const lucid__call *c, const host_array *x, host_array *y);
 } references[] = {
     {"iota", run_iota},
+    {"basis", run_basis},
     {"reshape", run_reshape},
     {"permute", run_permute},
     {"broadcast", run_broadcast},
