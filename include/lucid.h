@@ -781,11 +781,12 @@ LUCID_API lucid_status lucid_set_memory_budget(int64_t bytes);
 LUCID_API int64_t lucid_get_memory_budget(void);
 
 typedef struct lucid_stats {
-    uint64_t plans_built, plans_reused; /* plan cache misses and hits */
-    uint64_t plans_kept, plans_most;    /* in the cache now, and its bound */
-    uint64_t steps;                     /* programs and library calls dispatched */
-    uint64_t bytes_live, bytes_peak;    /* tensor memory now and at most */
-    uint64_t bytes_kept;                /* given back and kept for reuse */
+    uint64_t plans_built, plans_reused;     /* plan cache misses and hits */
+    uint64_t plans_kept, plans_most;        /* in the cache now, and its bound */
+    uint64_t plans_bytes, plans_bytes_most; /* that those in the cache take, and its other bound */
+    uint64_t steps;                         /* programs and library calls dispatched */
+    uint64_t bytes_live, bytes_peak;        /* tensor memory now and at most */
+    uint64_t bytes_kept;                    /* given back and kept for reuse */
 } lucid_stats;
 LUCID_API lucid_stats lucid_get_stats(void);
 /* Memory of tensors that are gone is kept for the next ones, up to half of the memory budget. This gives it

@@ -109,8 +109,8 @@ def explain(func: Callable[..., Any], *, measure: bool = False) -> Callable[...,
     return explained
 
 
-class CacheInfo(tuple[int, int, int, int]):
-    """Of the plan cache: ``hits``, ``misses``, ``maxsize``, ``currsize``."""
+class CacheInfo(tuple[int, int, int, int, int, int]):
+    """Of the plan cache: ``hits``, ``misses``, ``maxsize``, ``currsize``, ``maxbytes``, ``currbytes``."""
 
     __slots__ = ()
 
@@ -118,9 +118,11 @@ class CacheInfo(tuple[int, int, int, int]):
     misses = property(lambda self: self[1], doc="Evaluations that had to make one.")
     maxsize = property(lambda self: self[2], doc="How many plans are kept at most.")
     currsize = property(lambda self: self[3], doc="How many plans are kept now.")
+    maxbytes = property(lambda self: self[4], doc="How many bytes they may take at most.")
+    currbytes = property(lambda self: self[5], doc="How many bytes they take now.")
 
     def __repr__(self) -> str:
-        names = ("hits", "misses", "maxsize", "currsize")
+        names = ("hits", "misses", "maxsize", "currsize", "maxbytes", "currbytes")
         return f"CacheInfo({', '.join(f'{n}={v}' for n, v in zip(names, self, strict=True))})"
 
 
@@ -140,5 +142,13 @@ def cache_info() -> CacheInfo:
     """
     stats = _lucid.stats()
     return CacheInfo(
-        (stats["plans_reused"], stats["plans_built"], stats["plans_most"], stats["plans_kept"])
+        stats[name]
+        for name in (
+            "plans_reused",
+            "plans_built",
+            "plans_most",
+            "plans_kept",
+            "plans_bytes_most",
+            "plans_bytes",
+        )
     )

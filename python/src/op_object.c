@@ -361,6 +361,8 @@ PyObject *lucidpy_op_stats(lucidpy_call *c)
                   {"plans_reused", stats.plans_reused},
                   {"plans_kept", stats.plans_kept},
                   {"plans_most", stats.plans_most},
+                  {"plans_bytes", stats.plans_bytes},
+                  {"plans_bytes_most", stats.plans_bytes_most},
                   {"steps", stats.steps},
                   {"bytes_live", stats.bytes_live},
                   {"bytes_peak", stats.bytes_peak},

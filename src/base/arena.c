@@ -12,6 +12,7 @@ typedef struct chunk {
 
 struct lucid__arena {
     chunk *chunks;
+    size_t bytes;
 };
 
 lucid__arena *lucid__arena_new(void)
@@ -34,10 +35,16 @@ void *lucid__arena_alloc(lucid__arena *a, size_t bytes)
         c->used = 0;
         c->size = size;
         a->chunks = c;
+        a->bytes += sizeof *c + size;
     }
     void *p = (char *)c->data + c->used;
     c->used += bytes;
     return memset(p, 0, bytes);
+}
+
+size_t lucid__arena_bytes(const lucid__arena *a)
+{
+    return sizeof *a + a->bytes;
 }
 
 void lucid__arena_free(lucid__arena *a)

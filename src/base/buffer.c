@@ -176,7 +176,7 @@ lucid__buffer *lucid__buffer_new(size_t bytes)
 {
     lucid__buffer *b = NULL;
     if (bytes <= sizeof b->small) {
-        b = lucid__calloc(1, sizeof *b);
+        b = lucid__malloc(sizeof *b);
         if (!b)
             return NULL;
         b->data = b->small;

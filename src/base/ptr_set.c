@@ -24,7 +24,7 @@ static bool put(const void **slots, size_t capacity, const void *p)
 int lucid__ptr_set_add(lucid__ptr_set *set, const void *p)
 {
     if (2 * (set->count + 1) > set->capacity) {
-        size_t capacity = set->capacity ? 2 * set->capacity : 64;
+        size_t capacity = set->capacity ? 2 * set->capacity : 16;
         const void **slots = lucid__calloc(capacity, sizeof *slots);
         if (!slots)
             return -1;

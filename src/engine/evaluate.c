@@ -33,7 +33,7 @@ static bool compute(lucid_scope *s, const lucid__plan *plan, const lucid__struct
     lucid_scope child;
     lucid__scope_enter(&child, s);
     const lucid__output **leaves = lucid__structure_leaf_outputs(&child, st);
-    lucid__storage **results = lucid_alloc(&child, ((size_t)plan->nresults + 1) * sizeof(*results));
+    lucid__storage *results = lucid_alloc(&child, ((size_t)plan->nresults + 1) * sizeof *results);
     bool ok = leaves && results && lucid__plan_run(s, plan, leaves, results);
     for (int i = 0; ok && i < plan->nresults; i++)
         st->nodes[plan->results[i].node]->out[plan->results[i].out].storage = results[i];
@@ -186,6 +186,8 @@ lucid_stats lucid_get_stats(void)
                          .plans_reused = lucid__plan_cache_hits(),
                          .plans_kept = lucid__plan_cache_count(),
                          .plans_most = LUCID__PLAN_CACHE_MOST,
+                         .plans_bytes = lucid__plan_cache_bytes(),
+                         .plans_bytes_most = LUCID__PLAN_CACHE_MOST_BYTES,
                          .steps = lucid__plan_steps_run(),
                          .bytes_live = lucid__buffer_bytes_live(),
                          .bytes_peak = lucid__buffer_bytes_peak(),

@@ -39,7 +39,7 @@ static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places 
             if (!lucid__lower_alloc(l, &out->aval, at))
                 return false;
             for (int d = 0; d < out->aval.shape.ndim; d++)
-                at->stride[d] = out->storage ? out->storage->stride[d] : 0;
+                at->stride[d] = out->storage.buffer ? out->storage.stride[d] : 0;
         }
     l->plan->nleaves = l->plan->nslots;
     return true;
@@ -173,6 +173,13 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
         plan->users = 1;
     lucid__plan_release(plan);
     return NULL;
+}
+
+size_t lucid__plan_size(const lucid__plan *plan)
+{
+    return sizeof *plan + lucid__arena_bytes(plan->arena) +
+           (size_t)plan->slot_capacity * sizeof *plan->slots +
+           (size_t)plan->step_capacity * sizeof *plan->steps;
 }
 
 int64_t lucid__plan_bytes(const lucid__plan *plan)

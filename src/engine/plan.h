@@ -62,6 +62,8 @@ typedef struct lucid__plan {
 /* With one user. NULL and an error in `s`: out of memory. */
 lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *structure,
                              const lucid__backend *backend);
+/* The bytes it takes itself. */
+size_t lucid__plan_size(const lucid__plan *plan);
 /* The most bytes in its slots at one time, those of leaves not counted. */
 int64_t lucid__plan_bytes(const lucid__plan *plan);
 /* One user less; without any the plan goes. NULL is fine. */

@@ -7,12 +7,16 @@
 
 /* The plan for a structure, built if need be; lucid__plan_release it under the same lock. NULL and an error
  * in s on failure. */
-lucid__plan *lucid__plan_cache_get(lucid_scope *s, lucid__structure *st,
+lucid__plan *lucid__plan_cache_get(lucid_scope *s, const lucid__structure *st,
                                    const lucid__backend *backend);
 
-enum { LUCID__PLAN_CACHE_MOST = 1024 }; /* plans it keeps */
+enum {
+    LUCID__PLAN_CACHE_MOST = 1024,           /* plans it keeps */
+    LUCID__PLAN_CACHE_MOST_BYTES = 64 << 20, /* that they take with their words */
+};
 
 uint64_t lucid__plan_cache_count(void);
+uint64_t lucid__plan_cache_bytes(void);
 uint64_t lucid__plan_cache_hits(void);
 uint64_t lucid__plan_cache_misses(void);
 

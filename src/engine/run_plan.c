@@ -110,8 +110,8 @@ static bool run_begin(lucid_scope *s, run *r, const lucid__plan *plan,
         r->buffers[k] = NULL;
     }
     for (int k = 0; k < plan->nleaves; k++) {
-        const lucid__storage *storage = leaves[k]->storage;
-        if (!storage)
+        const lucid__storage *storage = &leaves[k]->storage;
+        if (!storage->buffer)
             continue;
         char *data = storage->buffer->data;
         r->buffers[k] = storage->buffer;
@@ -122,44 +122,32 @@ static bool run_begin(lucid_scope *s, run *r, const lucid__plan *plan,
 }
 
 /* A slot that no step writes (its value is empty) still needs some memory to stand for it. */
-static lucid__storage *storage_of(run *r, const lucid__location *l)
+static bool store(run *r, const lucid__location *l, lucid__storage *to)
 {
-    lucid__storage *storage = lucid__malloc(sizeof *storage);
-    if (storage && !r->buffers[l->slot])
+    if (!r->buffers[l->slot])
         r->buffers[l->slot] = lucid__buffer_new(r->plan->slots[l->slot].bytes);
-    if (!storage || !r->buffers[l->slot]) {
-        lucid__free(storage);
-        return NULL;
-    }
-    storage->buffer = lucid__buffer_retain(r->buffers[l->slot]);
-    storage->offset = l->offset;
-    if (l->slot < r->plan->nleaves && storage->buffer->data) {
+    if (!r->buffers[l->slot])
+        return false;
+    to->buffer = lucid__buffer_retain(r->buffers[l->slot]);
+    to->offset = l->offset;
+    if (l->slot < r->plan->nleaves && to->buffer->data) {
         /* A view of a leaf counts from the leaf's first element, which may not be its buffer's. */
-        ptrdiff_t start = (char *)r->slots[l->slot] - (char *)storage->buffer->data;
-        storage->offset += start / (ptrdiff_t)lucid_dtype_size(l->aval.dtype);
+        ptrdiff_t start = (char *)r->slots[l->slot] - (char *)to->buffer->data;
+        to->offset += start / (ptrdiff_t)lucid_dtype_size(l->aval.dtype);
     }
-    memcpy(storage->stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *storage->stride);
-    return storage;
+    memcpy(to->stride, l->stride, (size_t)l->aval.shape.ndim * sizeof *to->stride);
+    return true;
 }
 
-static void release_storages(lucid__storage **results, int n)
+static bool give_results(lucid_scope *s, run *r, lucid__storage *results)
 {
-    for (int i = 0; i < n; i++) {
-        lucid__buffer_release(results[i]->buffer);
-        lucid__free(results[i]);
-    }
-}
-
-static bool give_results(lucid_scope *s, run *r, lucid__storage **results)
-{
-    for (int i = 0; i < r->plan->nresults; i++) {
-        results[i] = storage_of(r, &r->plan->results[i].location);
-        if (!results[i]) {
-            release_storages(results, i);
+    for (int i = 0; i < r->plan->nresults; i++)
+        if (!store(r, &r->plan->results[i].location, &results[i])) {
+            while (i-- > 0)
+                lucid__buffer_release(results[i].buffer);
             lucid__out_of_memory(s);
             return false;
         }
-    }
     return true;
 }
 
@@ -171,7 +159,7 @@ static void run_end(run *r)
 }
 
 bool lucid__plan_run(lucid_scope *s, const lucid__plan *plan, const lucid__output *const *leaves,
-                     lucid__storage **results)
+                     lucid__storage *results)
 {
     run r;
     bool ok = run_begin(s, &r, plan, leaves);

@@ -26,6 +26,12 @@ typedef struct lucid__structure {
     int64_t base; /* of the marks of this walk */
     int64_t *words;
     size_t nwords;
+    /* While the words are written: per output of all nodes, how many nodes use it; per node, the leaf that it
+     * repeats or rearranges (none: nleaves); per leaf, whom knowing its number helps. */
+    int *users;
+    size_t *origin;
+    uint8_t *useful;
+    struct lucid__structure_memory *memory; /* holds all of these */
 } lucid__structure;
 
 /* Whether somebody else refers to output k of node i. */
@@ -35,7 +41,11 @@ static inline bool lucid__structure_wants(const lucid__structure *st, size_t i, 
 }
 
 /* Where an input stands: leaf i is i, node i is nleaves + i. */
-size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node);
+static inline size_t lucid__structure_index(const lucid__structure *st, const lucid__node *node)
+{
+    size_t k = (size_t)(node->mark - st->base - 1);
+    return lucid__node_is_ready(node) ? k : st->nleaves + k;
+}
 
 /* The outputs of all leaves, one after the other, in memory of the scope; NULL on error. */
 const lucid__output **lucid__structure_leaf_outputs(lucid_scope *s, const lucid__structure *st);

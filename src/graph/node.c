@@ -4,8 +4,7 @@
 
 #include "base/memory.h"
 
-lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int64_t *params,
-                             int nparams, const lucid__aval *avals, int nout)
+lucid__node *lucid__node_alloc(int prim, int nin, const int64_t *params, int nparams, int nout)
 {
     /* One block: node, outputs, inputs, parameters; all are 8-byte aligned. */
     size_t outs = (size_t)nout * sizeof(lucid__output);
@@ -18,24 +17,30 @@ lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int
     atomic_init(&n->ready, false);
     n->prim = (uint16_t)prim;
     n->nout = (uint16_t)nout;
-    n->nin = nin;
+    n->nin = 0;
     n->nparams = nparams;
     n->depth = 1;
     n->mark = 0;
     n->out = (lucid__output *)(void *)(n + 1);
     n->in = (lucid__edge *)(void *)(n->out + nout);
     n->params = (int64_t *)(void *)(n->in + nin);
-    for (int i = 0; i < nout; i++)
-        n->out[i] = (lucid__output){.aval = avals[i]};
-    for (int i = 0; i < nin; i++) {
-        n->in[i] = in[i];
-        lucid__ref(&in[i].node->refs);
-        lucid__node_add_reader(in[i].node, in[i].out);
-        if (!lucid__node_is_ready(in[i].node) && in[i].node->depth >= n->depth)
-            n->depth = in[i].node->depth + 1;
+    for (int i = 0; i < nout; i++) {
+        n->out[i].storage.buffer = NULL;
+        atomic_init(&n->out[i].readers, 0);
     }
-    if (nparams > 0)
-        memcpy(n->params, params, words);
+    for (int i = 0; i < nparams; i++)
+        n->params[i] = params[i];
+    return n;
+}
+
+lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int64_t *params,
+                             int nparams, const lucid__aval *avals, int nout)
+{
+    lucid__node *n = lucid__node_alloc(prim, nin, params, nparams, nout);
+    for (int k = 0; n && k < nout; k++)
+        n->out[k].aval = avals[k];
+    for (int i = 0; n && i < nin; i++)
+        lucid__node_link(n, in[i].node, in[i].out);
     return n;
 }
 
@@ -43,20 +48,17 @@ lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *bu
                                       const int64_t *stride)
 {
     lucid__node *n = lucid__node_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
-    lucid__storage *storage = lucid__malloc(sizeof *storage);
-    if (!n || !storage) {
-        lucid__free(n);
-        lucid__free(storage);
+    if (!n) {
         lucid__buffer_release(buffer);
         return NULL;
     }
+    lucid__storage *storage = &n->out[0].storage;
     storage->buffer = buffer;
     storage->offset = 0;
     if (stride)
         memcpy(storage->stride, stride, (size_t)aval->shape.ndim * sizeof *stride);
     else
         lucid__strides(&aval->shape, storage->stride);
-    n->out[0].storage = storage;
     atomic_store_explicit(&n->ready, true, memory_order_release);
     return n;
 }
@@ -88,11 +90,8 @@ static void release_list(lucid__node *dead)
     while (dead) {
         lucid__node *n = dead;
         dead = drop_inputs(n, (lucid__node *)(intptr_t)n->mark);
-        for (int i = 0; i < n->nout; i++) {
-            if (n->out[i].storage)
-                lucid__buffer_release(n->out[i].storage->buffer);
-            lucid__free(n->out[i].storage);
-        }
+        for (int i = 0; i < n->nout; i++)
+            lucid__buffer_release(n->out[i].storage.buffer);
         lucid__free(n);
     }
 }

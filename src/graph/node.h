@@ -30,7 +30,7 @@ typedef struct lucid__output {
     lucid__refs
         readers; /* of nodes with several outputs: values and pending consumers of this one */
     lucid__storage
-        *storage; /* NULL while pending; of a ready node: nobody can ask for this output */
+        storage; /* no buffer while pending; of a ready node: nobody can ask for this output */
 } lucid__output;
 
 struct lucid__node {
@@ -48,6 +48,10 @@ struct lucid__node {
     lucid__output *out;
 };
 
+/* Pending, without inputs yet: nin times lucid__node_link, and the avals of its outputs, are due before anybody else sees
+ * it; before the first link it can be freed (lucid__free). NULL: out of memory. */
+lucid__node *lucid__node_alloc(int prim, int nin, const int64_t *params, int nparams, int nout);
+static inline void lucid__node_link(lucid__node *n, lucid__node *input, int out);
 /* Inputs get one reference each. avals: nout of them. NULL: out of memory. */
 lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int64_t *params,
                              int nparams, const lucid__aval *avals, int nout);
@@ -62,6 +66,20 @@ static inline void lucid__node_add_reader(lucid__node *n, int out)
         lucid__ref(&n->out[out].readers);
 }
 
+static inline bool lucid__node_is_ready(const lucid__node *n)
+{
+    return atomic_load_explicit(&n->ready, memory_order_acquire);
+}
+
+static inline void lucid__node_link(lucid__node *n, lucid__node *input, int out)
+{
+    n->in[n->nin++] = (lucid__edge){input, out};
+    lucid__ref(&input->refs);
+    lucid__node_add_reader(input, out);
+    if (!lucid__node_is_ready(input) && input->depth >= n->depth)
+        n->depth = input->depth + 1;
+}
+
 static inline void lucid__node_drop_reader(lucid__node *n, int out)
 {
     if (n->nout > 1)
@@ -74,10 +92,5 @@ void lucid__node_release(lucid__node *n);
  * whoever made it ready lets go of them. */
 void lucid__node_set_ready(lucid__node *n);
 void lucid__node_drop_inputs(lucid__node *n);
-
-static inline bool lucid__node_is_ready(const lucid__node *n)
-{
-    return atomic_load_explicit(&n->ready, memory_order_acquire);
-}
 
 #endif

@@ -19,25 +19,12 @@ typedef struct root {
     lucid__session session;
 } root;
 
-static void init(lucid_scope *s, lucid_scope *parent, lucid__session *session)
-{
-    s->parent = parent;
-    s->session = session;
-    s->opens = 1;
-    s->count = 0;
-    s->capacity = LUCID__SCOPE_INLINE;
-    s->values = s->first_values;
-    s->fns = NULL;
-    s->nfns = s->fn_capacity = 0;
-    s->blocks = NULL;
-}
-
 lucid_scope *lucid_open(const lucid_open_options *options)
 {
     root *r = lucid__calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    init(&r->scope, NULL, &r->session);
+    lucid__scope_init(&r->scope, NULL, &r->session);
     if (options && options->generator) {
         r->session.generator = options->generator;
     } else {
@@ -59,23 +46,18 @@ lucid_scope *lucid_scope_new(lucid_scope *parent)
         parent->opens++;
         return parent;
     }
-    init(s, parent, parent->session);
+    lucid__scope_init(s, parent, parent->session);
     return s;
 }
 
-void lucid__scope_enter(lucid_scope *child, lucid_scope *parent)
-{
-    init(child, parent, parent->session);
-}
-
-void lucid__scope_leave(lucid_scope *s)
+void lucid__scope_leave_all(lucid_scope *s)
 {
     /* Youngest first, so that chains of nodes go in the order they were built on each other. */
     while (s->count > 0)
         lucid__value_release(s->values[--s->count]);
     if (s->values != s->first_values)
         lucid__free(s->values);
-    while (s->nfns > 0)
+    while (s->fns && s->nfns > 0)
         lucid__fn_release(s->fns[--s->nfns]);
     lucid__free(s->fns);
     while (s->blocks) {
@@ -103,7 +85,7 @@ lucid_status lucid_close(lucid_scope *s)
     return status;
 }
 
-lucid_tensor lucid__own(lucid_scope *s, lucid__value *v)
+lucid_tensor lucid__own_more(lucid_scope *s, lucid__value *v)
 {
     if (!v) {
         lucid__out_of_memory(s);
@@ -129,7 +111,12 @@ lucid_tensor lucid__own(lucid_scope *s, lucid__value *v)
 
 lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x)
 {
-    return x.v ? lucid__own(child->parent, lucid__value_retain(x.v)) : x;
+    if (!x.v)
+        return x;
+    /* What the child built last is its result, mostly: the reference goes from one list to the other. */
+    bool last = child->count > 0 && child->values[child->count - 1] == x.v;
+    child->count -= last;
+    return lucid__own(child->parent, last ? x.v : lucid__value_retain(x.v));
 }
 
 lucid_tensor lucid_keep(lucid_scope *s, lucid_tensor x)
@@ -196,6 +183,12 @@ void lucid_release_fn(lucid_fn f)
 
 void *lucid_alloc(lucid_scope *s, size_t bytes)
 {
+    if (LUCID__REUSES_MEMORY && bytes <= LUCID__SCOPE_SCRATCH - s->scratch_used) {
+        char *p = s->scratch + s->scratch_used;
+        size_t unit = alignof(max_align_t), taken = (bytes + unit - 1) / unit * unit;
+        s->scratch_used += taken;
+        return memset(p, 0, taken);
+    }
     lucid__block *b = bytes < SIZE_MAX / 2 ? lucid__calloc(1, sizeof *b + bytes) : NULL;
     if (!b) {
         lucid__out_of_memory(s);

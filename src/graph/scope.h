@@ -12,6 +12,7 @@
 #ifndef LUCID__SCOPE_H
 #define LUCID__SCOPE_H
 
+#include "base/memory.h"
 #include "graph/value.h"
 #include "lucid.h"
 
@@ -42,7 +43,11 @@ typedef struct lucid__session {
     int64_t *watched_bytes;       /* receives the most bytes of any evaluation; NULL: nobody asks */
 } lucid__session;
 
-enum { LUCID__SCOPE_INLINE = 16 };
+enum {
+    LUCID__SCOPE_INLINE = 16,
+    /* Bytes of lucid_alloc in the scope itself; a sanitizer sees each piece better on its own. */
+    LUCID__SCOPE_SCRATCH = LUCID__REUSES_MEMORY ? 512 : alignof(max_align_t),
+};
 
 struct lucid_scope {
     lucid_scope *parent;
@@ -53,14 +58,40 @@ struct lucid_scope {
     lucid__value *first_values[LUCID__SCOPE_INLINE];
     struct lucid__fn **fns;
     size_t nfns, fn_capacity;
-    struct lucid__block *blocks; /* of lucid_alloc */
+    struct lucid__block *blocks; /* of lucid_alloc: what has no room in the scratch */
+    size_t scratch_used;
+    alignas(max_align_t) char scratch[LUCID__SCOPE_SCRATCH];
 };
 
-void lucid__scope_enter(lucid_scope *child, lucid_scope *parent);
-void lucid__scope_leave(lucid_scope *s);
+static inline void lucid__scope_init(lucid_scope *s, lucid_scope *parent, lucid__session *session)
+{
+    s->parent = parent;
+    s->session = session;
+    s->opens = 1;
+    s->count = 0;
+    s->capacity = LUCID__SCOPE_INLINE;
+    s->values = s->first_values;
+    s->fns = NULL;
+    s->nfns = s->fn_capacity = 0;
+    s->blocks = NULL;
+    s->scratch_used = 0;
+}
+
+static inline void lucid__scope_enter(lucid_scope *child, lucid_scope *parent)
+{
+    lucid__scope_init(child, parent, parent->session);
+}
+
+void lucid__scope_leave_all(lucid_scope *s);
+
+static inline void lucid__scope_leave(lucid_scope *s)
+{
+    if (s->count > 0 || s->values != s->first_values || s->fns || s->blocks)
+        lucid__scope_leave_all(s);
+}
 /* Takes over the caller's reference (NULL: records out of memory unless an error is there). */
-lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
-/* Gives a handle of the child to its parent too. Empty handles pass through. */
+static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
+/* Gives a handle of the child to its parent. Empty handles pass through. */
 lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x);
 /* Takes over the caller's reference, as lucid__own. */
 lucid_fn lucid__own_fn(lucid_scope *s, struct lucid__fn *f);
@@ -74,5 +105,15 @@ static inline bool lucid__ok(const lucid_scope *s)
 #define lucid__error(s, status, ...) (lucid_fail((s), (status), __VA_ARGS__), (lucid_tensor){NULL})
 
 lucid_status lucid__out_of_memory(lucid_scope *s);
+
+lucid_tensor lucid__own_more(lucid_scope *s, lucid__value *v); /* where that is not so easy */
+
+static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v)
+{
+    if (!v || s->count == s->capacity)
+        return lucid__own_more(s, v);
+    s->values[s->count++] = v;
+    return (lucid_tensor){v};
+}
 
 #endif

@@ -65,7 +65,7 @@ static const void *elements(lucid_scope *s, lucid_tensor x, const char *what)
     if (!y.v || lucid_eval(s, &y, 1) != LUCID_OK)
         return NULL;
     const lucid__output *out = &y.v->node->out[y.v->out];
-    const lucid__storage *storage = out->storage;
+    const lucid__storage *storage = &out->storage;
     if (!lucid__is_contiguous(&out->aval.shape, storage->stride))
         return NULL;
     return (const char *)storage->buffer->data +
@@ -79,7 +79,7 @@ static lucid_tensor row_major(lucid_scope *s, lucid_tensor x, const char *what)
     if (!y.v || lucid_eval(s, &y, 1) != LUCID_OK)
         return EMPTY;
     const lucid__output *out = &y.v->node->out[y.v->out];
-    if (lucid__is_contiguous(&out->aval.shape, out->storage->stride))
+    if (lucid__is_contiguous(&out->aval.shape, out->storage.stride))
         return y;
     int64_t dtype = out->aval.dtype; /* a cast to its own dtype is a copy */
     return lucid__bind1(s, LUCID__cast, &y, 1, &dtype, 1);

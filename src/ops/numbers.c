@@ -40,7 +40,7 @@ lucid_tensor lucid_scalar_bool(lucid_scope *s, bool value)
 
 static const void *element(const lucid__value *v)
 {
-    return v->node->out[0].storage->buffer->data;
+    return v->node->out[0].storage.buffer->data;
 }
 
 /* As C converts, but saturating where C leaves it undefined; NaN becomes 0. */

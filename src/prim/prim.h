@@ -104,12 +104,23 @@ typedef struct lucid__prim {
     const lucid__rules *rules;
 } lucid__prim;
 
-const lucid__prim *lucid__prim_get(lucid__prim_id id);
+extern const lucid__prim lucid__registry[LUCID__PRIM_COUNT];
+
+static inline const lucid__prim *lucid__prim_get(lucid__prim_id id)
+{
+    return &lucid__registry[id];
+}
 
 /* The rule of the primitive or else of its family; NULL: neither has one. */
 lucid__infer_rule *lucid__infer_of(lucid__prim_id id);
 lucid__batch_rule *lucid__batch_of(lucid__prim_id id);
-bool lucid__is_linear_in(const lucid__call *c, int input);
+static inline bool lucid__is_linear_in(const lucid__call *c, int input)
+{
+    const lucid__rules *rules = lucid__registry[c->prim].rules;
+    if (rules->linear_in)
+        return rules->linear_in(c, input);
+    return (rules->linear >> (input < 31 ? input : 31)) & 1;
+}
 
 /* Applies a primitive at the level its inputs ask for (transform/bind.c). Sets every out[k], to empty
  * handles on error; empty inputs are an error only if none is recorded yet. */
@@ -120,6 +131,10 @@ lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tenso
 enum { LUCID__MAX_OUTPUTS = 4 }; /* of a primitive whose number of outputs is fixed */
 
 /* How many outputs an application has: the primitive's own number, or what its parameters say. */
-int lucid__outputs_of(lucid__prim_id id, const int64_t *params);
+static inline int lucid__outputs_of(lucid__prim_id id, const int64_t *params)
+{
+    int nout = lucid__registry[id].nout;
+    return nout >= 0 ? nout : (int)params[0];
+}
 
 #endif

@@ -153,37 +153,48 @@ lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tenso
  * not fill the memory with what it has yet to do. */
 enum { PENDING_DEPTH = 2048 };
 
+/* A pending node of the call, known to the checkpoint that runs; NULL and an error in s. */
+static lucid__node *new_node(lucid_scope *s, const lucid__call *c, int nout)
+{
+    enum { FEW = 8 };
+    lucid__aval few_in[FEW], few_out[LUCID__MAX_OUTPUTS], *in = few_in, *out = few_out;
+    lucid__node *node = lucid__node_alloc((int)c->prim, c->nin, c->params, c->nparams, nout);
+    if (c->nin > FEW)
+        in = lucid__malloc((size_t)c->nin * sizeof *in);
+    if (nout > LUCID__MAX_OUTPUTS)
+        out = lucid__malloc((size_t)nout * sizeof *out);
+    else if (nout == 1 && node)
+        out = &node->out[0].aval;
+    for (int i = 0; in && i < c->nin; i++)
+        in[i] = c->in[i].v->aval;
+    bool memory = node && in && out;
+    if (!memory)
+        lucid__out_of_memory(s);
+    if (memory && lucid__infer_of(c->prim)(s, c, in, out)) {
+        for (int k = 0; nout > 1 && k < nout; k++)
+            node->out[k].aval = out[k];
+        for (int i = 0; i < c->nin; i++)
+            lucid__node_link(node, c->in[i].v->node, c->in[i].v->out);
+        if (!lucid__region_add_node(s->session->region, node)) {
+            lucid__node_release(node);
+            lucid__out_of_memory(s);
+            node = NULL;
+        }
+    } else {
+        lucid__free(node);
+        node = NULL;
+    }
+    if (c->nin > FEW)
+        lucid__free(in);
+    if (nout > LUCID__MAX_OUTPUTS)
+        lucid__free(out);
+    return node;
+}
+
 void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     int nout = lucid__outputs_of(c->prim, c->params);
-    enum { FEW = 8 };
-    lucid__aval few_avals[FEW], few_out[LUCID__MAX_OUTPUTS];
-    lucid__edge few_edges[FEW];
-    lucid_scope scratch;
-    lucid__scope_enter(&scratch, s);
-    bool few = c->nin <= FEW;
-    lucid__aval *in = few ? few_avals : lucid_alloc(&scratch, (size_t)c->nin * sizeof *in);
-    lucid__edge *edges = few ? few_edges : lucid_alloc(&scratch, (size_t)c->nin * sizeof *edges);
-    lucid__aval *avals = few_out;
-    if (nout > LUCID__MAX_OUTPUTS)
-        avals = lucid_alloc(&scratch, (size_t)nout * sizeof *avals);
-    lucid__node *node = NULL;
-    if (in && edges && avals) {
-        for (int i = 0; i < c->nin; i++) {
-            in[i] = c->in[i].v->aval;
-            edges[i] = (lucid__edge){c->in[i].v->node, c->in[i].v->out};
-        }
-        if (lucid__infer_of(c->prim)(s, c, in, avals)) {
-            node = lucid__node_new((int)c->prim, edges, c->nin, c->params, c->nparams, avals, nout);
-            if (node && !lucid__region_add_node(s->session->region, node)) {
-                lucid__node_release(node);
-                node = NULL;
-            }
-            if (!node)
-                lucid__out_of_memory(s);
-        }
-    }
-    lucid__scope_leave(&scratch);
+    lucid__node *node = new_node(s, c, nout);
     if (!node)
         return;
     for (int k = 1; k < nout; k++)

@@ -10,7 +10,7 @@ static bool add(lucid__entries *e, lucid__tape_entry *entry)
     if (added <= 0)
         return added == 0;
     if (e->count == e->capacity) {
-        size_t capacity = e->capacity ? 2 * e->capacity : 64;
+        size_t capacity = e->capacity ? 2 * e->capacity : 16;
         lucid__tape_entry **more = lucid__realloc(e->at, capacity * sizeof(*more));
         if (!more)
             return false;
@@ -19,6 +19,20 @@ static bool add(lucid__entries *e, lucid__tape_entry *entry)
     }
     e->at[e->count++] = entry;
     return true;
+}
+
+/* Few are put in order here: they are found nearly backwards, and the library's function has to be asked. */
+static bool sort_few(lucid__tape_entry **at, size_t n)
+{
+    enum { FEW = 16 };
+    for (size_t i = 1; n <= FEW && i < n; i++) {
+        lucid__tape_entry *e = at[i];
+        size_t k = i;
+        for (; k > 0 && at[k - 1]->order > e->order; k--)
+            at[k] = at[k - 1];
+        at[k] = e;
+    }
+    return n <= FEW;
 }
 
 static int by_order(const void *a, const void *b)
@@ -48,7 +62,7 @@ bool lucid__entries_find(lucid_scope *s, lucid__entries *e, uint64_t level, luci
             if (lucid__entries_level_of(e, e->at[i]->in[j]))
                 ok = add(e, e->at[i]->in[j]->entry);
     if (ok) {
-        if (e->count > 0)
+        if (!sort_few(e->at, e->count))
             qsort(e->at, e->count, sizeof *e->at, by_order);
         e->first = lucid__malloc((e->count + 1) * sizeof *e->first);
         ok = e->first != NULL;

@@ -89,12 +89,9 @@ void lucid__linear_release(lucid__linear *linear)
 {
     for (size_t i = 0; linear->x && i < linear->nx; i++)
         lucid__value_release(linear->x[i]);
-    for (size_t k = 0; linear->y && k < linear->ny; k++)
+    for (size_t k = 0; linear->x && k < linear->ny; k++)
         lucid__value_release(linear->y[k]);
     lucid__free(linear->x);
-    lucid__free(linear->y);
-    lucid__free(linear->x_avals);
-    lucid__free(linear->y_avals);
     *linear = (lucid__linear){0};
 }
 
@@ -328,14 +325,14 @@ static bool keep_linear(lucid_scope *s, lucid__linear *linear, const lucid__leve
     linear->level = tape->id;
     linear->nx = nx;
     linear->ny = ny;
-    linear->x = lucid__calloc(nx, sizeof(lucid__value *));
-    linear->y = lucid__calloc(ny, sizeof(lucid__value *));
-    linear->x_avals = lucid__calloc(nx, sizeof(lucid__aval));
-    linear->y_avals = lucid__calloc(ny, sizeof(lucid__aval));
-    if (!linear->x || !linear->y || !linear->x_avals || !linear->y_avals) {
+    linear->x = lucid__malloc((nx + ny) * (sizeof(lucid__value *) + sizeof(lucid__aval)));
+    if (!linear->x) {
         lucid__out_of_memory(s);
         return false;
     }
+    linear->y = linear->x + nx;
+    linear->x_avals = (lucid__aval *)(void *)(linear->y + ny);
+    linear->y_avals = linear->x_avals + nx;
     for (size_t i = 0; i < nx; i++) {
         linear->x[i] = lucid__value_retain(leaves[i].v);
         linear->x_avals[i] = x[i].v->aval;
@@ -358,7 +355,7 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
     lucid__level_push(s, &dual);
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid_alloc(&child, (2 * nx + 1) * sizeof *in);
-    bool ok = in && r;
+    bool ok = in && r && lucid__ok(s);
     for (size_t i = 0; ok && i < nx; i++) {
         lucid_tensor *leaf = &in[nx + i];
         in[i] = x[i];

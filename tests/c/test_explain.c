@@ -244,6 +244,31 @@ static void the_plan_cache_counts_and_is_bounded(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* Plans of many steps fill the cache by their bytes before it is full by their number; the newest stays. */
+static void the_plan_cache_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    enum { STEPS = 500, MORE = 20 };
+    lucid_scope *s = lucid_open(NULL);
+    const uint64_t most = lucid_get_stats().plans_bytes_most;
+    int full = 0;
+    for (int64_t n = 2; full < MORE; n++) {
+        assert_true(
+            n < (int64_t)lucid_get_stats().plans_most); /* else their number is what bounds them */
+        lucid_scope *inner = lucid_scope_new(s);
+        lucid_tensor y = lucid_ones(inner, LUCID_SHAPE(n));
+        for (int i = 0; i < STEPS; i++)
+            y = lucid_cumsum(inner, y, 0);
+        uint64_t built = lucid_get_stats().plans_built;
+        assert_int_equal(lucid_eval(inner, &y, 1), LUCID_OK);
+        assert_int_equal(lucid_get_stats().plans_built, built + 1);
+        assert_int_equal(lucid_close(inner), LUCID_OK);
+        assert_true(lucid_get_stats().plans_bytes <= most);
+        full += lucid_get_stats().plans_bytes > most / 10 * 9;
+    }
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(every_form_tells_every_step),
         cmocka_unit_test(large_plans_are_cut_short_in_the_picture),
         cmocka_unit_test(bad_use),
+        cmocka_unit_test(the_plan_cache_is_bounded_in_bytes),
         cmocka_unit_test(the_plan_cache_counts_and_is_bounded),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -121,6 +121,7 @@ def test_cache_info_counts():
     after = lucid.cache_info()
     assert (after.hits - before.hits, after.misses - before.misses) == (1, 1)
     assert 0 < after.currsize <= after.maxsize
+    assert 0 < after.currbytes <= after.maxbytes
     assert repr(after).startswith("CacheInfo(hits=")
 
 
