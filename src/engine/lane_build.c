@@ -367,32 +367,73 @@ void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
+/* Whether an example's elements, whose dims begin with `first`, are all in one place. */
+static bool is_one_number(const lucid__location *x, int first)
+{
+    for (int d = first; d < x->aval.shape.ndim; d++)
+        if (x->stride[d] != 0 && x->aval.shape.dim[d] > 1)
+            return false;
+    return true;
+}
+
+static bool same_place(const lucid__location *x, const lucid__location *y, int first)
+{
+    if (x->slot != y->slot || x->offset != y->offset || x->aval.dtype != y->aval.dtype ||
+        (first > 0 && x->stride[0] != y->stride[0]))
+        return false;
+    if (is_one_number(x, first) && is_one_number(y, first))
+        return true;
+    for (int d = 0; d < x->aval.shape.ndim; d++)
+        if (x->stride[d] != y->stride[d])
+            return false;
+    return lucid__shape_equal(&x->aval.shape, &y->aval.shape);
+}
+
+/* The cells of input i. What lies in one place is one cell, in this input and with those before it. */
+static value place_input(lucid__lane_code *code, const lucid__control *ctl, int i,
+                         const lucid__location *in, bool flagged, const value *frame,
+                         lucid__lane_stream *stream)
+{
+    int64_t n = per_lane(ctl, &in[i].aval, flagged);
+    bool one = is_one_number(&in[i], flagged) && n > 0;
+    value v = {.n = n}, from = {0};
+    for (int j = 0; j < i && !from.cells; j++)
+        if (ctl->in_flags[j] == ctl->in_flags[i] && same_place(&in[i], &in[j], flagged))
+            from = frame[j];
+    if (!from.cells) {
+        from = new_value(code, &in[i].aval, one ? 1 : n,
+                         flagged || ctl->lanes < 0 ? LUCID__BLOCK_BEGIN : LUCID__BLOCK_ONCE);
+        stream->n = from.n;
+        stream->regs = from.cells;
+    }
+    v.cells = one && from.cells ? lucid__lane_alloc(code, (size_t)n, sizeof *v.cells) : from.cells;
+    for (int64_t k = 0; one && v.cells && k < n; k++)
+        v.cells[k] = from.cells[0];
+    return v;
+}
+
 /* Inputs become cells; the xs of a scan stay in memory, and only the size of a step's slice is known. */
 static void place_inputs(lucid__lane_code *code, const lucid__call *c, const lucid__control *ctl,
-                         const lucid__aval *in, value *frame, lucid__lane_stream *streams)
+                         const lucid__location *in, value *frame, lucid__lane_stream *streams)
 {
     int first_xs = c->prim == LUCID__scan ? ctl->nconsts + ctl->ncarry : c->nin;
     for (int i = 0; i < c->nin && lucid__lane_ok(code); i++) {
         bool flagged = (ctl->in_flags[i] & LUCID__PER_LANE) && ctl->lanes >= 0;
-        int64_t n = per_lane(ctl, &in[i], flagged);
         streams[i] = (lucid__lane_stream){.per_lane = flagged, .stepped = i >= first_xs};
         if (i >= first_xs) {
-            lucid_shape shape = in[i].shape;
+            lucid_shape shape = in[i].aval.shape;
             for (int d = 0; d < 1 + flagged; d++)
                 shape = lucid__shape_remove(&shape, 0);
             frame[i] = (value){.n = lucid__numel(&shape)};
+            streams[i].n = frame[i].n;
         } else {
-            frame[i] =
-                new_value(code, &in[i], n,
-                          flagged || ctl->lanes < 0 ? LUCID__BLOCK_BEGIN : LUCID__BLOCK_ONCE);
+            frame[i] = place_input(code, ctl, i, in, flagged, frame, &streams[i]);
         }
-        streams[i].n = frame[i].n;
-        streams[i].regs = frame[i].cells;
     }
 }
 
 static void place_outputs(const lucid__lane_code *code, const lucid__control *ctl, int nout,
-                          const lucid__aval *out, lucid__lane_stream *streams)
+                          const lucid__location *out, lucid__lane_stream *streams)
 {
     const lucid__lane_part *part = code->main;
     const int *result = part->result;
@@ -400,27 +441,30 @@ static void place_outputs(const lucid__lane_code *code, const lucid__control *ct
         bool flagged = (ctl->out_flags[k] & LUCID__PER_LANE) && ctl->lanes >= 0;
         bool stepped = part->prim == LUCID__scan && k >= ctl->ncarry;
         streams[k] = (lucid__lane_stream){.per_lane = flagged, .stepped = stepped};
-        streams[k].n = stepped ? part->ys[k - ctl->ncarry].n : per_lane(ctl, &out[k], flagged);
+        streams[k].n = stepped ? part->ys[k - ctl->ncarry].n : per_lane(ctl, &out[k].aval, flagged);
         streams[k].regs = stepped ? NULL : result;
         result += stepped ? 0 : streams[k].n;
     }
 }
 
 static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *arena,
-                                        const lucid__call *c, const lucid__aval *in, int nout,
-                                        const lucid__aval *out)
+                                        const lucid__call *c, const lucid__location *in, int nout,
+                                        const lucid__location *out)
 {
     lucid__control ctl = lucid__control_read(c);
     value *frame = lucid__lane_alloc(code, (size_t)c->nin, sizeof *frame);
     lucid__lane_stream *ins = lucid__lane_alloc(code, (size_t)c->nin, sizeof *ins);
     lucid__lane_stream *outs = lucid__lane_alloc(code, (size_t)nout, sizeof *outs);
+    lucid__aval *avals = lucid__lane_alloc(code, (size_t)c->nin, sizeof *avals);
     code->block = lucid__lane_block_new(code, false);
     code->block = lucid__lane_block_new(code, false);
     if (!lucid__lane_ok(code))
         return NULL;
     (void)lucid__lane_cell_new(code, LUCID_BOOL, LUCID__BLOCK_ONCE); /* cell 0 */
     place_inputs(code, c, &ctl, in, frame, ins);
-    code->main = control_part(code, c->prim, true, &ctl, frame, in);
+    for (int i = 0; i < c->nin; i++)
+        avals[i] = in[i].aval;
+    code->main = control_part(code, c->prim, true, &ctl, frame, avals);
     if (!code->main)
         return NULL;
     place_outputs(code, &ctl, nout, out, outs);
@@ -428,8 +472,8 @@ static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *ar
 }
 
 const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
-                                                   const lucid__call *c, const lucid__aval *in,
-                                                   int nout, const lucid__aval *out,
+                                                   const lucid__call *c, const lucid__location *in,
+                                                   int nout, const lucid__location *out,
                                                    const char **why_not)
 {
     lucid_scope child;

@@ -17,6 +17,7 @@
 #define LUCID__LANE_PROGRAM_H
 
 #include "base/arena.h"
+#include "engine/location.h"
 #include "prim/control.h"
 
 typedef enum lucid__lane_kind {
@@ -127,8 +128,8 @@ enum { LUCID__LANE_TILE = 512 }; /* the most lanes side by side */
 /* The program for an application of cond, while or scan. NULL and a reason: not such code; NULL and no
  * reason: out of memory, an error in s. */
 const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
-                                                   const lucid__call *c, const lucid__aval *in,
-                                                   int nout, const lucid__aval *out,
+                                                   const lucid__call *c, const lucid__location *in,
+                                                   int nout, const lucid__location *out,
                                                    const char **why_not);
 
 #endif

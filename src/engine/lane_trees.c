@@ -52,29 +52,21 @@ static void note_part(readers *r, const lucid__lane_part *part)
         note_all(r, part->branch_value[b], part->nresults);
 }
 
-/* Whether the operation that makes a cell can be done where the cell is read: nobody else reads it, or one
- * other that can do it as well. */
+/* The operation that makes a cell, if it can be done where the cell is read: nobody else reads it. */
 static const lucid__lane_op *inner(lucid__lane_code *code, const readers *r, int cell,
                                    const lucid__lane_op *reader)
 {
     const lucid__lane_op *op = code->cells[cell].def;
     bool takes = is_arithmetic(op) && op->block == reader->block && op->dtype == reader->dtype &&
-                 !r[cell].other && r[cell].n <= 2;
+                 !r[cell].other && r[cell].n == 1;
     return takes ? op : NULL;
 }
 
-/* Reads less from now on; an operation that nobody reads is gone. */
-static void drop(lucid__lane_code *code, readers *r, int cell)
+/* Its operation is part of a tree now. */
+static void drop(lucid__lane_code *code, int cell)
 {
-    lucid__lane_op *op = code->cells[cell].def;
-    for (int i = 0; i < 2; i++)
-        r[op->src[i]].n++; /* by the tree */
-    if (--r[cell].n > 0)
-        return;
-    op->live = false;
+    code->cells[cell].def->live = false;
     code->cells[cell].live = false;
-    for (int i = 0; i < 2; i++)
-        r[op->src[i]].n--;
 }
 
 static void grow(lucid__lane_code *code, readers *r, lucid__lane_op *op)
@@ -100,9 +92,9 @@ static void grow(lucid__lane_code *code, readers *r, lucid__lane_op *op)
         op->src[2] = a ? right : left;
     }
     if (a)
-        drop(code, r, left);
+        drop(code, left);
     if (b)
-        drop(code, r, right);
+        drop(code, right);
 }
 
 static void grow_block(lucid__lane_code *code, readers *r, int block)

@@ -274,17 +274,11 @@ static bool lower_pad(lucid__lowering *l, const lucid__op *op, const lucid__loca
 /* Control flow as a lane program, if its bodies are fit for it. */
 static bool to_lanes(lucid__lowering *l, lucid__step *step)
 {
-    int n = step->nin + step->nout;
-    lucid__aval *avals = lucid__arena_alloc(l->plan->arena, (size_t)n * sizeof *avals);
-    if (!avals)
-        return out_of_memory(l);
-    for (int i = 0; i < n; i++)
-        avals[i] = i < step->nin ? step->in[i].aval : step->out[i - step->nin].aval;
     const lucid__call call = {
         .prim = step->prim, .nin = step->nin, .nparams = step->nparams, .params = step->params};
     if (lucid__lanes_allowed())
-        step->lanes = lucid__lane_program_new(l->s, l->plan->arena, &call, avals, step->nout,
-                                              avals + step->nin, &step->why_no_lanes);
+        step->lanes = lucid__lane_program_new(l->s, l->plan->arena, &call, step->in, step->nout,
+                                              step->out, &step->why_no_lanes);
     else
         step->why_no_lanes = "LUCID_LANES=0";
     if (step->lanes)

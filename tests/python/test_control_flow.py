@@ -262,3 +262,17 @@ def test_reverse_mode_inside_a_loop_says_what_it_needs():
 
     with pytest.raises(RuntimeError, match="max_steps"):
         grad(f)(lucid.tensor(2.0))
+
+
+def test_numbers_that_are_the_same_are_one():
+    def step(_, x):
+        return (0.3 * x).sin() + (x * 0.3).cos()
+
+    def run(x):
+        return lucid.fori_loop(0, 9, step, x)
+
+    text = str(lucid.explain(vmap(run))(lucid.ones(8)))
+    assert "4 instructions an iteration" in text, text
+    # the elements of a number that a vector is multiplied by, too: x, y and what is between them
+    text = str(lucid.explain(vmap(run))(lucid.ones(8, 3)))
+    assert "12 instructions an iteration" in text, text
