@@ -266,7 +266,7 @@ def test_reverse_mode_inside_a_loop_says_what_it_needs():
 
 def test_numbers_that_are_the_same_are_one():
     def step(_, x):
-        return (0.3 * x).sin() + (x * 0.3).cos()
+        return (0.3 * x).sin() + (0.3 * x).cos()
 
     def run(x):
         return lucid.fori_loop(0, 9, step, x)
