@@ -636,6 +636,25 @@ typedef lucid_status lucid_vmap_rule(lucid_scope *s, int64_t size, const bool *m
 LUCID_API lucid_fn lucid_custom_vmap(lucid_scope *s, lucid_fn f, lucid_vmap_rule *rule, void *user,
                                      void (*release)(void *user));
 
+/* f for arguments like x[0 .. nx - 1], with their shapes and dtypes: it is recorded now, and what it does to its
+ * arguments is done again on every call without calling it. A call computes its results at once, by a plan that
+ * is found once; under transforms, and on tensors that require grad, the operations of the record are applied.
+ *
+ *     lucid_fn step = lucid_compile(s, f, x, 2, NULL);              // at start-up; f runs here
+ *     lucid_call(s, step, x, 2, y, 1);                              // and not here
+ *
+ * What f takes from outside (a tensor that it closes over, a number) is part of the record; what it does besides
+ * happens once. It may not ask for values (lucid_item, lucid_bool): there are none yet; lucid_cond and its like do.
+ * Random numbers are those that f would draw, from the generator of the scope, on every call anew.
+ * LUCID_VALUE_ERROR, LUCID_TYPE_ERROR when it is called: arguments of other shapes, dtypes, or another number. */
+typedef struct lucid_compile_options {
+    bool *
+        lasting; /* NULL, or receives whether it can be called when the transforms that run now have ended:
+                    * not if f uses values of theirs from outside */
+} lucid_compile_options;
+LUCID_API lucid_fn lucid_compile(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                 const lucid_compile_options *options);
+
 /* f, but what its derivative in reverse mode needs is computed again when that runs, instead of being kept
  * from the first time: memory for time. Only what f read from outside is kept. f itself does not run again.
  * Nested ones keep their own inputs only while the outer one is walked. The same holds for all that is

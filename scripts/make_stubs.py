@@ -131,6 +131,7 @@ BY_OPERATION = {
     "while_loop.init": "Any",
     "__array__.dtype": "Any",
     "_rebuild_tensor.data": "bytes",
+    "_uncompiled.func": "Callable[..., Any]",
     "_rebuild_tensor.dtype": "DType",
     "arange.end": "float | None",
     "arange.start": "float",
@@ -257,6 +258,7 @@ RETURNS = {
     "split": "tuple[Tensor, ...]",
     "stats": "dict[str, int]",
     "_explain": "tuple[str, str, str, str]",
+    "_uncompiled": "Callable[..., Any]",
     "tolist": "Any",
     "topk": "return_types.topk",
     "unbind": "tuple[Tensor, ...]",
@@ -574,6 +576,7 @@ def all_gather(x: Any, axis_name: str, dim: int = 0) -> Any: ...
 def axis_index(axis_name: str) -> Tensor: ...
 def axis_size(axis_name: str) -> int: ...
 def checkpoint(func: Callable[..., _R]) -> Callable[..., _R]: ...
+def compile(func: Callable[..., _R]) -> Callable[..., _R]: ...
 def _call_custom_jvp(
     func: Callable[..., Any], rule: Callable[..., Any], args: tuple[Any, ...]
 ) -> Any: ...

@@ -102,6 +102,8 @@ def explain(func: Callable[..., Any], *, measure: bool = False) -> Callable[...,
     if not callable(func):
         raise TypeError(f"explain(): argument 'func' must be callable, not {type(func).__name__}")
 
+    func = _lucid._uncompiled(func)  # whose results are pending, under the same plan
+
     def explained(*args: Any, **kwargs: Any) -> Explanation:
         _lucid.eval(args, kwargs)
         return Explanation(*_lucid._explain(func(*args, **kwargs), measure=measure))

@@ -108,19 +108,23 @@ static PyObject *generator_repr(PyObject *self)
                                 (unsigned long long)state.seed, (unsigned long long)state.draw);
 }
 
-static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
+static bool seed_with(lucid_generator *generator, PyObject *o)
 {
     uint64_t seed;
     if (!read_seed(o, &seed))
-        return NULL;
-    lucid_generator_set_state(generator_of(self), (lucid_rng_state){.seed = seed});
-    return Py_NewRef(self);
+        return false;
+    lucid_generator_set_state(generator, (lucid_rng_state){.seed = seed});
+    return true;
+}
+
+static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
+{
+    return seed_with(generator_of(self), o) ? Py_NewRef(self) : NULL;
 }
 
 /* From the system's source of randomness, by way of os.urandom. */
-static PyObject *generator_seed(PyObject *self, PyObject *unused)
+static PyObject *seed_anew(lucid_generator *generator)
 {
-    (void)unused;
     PyObject *os = PyImport_ImportModule("os");
     PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "i", 8) : NULL;
     Py_XDECREF(os);
@@ -131,8 +135,14 @@ static PyObject *generator_seed(PyObject *self, PyObject *unused)
     Py_XDECREF(bytes);
     if (!at)
         return NULL;
-    lucid_generator_set_state(generator_of(self), (lucid_rng_state){.seed = seed});
+    lucid_generator_set_state(generator, (lucid_rng_state){.seed = seed});
     return PyLong_FromUnsignedLongLong(seed);
+}
+
+static PyObject *generator_seed(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return seed_anew(generator_of(self));
 }
 
 static PyObject *generator_initial_seed(PyObject *self, PyObject *unused)
@@ -201,32 +211,30 @@ bool lucidpy_random_init(PyObject *module)
     return !PyModule_AddObjectRef(module, "default_generator", process_generator);
 }
 
-/* -- module functions ------------------------------------------------------------------------- */
+/* -- module functions: of the generator that is drawn from, which is the process's but while a function
+ * is compiled ------------------------------------------------------------------------------------ */
 
 PyObject *lucidpy_op_manual_seed(lucidpy_call *c)
 {
-    return generator_manual_seed(process_generator, c->arg[0]);
+    return seed_with(lucid_generator_of(c->s), c->arg[0]) ? Py_NewRef(process_generator) : NULL;
 }
 
 PyObject *lucidpy_op_seed(lucidpy_call *c)
 {
-    (void)c;
-    return generator_seed(process_generator, NULL);
+    return seed_anew(lucid_generator_of(c->s));
 }
 
 PyObject *lucidpy_op_initial_seed(lucidpy_call *c)
 {
-    (void)c;
-    return generator_initial_seed(process_generator, NULL);
+    return PyLong_FromUnsignedLongLong(lucid_generator_state(lucid_generator_of(c->s)).seed);
 }
 
 PyObject *lucidpy_op_get_rng_state(lucidpy_call *c)
 {
-    (void)c;
-    return state_object(lucidpy_generator());
+    return state_object(lucid_generator_of(c->s));
 }
 
 PyObject *lucidpy_op_set_rng_state(lucidpy_call *c)
 {
-    return set_state(lucidpy_generator(), c->arg[0]) ? Py_NewRef(Py_None) : NULL;
+    return set_state(lucid_generator_of(c->s), c->arg[0]) ? Py_NewRef(Py_None) : NULL;
 }

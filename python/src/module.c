@@ -63,10 +63,11 @@ static bool fill(PyObject *module)
 {
     return lucidpy_scope_init(module) && lucidpy_dtype_init(module) &&
            lucidpy_tuples_init(module) && lucidpy_wrapper_init(module) &&
-           lucidpy_linear_init(module) && lucidpy_ops_prepare() && lucidpy_tensor_init(module) &&
-           lucidpy_ops_init(module) && lucidpy_ops_add_aliases(module) &&
-           lucidpy_recording_init(module) && lucidpy_random_init(module) && add_constants(module) &&
-           set_priority() && add_all(module);
+           lucidpy_compile_init(module) && lucidpy_linear_init(module) && lucidpy_ops_prepare() &&
+           lucidpy_tensor_init(module) && lucidpy_ops_init(module) &&
+           lucidpy_ops_add_aliases(module) && lucidpy_recording_init(module) &&
+           lucidpy_random_init(module) && add_constants(module) && set_priority() &&
+           add_all(module);
 }
 
 PyMODINIT_FUNC PyInit__lucid(void);

@@ -381,6 +381,8 @@ bool lucidpy_tree_same(const lucidpy_tree *a, const lucidpy_tree *b)
     for (size_t i = 0; same && i < a->node_count; i++) {
         const lucidpy_node *x = &a->nodes[i], *y = &b->nodes[i];
         same = x->kind == y->kind && x->count == y->count && same_content(x->content, y->content);
+        if (same && x->kind == LUCIDPY_STATIC) /* 1 is not True here, nor 1.0 */
+            same = Py_TYPE(x->content) == Py_TYPE(y->content);
     }
     return same;
 }

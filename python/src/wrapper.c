@@ -61,6 +61,11 @@ lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_w
     return self;
 }
 
+PyObject *lucidpy_wrapper_func(PyObject *o, lucidpy_wrapper_call *call)
+{
+    return Py_TYPE(o) == wrapper_type && wrapper_of(o)->call == call ? wrapper_of(o)->func : NULL;
+}
+
 static PyObject *wrapper_call(PyObject *self, PyObject *args, PyObject *keywords)
 {
     lucidpy_wrapper *w = wrapper_of(self);

@@ -22,9 +22,13 @@ struct lucidpy_wrapper {
 };
 
 bool lucidpy_wrapper_init(PyObject *module);
+bool lucidpy_compile_init(PyObject *module); /* what compiled functions keep */
 
 /* Takes over `options`, also when it fails. TypeError when func cannot be called. */
 lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_wrapper_call *call,
                                      void *options);
+
+/* The function behind o, borrowed, if o is a wrapper that is called this way; NULL otherwise. */
+PyObject *lucidpy_wrapper_func(PyObject *o, lucidpy_wrapper_call *call);
 
 #endif

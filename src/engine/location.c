@@ -1,8 +1,8 @@
 #include "engine/location.h"
 
-#include "prim/prim_id.h"
-
 #include <string.h>
+
+#include "prim/prim_id.h"
 
 lucid__location lucid__row_major(int slot, const lucid__aval *aval)
 {
@@ -86,6 +86,9 @@ bool lucid__view_of(const lucid__op *op, const lucid__location *in, lucid__locat
         return true;
     case LUCID__reshape:
         return view_reshape(in, out);
+    case LUCID__detach:
+        memcpy(out->stride, in->stride, (size_t)n * sizeof *out->stride);
+        return true;
     default:
         return false;
     }

@@ -6,6 +6,7 @@
 #include "ops/builder.h"
 #include "transform/argnums.h"
 #include "transform/control_draft.h"
+#include "transform/lane.h"
 
 /* ---- capturing ------------------------------------------------------------------------------------- */
 
@@ -27,18 +28,38 @@ static bool capture(lucid_scope *s, const char *name, lucid_fn f, const lucid__a
     return lucid__ok(s);
 }
 
+/* Whether the body reads that value of its frame. */
+static bool reads(const lucid__staged *b, int64_t at)
+{
+    for (int i = 0; i < b->nin; i++)
+        if (b->from[i] == at)
+            return true;
+    return false;
+}
+
 /* Random operations in a loop: step t shifts the numbers of their draws by t times this odd number, so that
  * no two steps, nor two loops of a nest, draw the same. */
-static int64_t draw_stride(lucid_scope *s)
+static lucid_tensor draw_stride(lucid_scope *s, lucid_tensor first_draw)
 {
-    uint64_t depth = 0;
-    for (const lucid__level *l = s->session->top; l; l = l->below)
+    int64_t depth = 1;
+    for (const lucid__level *l = s->session->top; l && !l->draws; l = l->below)
         depth += l->kind == LUCID__LEVEL_STAGE;
-    uint64_t z = lucid_generator_state(s->session->generator).draw * 256 + depth + 1;
-    z *= UINT64_C(0x9E3779B97F4A7C15); /* the mixing of splitmix64 (Steele et al. 2014) */
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (int64_t)((z ^ (z >> 31)) | 1);
+    lucid_tensor z = lucid_mul(s, first_draw, lucid_scalar_int(s, 256));
+    z = lucid_add(s, z, lucid_scalar_int(s, depth));
+    /* The mixing of splitmix64 (Steele et al. 2014). */
+    static const struct {
+        uint64_t factor;
+        int shift;
+    } rounds[] = {{UINT64_C(0x9E3779B97F4A7C15), 30},
+                  {UINT64_C(0xBF58476D1CE4E5B9), 27},
+                  {UINT64_C(0x94D049BB133111EB), 31}};
+    for (int i = 0; i < 3; i++) {
+        z = lucid_mul(s, z, lucid_scalar_int(s, (int64_t)rounds[i].factor));
+        lucid_tensor high = lucid_bitwise_right_shift(s, z, lucid_scalar_int(s, rounds[i].shift));
+        int64_t zeros = (INT64_C(1) << (64 - rounds[i].shift)) - 1; /* in place of the sign */
+        z = lucid_bitwise_xor(s, z, lucid_bitwise_and(s, high, lucid_scalar_int(s, zeros)));
+    }
+    return lucid_bitwise_or(s, z, lucid_scalar_int(s, 1));
 }
 
 /* The function of a step, as the arguments it has in the frame: x[first ..]. */
@@ -279,7 +300,8 @@ typedef struct hidden {
     const lucid__staged *body; /* over [carry, shift]: the user's condition or step */
     int ncarry;
     bool draws;
-    int64_t stride, max_steps; /* 0: not bounded */
+    lucid_tensor stride; /* of the draws */
+    int64_t max_steps;   /* 0: not bounded */
 } hidden;
 
 static void apply_hidden(lucid_scope *s, const hidden *h, const lucid_tensor *x, lucid_tensor *y)
@@ -304,7 +326,7 @@ static lucid_status hidden_step(lucid_scope *s, void *user, const lucid_tensor *
     for (int k = 0; y && k < h->ncarry; k++)
         (void)lucid_results_push(s, out, y[k]);
     if (h->draws)
-        (void)lucid_results_push(s, out, lucid_add(s, x[at++], lucid_scalar_int(s, h->stride)));
+        (void)lucid_results_push(s, out, lucid_add(s, x[at++], h->stride));
     if (h->max_steps > 0)
         (void)lucid_results_push(s, out, lucid_add(s, x[at], lucid_scalar_int(s, 1)));
     return lucid_error(s);
@@ -321,21 +343,14 @@ static lucid_status hidden_condition(lucid_scope *s, void *user, const lucid_ten
     return lucid_results_push(s, out, y);
 }
 
-static bool reads(const lucid__staged *b, int64_t at)
-{
-    for (int i = 0; i < b->nin; i++)
-        if (b->from[i] == at)
-            return true;
-    return false;
-}
-
 /* Captures the condition and the step, and captures them again with what the loop carries for itself if it
  * does. */
 static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, lucid_fn body,
                           const lucid_while_options *options, lucid__draft *d)
 {
     int n = d->carry.n;
-    hidden h = {.ncarry = n, .stride = draw_stride(s), .max_steps = options->max_steps};
+    hidden h = {.ncarry = n, .max_steps = options->max_steps};
+    lucid_tensor first_draw = lucid__draw_number(s);
     lucid__aval *avals = avals_of(s, &d->carry, NULL, 2);
     lucid__staged user[2];
     lucid__body read[2];
@@ -365,6 +380,8 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
     if (!lucid__ok(s) || !check_carry(s, name, body, &d->carry, &read[1]))
         return false;
     h.draws = reads(&user[0], n) || reads(&user[1], n);
+    if (h.draws)
+        h.stride = draw_stride(s, first_draw);
     for (int i = 0; i < h.draws + (h.max_steps > 0); i++)
         lucid__inputs_add(&d->carry, lucid_cast(s, lucid_scalar_int(s, 0), LUCID_INT64), 0);
     if (!lucid__ok(s))
@@ -494,18 +511,19 @@ static lucid_status scan(lucid_scope *s, const char *name, lucid_fn f, const luc
     if (!scan_length(s, name, &d.xs, options, &d.length))
         return lucid_error(s);
     /* One more argument, the shift of the draws; it goes again unless there are any. */
-    lucid_tensor shifts =
-        lucid_mul(s, lucid__index_range(s, d.length), lucid_scalar_int(s, draw_stride(s)));
+    lucid_tensor first_draw = lucid__draw_number(s), shifts = lucid__index_range(s, d.length);
     lucid__aval *avals = avals_of(s, &d.carry, &d.xs, 1);
     lucid__body read;
     if (!avals || !shifts.v)
         return lucid_error(s);
     avals[n + nxs] = (lucid__aval){.dtype = LUCID_INT64};
-    lucid__inputs_add(&d.xs, shifts, 0);
     if (!lucid__stage(s, run_step, &(step_user){f, 0, n + nxs}, avals, n + nxs + 1, (int)(n + nxs),
                       &body) ||
         !lucid__body_read(s, body.words, &read) || !check_carry(s, name, f, &d.carry, &read))
         return lucid_error(s);
+    if (reads(&body, (int64_t)(n + nxs)))
+        shifts = lucid_mul(s, shifts, draw_stride(s, first_draw));
+    lucid__inputs_add(&d.xs, shifts, 0);
     d.nout = read.nout;
     d.out_flags = no_flags(s, (size_t)d.nout);
     lucid_tensor *out = lucid_alloc(s, ((size_t)d.nout + 1) * sizeof *out);

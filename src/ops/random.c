@@ -13,9 +13,8 @@ lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, 
         return lane;
     if (__builtin_mul_overflow(count, n, &total))
         return lucid__error(s, LUCID_VALUE_ERROR, "%s: too many elements for one draw", name);
-    uint64_t seed;
-    lucid_tensor draw = lucid__next_draw(s, &seed);
-    lucid_tensor in[3] = {lucid_scalar_int(s, (int64_t)seed), draw, lane};
+    lucid_tensor seed = {NULL}, draw = lucid__next_draw(s, &seed);
+    lucid_tensor in[3] = {seed, draw, lane};
     int64_t sizes[2] = {count, n};
     return lucid__bind1(s, LUCID__random_bits, in, 3, sizes, 2);
 }

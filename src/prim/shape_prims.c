@@ -67,6 +67,38 @@ const lucid__rules lucid__rules_reshape = {
     .doc = "The same elements in row-major order, in another shape.",
 };
 
+/* ---- detach: x, where derivatives end. Only what a stage records needs it: elsewhere lucid_detach takes the
+ * tangent away ------------------------------------------------------------------------------------- */
+
+static bool detach_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in,
+                         lucid__aval *out)
+{
+    (void)s, (void)c;
+    *out = *in;
+    return true;
+}
+
+static void detach_batch(lucid_scope *s, const lucid__call *c, const int *axis, int64_t size,
+                         lucid_tensor *out, int *out_axis)
+{
+    (void)size;
+    out[0] = lucid__bind1(s, LUCID__detach, c->in, 1, NULL, 0);
+    out_axis[0] = axis[0];
+}
+
+static const lucid__sample detach_samples[] = {
+    {1, 0, {{LUCID_FLOAT64, "normal", {3, {2, 3, 4}}}}, {0}},
+    {1, 0, {{LUCID_FLOAT32, "normal", {2, {0, 3}}}}, {0}},
+    {1, 0, {{LUCID_INT64, "integers", {0}}}, {0}},
+    LUCID__END_OF_SAMPLES,
+};
+
+const lucid__rules lucid__rules_detach = {.infer = detach_infer,
+                                          .batch = detach_batch,
+                                          .zero_derivative = true,
+                                          .samples = detach_samples,
+                                          .doc = "The same elements, whose derivative is 0."};
+
 /* ---- permute: params[i] is the dim of the input that becomes dim i --------------------------- */
 
 static bool permute_infer(lucid_scope *s, const lucid__call *c, const lucid__aval *in,

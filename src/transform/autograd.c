@@ -118,6 +118,8 @@ lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x)
         return (lucid_tensor){NULL};
     if (x.v->kind == LUCID__DUAL)
         return lucid_detach(s, (lucid_tensor){x.v->inner});
+    if (lucid__is_staged(s, x.v)) /* what derivatives there will be is not known */
+        return lucid__bind1(s, LUCID__detach, &x, 1, NULL, 0);
     if (x.v->kind != LUCID__BATCH)
         return x;
     lucid_tensor inner = lucid_detach(s, (lucid_tensor){x.v->inner});

@@ -202,6 +202,6 @@ void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     int depth = node->depth;
     for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_graph(node, k));
-    if (depth >= PENDING_DEPTH && lucid__ok(s))
+    if (depth >= PENDING_DEPTH && !s->session->whole && lucid__ok(s))
         (void)lucid_eval(s, out, (size_t)nout);
 }

@@ -70,6 +70,12 @@ bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v)
     return level && level->kind == LUCID__LEVEL_TAPE;
 }
 
+bool lucid__is_staged(const lucid_scope *s, const lucid__value *v)
+{
+    const lucid__level *level = v->kind == LUCID__TAPE ? lucid__level_find(s, v->level) : NULL;
+    return level && level->kind == LUCID__LEVEL_STAGE;
+}
+
 void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e)
 {
     lucid__region *region = s->session->region;

@@ -14,6 +14,9 @@ lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval 
 /* Whether v is a tangent on a tape (and not what a stage recorded). */
 bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v);
 
+/* Whether v is what a stage recorded: nobody knows under what transforms it will be. */
+bool lucid__is_staged(const lucid_scope *s, const lucid__value *v);
+
 /* A new entry: a checkpoint that runs hears of it. */
 void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e);
 

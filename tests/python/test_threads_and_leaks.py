@@ -18,6 +18,7 @@ import lucid
 from lucid.func import (
     axis_index,
     checkpoint,
+    compile,
     custom_jvp,
     custom_vjp,
     custom_vmap,
@@ -91,6 +92,8 @@ def in_place() -> None:
     x.tolist()
 
 
+COMPILED = compile(lambda x, n, flag: {"y": x.sin() * n})
+
 CALLS: dict[str, Callable[[], Any]] = {
     "eager": lambda: ((X @ X.T).softmax().sum(0) * 2).tolist(),
     "vmap of grad": lambda: lucid.eval(vmap(grad(square_sum))(X)),
@@ -103,6 +106,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     )(X),
     "custom rules": custom_rules,
     "checkpoint": lambda: vmap(grad(lambda x: checkpoint(square_sum)(x)))(X).tolist(),
+    "compile": lambda: compile(vmap(grad(square_sum)))(X).tolist(),
+    "compiled": lambda: COMPILED(X, 1, flag="x")["y"].tolist(),
     "error in a rule": failing_rule_call,
     "recorded rule": recorded_rule,
     "structures": lambda: vmap(lambda d: {"a": (d["x"], [1.0, None])})({"x": X}),

@@ -12,6 +12,7 @@ from . import return_types as return_types
 from ._functions import *
 from ._functions import _explain as _explain
 from ._functions import _rebuild_tensor as _rebuild_tensor
+from ._functions import _uncompiled as _uncompiled
 from ._tensor import Tensor as Tensor
 from ._types import DivergenceError as DivergenceError
 from ._types import Generator as Generator

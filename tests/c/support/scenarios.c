@@ -283,6 +283,57 @@ static void randomness(lucid_scope *s, double *sum)
     take_sum(s, lucid_uniform(s, p, lucid_exponential(s, p)), sum);
 }
 
+static void compiling(lucid_scope *s, double *sum)
+{
+    lucid_manual_seed(s, 7);
+    lucid_fn f = lucid_fn_new(s, draw, 1, NULL);
+    lucid_tensor x = numbers(s, LUCID_SHAPE(3)), X = numbers(s, LUCID_SHAPE(2, 3));
+    lucid_fn g = lucid_compile(s, f, &x, 1, NULL);
+    take_sum(s, lucid_call1(s, g, x), sum);
+    take_sum(s, lucid_call1(s, g, lucid_flip(s, x, LUCID_ALL)), sum);
+    g = lucid_vmap(s, g, &(lucid_vmap_options){.randomness = LUCID_RANDOMNESS_DIFFERENT});
+    take_sum(s, lucid_call1(s, g, X), sum);
+}
+
+static lucid_status goes_on(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                            size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_lt(s, lucid_sum(s, x[0], LUCID_ALL), lucid_scalar(s, 40));
+    return LUCID_OK;
+}
+
+static lucid_status one_step(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                             size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    lucid_fn f = lucid_fn_new(s, draw, 1, NULL);
+    lucid_tensor drawn = lucid_call1(s, f, lucid_exp(s, lucid_tanh(s, x[0])));
+    y[0] = lucid_add(s, lucid_add(s, x[0], lucid_scalar(s, 5)), lucid_abs(s, drawn));
+    return LUCID_OK;
+}
+
+static lucid_status loops(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                          size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    lucid_fn step = lucid_fn_new(s, one_step, 1, NULL), rows_step = lucid_fn_new(s, rows, 1, NULL);
+    lucid_tensor z;
+    (void)lucid_while(s, lucid_fn_new(s, goes_on, 1, NULL), step, x, 1, NULL, &z);
+    lucid_tensor pred = lucid_gt(s, lucid_select(s, x[0], 0, 0), lucid_scalar(s, 0));
+    (void)lucid_cond(s, pred, step, rows_step, &z, 1, &z, 1);
+    y[0] = lucid_sum(s, z, LUCID_ALL);
+    return LUCID_OK;
+}
+
+static void looping(lucid_scope *s, double *sum)
+{
+    lucid_manual_seed(s, 7);
+    lucid_fn f = lucid_grad(s, lucid_fn_new(s, loops, 1, NULL), NULL);
+    f = lucid_vmap(s, f, &(lucid_vmap_options){.randomness = LUCID_RANDOMNESS_DIFFERENT});
+    take_sum(s, lucid_call1(s, f, numbers(s, LUCID_SHAPE(2, 3))), sum);
+}
+
 static void indexing(lucid_scope *s, double *sum)
 {
     static const int64_t positions[] = {2, 0, -1, 2};
@@ -347,6 +398,8 @@ const scenario scenarios[] = {
     {"jacobians", jacobians},
     {"recording", recording},
     {"randomness", randomness},
+    {"compiling", compiling},
+    {"looping", looping},
     {"indexing", indexing},
     {"linear algebra", linear_algebra},
     {"reading", reading},
