@@ -67,6 +67,11 @@ lucid_status lucid__refuse_stage(lucid_scope *s, const char *what)
         what);
 }
 
+static bool is_lanes(lucid__prim_id prim)
+{
+    return prim == LUCID__lanes_out || prim == LUCID__lanes_in;
+}
+
 static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
@@ -93,6 +98,8 @@ static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR, escaped, prim->name);
         return;
     }
+    if (is_lanes(c->prim) && lucid__split_has_taken(level, (uint64_t)c->params[0]))
+        joins = true;
     lucid_scope child;
     lucid__scope_enter(&child, s);
     if (joins)
@@ -114,8 +121,7 @@ static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_tensor *in = lucid_alloc(&child, ((size_t)c->nin + 1) * sizeof *in);
-    bool lanes = c->prim == LUCID__lanes_out || c->prim == LUCID__lanes_in;
-    uint64_t limit = lanes ? (uint64_t)c->params[0] : UINT64_MAX;
+    uint64_t limit = is_lanes(c->prim) ? (uint64_t)c->params[0] : UINT64_MAX;
     for (int i = 0; in && i < c->nin; i++)
         in[i] = lucid__split_lift(&child, c->in[i], limit);
     lucid__call lifted = *c;

@@ -57,7 +57,8 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                        lucid_tensor *out);
 void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                        lucid_tensor *out);
-/* lanes_out and lanes_in of this level (split.h), applied to an input at most at it. */
+/* lanes_out and lanes_in (split.h) of this level, applied to an input at most at it, or of one that it has
+ * taken over, applied to an input at it. */
 void lucid__lanes_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
                         lucid_tensor *out);
 /* A collective over this level, applied to an input at most at it. */

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "prim/family.h"
+#include "transform/split_rows.h"
 
 enum { LIFTED = 16 };
 
@@ -118,7 +119,7 @@ bool lucid__split_recall(lucid__split *split, lucid_tensor *x)
 
 /* ---- levels taken over ------------------------------------------------------------------------ */
 
-static bool has_taken(const lucid__level *l, uint64_t level)
+bool lucid__split_has_taken(const lucid__level *l, uint64_t level)
 {
     if (l->kind != LUCID__LEVEL_BATCH || !l->split)
         return false;
@@ -132,7 +133,7 @@ static bool has_taken(const lucid__level *l, uint64_t level)
 bool lucid__split_is_taken(const lucid_scope *s, uint64_t level)
 {
     for (const lucid__level *l = s->session->top; l && s->session->takers > 0; l = l->below)
-        if (has_taken(l, level))
+        if (lucid__split_has_taken(l, level))
             return true;
     return false;
 }
@@ -141,7 +142,7 @@ bool lucid__split_is_taken(const lucid_scope *s, uint64_t level)
 static uint64_t taker_of(const lucid_scope *s, uint64_t level, uint64_t below)
 {
     for (const lucid__level *l = s->session->top; l && s->session->takers > 0; l = l->below)
-        if (l->id < below && l->id > level && has_taken(l, level))
+        if (l->id < below && l->id > level && lucid__split_has_taken(l, level))
             return taker_of(s, l->id, below);
     return level;
 }
@@ -221,14 +222,6 @@ uint64_t lucid__hold_lifts(lucid_scope *s, const lucid__level *level)
     return before;
 }
 
-static int64_t lanes_of(const lucid__taken *taken, size_t n)
-{
-    int64_t product = 1;
-    for (size_t i = 0; i < n; i++)
-        product *= taken[i].size;
-    return product;
-}
-
 static bool more_versions(lucid__split *split)
 {
     uint32_t capacity = split->capacity ? 2 * split->capacity : 8;
@@ -288,65 +281,20 @@ int64_t lucid__split_place(const lucid__split *split, int64_t row)
     int64_t total = row / split->now.count, i = row % split->now.count;
     for (uint32_t v = split->version; v-- > 0;) {
         const lucid__narrowing *w = &split->narrowed[v];
-        total = total * lanes_of(w->taken, w->ntaken) + w->kept[i] / w->before;
+        total = total * lucid__taken_lanes(w->taken, w->ntaken) + w->kept[i] / w->before;
         i = w->kept[i] % w->before;
     }
     return total * split->count + i;
 }
 
-/* Which levels a value needs of those taken over since a version. */
-typedef struct needs {
-    uint64_t levels[32];
-    size_t count;
-} needs;
-
-static bool is_needed(const needs *n, uint64_t level)
-{
-    for (size_t i = 0; i < n->count; i++)
-        if (n->levels[i] == level)
-            return true;
-    return false;
-}
-
-/* Where tuple i of the present stands, in the rectangle of the needed levels taken over since the version
- * (the latest outermost) and, innermost, with `own`, the lanes of that version. */
-static int64_t position_since(const lucid__split *split, uint32_t version, int64_t i,
-                              const needs *n, bool own)
-{
-    int64_t total = 0;
-    for (uint32_t v = split->version; v-- > version;) {
-        const lucid__narrowing *w = &split->narrowed[v];
-        int64_t p = w->kept[i], rest = p / w->before, unit = lanes_of(w->taken, w->ntaken);
-        for (size_t k = 0; k < w->ntaken; k++) {
-            unit /= w->taken[k].size;
-            if (is_needed(n, w->taken[k].level))
-                total = total * w->taken[k].size + rest / unit % w->taken[k].size;
-        }
-        i = p % w->before;
-        if (own && v == version)
-            total = total * w->before + i;
-    }
-    return total;
-}
-
-static lucid_tensor index_since(lucid_scope *s, const lucid__split *split, uint32_t version,
-                                const needs *n, bool own)
-{
-    int64_t count = split->now.count;
-    int64_t *at = lucid_alloc(s, ((size_t)count + 1) * sizeof *at);
-    for (int64_t i = 0; at && i < count; i++)
-        at[i] = position_since(split, version, i, n, own);
-    return at ? lucid_from_data(s, at, LUCID_INT64, LUCID_SHAPE(count)) : (lucid_tensor){NULL};
-}
-
 /* Makes dims 0 .. of the needed levels taken over since the version; *dims: how many. */
 static lucid_tensor spread(lucid_scope *s, const lucid__split *split, uint32_t version,
-                           const needs *n, lucid_tensor x, int *dims)
+                           const lucid__needs *n, lucid_tensor x, int *dims)
 {
     *dims = 0;
     for (uint32_t v = version; v < split->version; v++)
         for (size_t k = split->narrowed[v].ntaken; k-- > 0;)
-            if (is_needed(n, split->narrowed[v].taken[k].level)) {
+            if (lucid__is_needed(n, split->narrowed[v].taken[k].level)) {
                 x = lucid__lanes_out(s, x, &split->narrowed[v].taken[k]);
                 ++*dims;
             }
@@ -358,8 +306,8 @@ static lucid_tensor shared_index(lucid_scope *s, lucid__split *split, uint32_t v
 {
     lucid__narrowing *w = &split->narrowed[version];
     if (!w->to_now.v) {
-        const needs none = {.count = 0};
-        w->to_now = lucid_own(&split->run, index_since(s, split, version, &none, true));
+        const lucid__needs none = {.count = 0};
+        w->to_now = lucid_own(&split->run, lucid__split_index(s, split, version, &none, true));
     }
     return w->to_now;
 }
@@ -372,7 +320,7 @@ void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__val
     lucid_scope t;
     lucid__scope_enter(&t, s);
     const uint64_t lifts = lucid__hold_lifts(s, level);
-    needs n = {.count = 0};
+    lucid__needs n = {.count = 0};
     if (level->takes)
         n.count = lucid__split_levels_of(&t, batch->inner, false, level->id, n.levels, 32);
     lucid_tensor x = {batch->inner};
@@ -383,7 +331,7 @@ void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__val
         x = dims > 0 ? lucid_flatten(&t, x, 0, dims) : x;
     }
     x = lucid_take(&t, x,
-                   dims > 0 ? index_since(&t, split, batch->version, &n, true)
+                   dims > 0 ? lucid__split_index(&t, split, batch->version, &n, true)
                             : shared_index(&t, split, batch->version),
                    axis);
     s->session->lifts_below = lifts;
@@ -400,14 +348,14 @@ void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__val
 /* ---- lifting -------------------------------------------------------------------------------- */
 
 static lucid_tensor lift_anew(lucid_scope *s, const lucid__level *level, lucid_tensor x,
-                              const needs *n)
+                              const lucid__needs *n)
 {
     int dims;
     const uint64_t lifts = lucid__hold_lifts(s, level);
     lucid_tensor y = spread(s, level->split, 0, n, x, &dims);
     if (dims > 1)
         y = lucid_flatten(s, y, 0, dims - 1);
-    y = lucid_take(s, y, index_since(s, level->split, 0, n, false), 0);
+    y = lucid_take(s, y, lucid__split_index(s, level->split, 0, n, false), 0);
     s->session->lifts_below = lifts;
     return lucid__level_wrap(s, level, y, 0);
 }
@@ -415,11 +363,11 @@ static lucid_tensor lift_anew(lucid_scope *s, const lucid__level *level, lucid_t
 lucid_tensor lucid__split_lift_to(lucid_scope *s, const lucid__level *level, lucid_tensor x)
 {
     lucid__split *split = level->split;
-    needs n;
+    lucid__needs n;
     n.count = lucid__split_levels_of(s, x.v, false, level->id, n.levels, 32);
     size_t needed = 0;
     for (size_t i = 0; i < n.count; i++)
-        if (has_taken(level, n.levels[i]))
+        if (lucid__split_has_taken(level, n.levels[i]))
             n.levels[needed++] = n.levels[i];
     n.count = needed;
     if (needed == 0)
@@ -456,52 +404,4 @@ static lucid_tensor lift_from(lucid_scope *s, const lucid__level *l, lucid_tenso
 lucid_tensor lucid__split_lift(lucid_scope *s, lucid_tensor x, uint64_t limit)
 {
     return s->session->takers > 0 ? lift_from(s, s->session->top, x, limit) : x;
-}
-
-/* ---- lanes_out and lanes_in at their level ---------------------------------------------------- */
-
-/* Rows for the lanes of an old version from those of the present ones: zeros for lanes that are gone. Only
- * cotangents come this way, of what was put together before the lanes parted. */
-static lucid_tensor rows_of_version(lucid_scope *s, const lucid__level *level, lucid_tensor y,
-                                    uint32_t version, int64_t size)
-{
-    const lucid__split *split = level->split;
-    for (uint32_t v = version; v < split->version; v++)
-        if (split->narrowed[v].ntaken > 0)
-            return lucid__error(
-                s, LUCID_RUNTIME_ERROR,
-                "vmap: a derivative through lanes that parted cannot be taken after "
-                "the vmap around them has parted over an enclosing vmap too; take it "
-                "before, or use strategy=\"isolated\"");
-    const needs none = {.count = 0};
-    lucid_tensor index = index_since(s, split, version, &none, true);
-    lucid__aval aval = y.v->aval;
-    aval.shape.dim[0] = size;
-    return lucid_index_add(s, lucid__zeros(s, &aval), 0, index, y);
-}
-
-void lucid__lanes_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
-                        lucid_tensor *out)
-{
-    lucid__value *v = c->in[0].v;
-    bool batched = v->level == level->id;
-    uint32_t version = (uint32_t)c->params[2];
-    if (c->prim == LUCID__lanes_in) {
-        if (batched) {
-            (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
-                             "vmap: results of lanes that parted depend twice on the vmap around");
-            return;
-        }
-        out[0] = lucid__level_wrap(s, level, c->in[0], 0);
-        if (out[0].v)
-            out[0].v->version = version;
-        return;
-    }
-    if (batched)
-        lucid__split_catch_up(s, level, v);
-    lucid_tensor y = lucid__batch_at(s, batched ? (lucid_tensor){v->inner} : c->in[0],
-                                     batched ? v->axis : -1, 0, level->size);
-    if (y.v && level->split && level->split->version != version)
-        y = rows_of_version(s, level, y, version, c->params[1]);
-    out[0] = y;
 }

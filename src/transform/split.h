@@ -97,7 +97,8 @@ void lucid__split_catch_up(lucid_scope *s, const lucid__level *level, lucid__val
 
 /* x as the runs that have taken over a level it depends on want it (levels of id at most `limit`). */
 lucid_tensor lucid__split_lift(lucid_scope *s, lucid_tensor x, uint64_t limit);
-/* Whether some run has taken the level over. */
+/* Whether the run going on under level l has taken the level over; whether some run has. */
+bool lucid__split_has_taken(const lucid__level *l, uint64_t level);
 bool lucid__split_is_taken(const lucid_scope *s, uint64_t level);
 
 /* The lanes of a level as dim 0 of x, and back (prim/lanes_prims.c). */

@@ -277,6 +277,62 @@ static void enclosing_values_are_gathered(void **state)
     assert_true(lucid_item(s, lucid_amax(s, lucid_abs(s, error), LUCID_ALL)) < 1e-4);
 }
 
+FUNCTION(above_or_times)
+{
+    UNUSED;
+    bool more = lucid_bool(s, lucid_gt(s, x[0], x[1]));
+    y[0] = more ? lucid_sin(s, x[0]) : lucid_mul(s, x[0], x[1]);
+    return lucid_error(s);
+}
+
+/* The lanes of a vmap inside part over all vmaps around; then those of this function do. */
+FUNCTION(parts_inside_then_here)
+{
+    UNUSED;
+    runs++;
+    lucid_tensor z;
+    const lucid_vmap_options o = {.in_dims = LUCID_INTS(0, LUCID_NONE),
+                                  .strategy = *(lucid_strategy *)user};
+    (void)lucid_call(s, lucid_vmap(s, lucid_fn_new(s, above_or_times, 1, NULL), &o), x, 2, &z, 1);
+    lucid_tensor total = lucid_sum(s, z, LUCID_ALL);
+    if (lucid_bool(s, lucid_gt(s, total, lucid_mul(s, x[1], lucid_scalar(s, 0.5)))))
+        y[0] = lucid_square(s, total);
+    else
+        y[0] = lucid_mul(s, lucid_sin(s, total), x[1]);
+    return lucid_error(s);
+}
+
+static void derivatives_pass_what_parted_twice(void **state)
+{
+    lucid_scope *s = ((fixture *)*state)->s;
+    const lucid_tensor in[2] = {lucid_randn(s, LUCID_SHAPE(3, 5, 4)),
+                                lucid_randn(s, LUCID_SHAPE(3))};
+    const lucid_grad_options both = {.argnums = LUCID_INTS(0, 1)};
+    lucid_strategy strategies[2] = {LUCID_STRATEGY_AUTO, LUCID_STRATEGY_ISOLATED};
+    for (int kind = 0; kind < 3; kind++) {
+        lucid_tensor g[2][4];
+        size_t n = kind == 2 ? 4 : 2;
+        for (int i = 0; i < 2; i++) {
+            lucid_fn f = lucid_fn_new(s, parts_inside_then_here, 1, &strategies[i]);
+            f = kind == 0   ? lucid_grad(s, f, &both)
+                : kind == 1 ? lucid_jacrev(s, f, &both)
+                            : lucid_hessian(s, f, &both);
+            const lucid_vmap_options outer = {.strategy = strategies[i]},
+                                     inner = {.in_dims = LUCID_INTS(0, LUCID_NONE),
+                                              .strategy = strategies[i]};
+            f = lucid_vmap(s, lucid_vmap(s, f, &inner), &outer);
+            runs = 0;
+            assert_int_equal(lucid_call(s, f, in, 2, g[i], n), LUCID_OK);
+            if (kind == 0)
+                assert_int_equal(runs, i ? 15 : 2);
+        }
+        for (size_t k = 0; k < n; k++) {
+            lucid_tensor error = lucid_abs(s, lucid_sub(s, g[0][k], g[1][k]));
+            assert_true(lucid_item(s, lucid_amax(s, error, LUCID_ALL)) < 1e-4);
+        }
+    }
+}
+
 FUNCTION(table)
 {
     UNUSED;
@@ -370,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(can_be_differentiated_from_outside, setup, teardown),
         cmocka_unit_test_setup_teardown(paths_are_shared_by_nested_vmaps, setup, teardown),
         cmocka_unit_test_setup_teardown(enclosing_values_are_gathered, setup, teardown),
+        cmocka_unit_test_setup_teardown(derivatives_pass_what_parted_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_paths_run_lane_by_lane, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_uses_are_named, setup, teardown),
     };
