@@ -452,7 +452,9 @@ static void test_random_bodies(void **state)
         lucid_scope *s = lucid_open(NULL);
         test_rng rng = rng_of(seed, 0, 0);
         choices c = {.rng = rng_of(seed, 3, 0)};
-        program p = {.start = {.rng = rng_of(seed, 1, 0)}, .steps = 2 + (int)choose(&c, 11)};
+        program p = {.start = {.rng = rng_of(seed, 1, 0)},
+                     .steps = 2 + (int)choose(&c, 11),
+                     .in_body = true};
         lucid_tensor x[3], y, z;
         size_t nx = 1 + (size_t)choose(&c, 3);
         for (size_t i = 0; i < nx; i++) {

@@ -388,14 +388,11 @@ static lucid_tensor linear_algebra(run *r, lucid_tensor x)
 
 /* ---- transforms inside ------------------------------------------------------------------------ */
 
-static lucid_tensor transformed(run *r, lucid_tensor x)
+program *program_inside(run *r)
 {
-    lucid_scope *s = r->s;
-    if (r->p->depth >= 3)
-        return lucid_sin(s, x);
-    program *sub = lucid_alloc(s, sizeof *sub);
+    program *sub = lucid_alloc(r->s, sizeof *sub);
     if (!sub)
-        return x;
+        return NULL;
     /* The last of the pool may be captured: values of the enclosing levels. */
     *sub = *r->p;
     sub->start.rng = rng_of((uint64_t)choose(&r->c, 1 << 30), 1, 0);
@@ -409,6 +406,17 @@ static lucid_tensor transformed(run *r, lucid_tensor x)
     } else {
         sub->start.size = 0;
     }
+    return sub;
+}
+
+static lucid_tensor transformed(run *r, lucid_tensor x)
+{
+    lucid_scope *s = r->s;
+    if (r->p->depth >= 3)
+        return lucid_sin(s, x);
+    program *sub = program_inside(r);
+    if (!sub)
+        return x;
     lucid_fn f = lucid_fn_new(s, program_run, 1, sub);
     lucid_fn scalar = lucid_fn_new(s, program_run_to_scalar, 1, sub);
     bool few = lucid_numel(x) <= 6;
@@ -464,6 +472,7 @@ static const struct {
     {"asking", program_asks, 2},
     {"writing", program_writes, 2},
     {"drawing", program_draws, 2},
+    {"control flow", program_flows, 2},
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 

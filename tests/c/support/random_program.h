@@ -22,11 +22,12 @@ enum { PROGRAM_POOL = 24, PROGRAM_MAX_NUMEL = 96 };
 typedef struct program {
     choices start;
     int steps;
-    int depth;   /* of transforms around it, inside the program */
-    bool trace;  /* says on stderr what it does */
-    bool asks;   /* may look at values: not for the vectorized strategy */
-    bool draws;  /* may draw random numbers */
-    bool smooth; /* no kinks: derivatives can be compared with each other */
+    int depth;    /* of transforms around it, inside the program */
+    bool trace;   /* says on stderr what it does */
+    bool asks;    /* may look at values: not for the vectorized strategy */
+    bool draws;   /* may draw random numbers */
+    bool in_body; /* of a loop or a branch */
+    bool smooth;  /* no kinks: derivatives can be compared with each other */
     /* Captured from the enclosing program. */
     const lucid_tensor *captured;
     size_t ncaptured;

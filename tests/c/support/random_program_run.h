@@ -1,5 +1,5 @@
 /* Inside a random program: what its steps see, and those that have a file of their own
- * (random_program_values.c). */
+ * (random_program_values.c, random_program_flow.c). */
 #ifndef RANDOM_PROGRAM_RUN_H
 #define RANDOM_PROGRAM_RUN_H
 
@@ -19,6 +19,9 @@ typedef lucid_tensor step_fn(run *r, lucid_tensor x);
 /* A tensor of the pool. */
 lucid_tensor program_pick(run *r);
 
-step_fn program_asks, program_writes, program_draws;
+/* A program within this one, one level deeper, whose choices are its own; NULL: out of memory. */
+program *program_inside(run *r);
+
+step_fn program_asks, program_writes, program_draws, program_flows;
 
 #endif
