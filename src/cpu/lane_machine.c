@@ -179,7 +179,7 @@ void lucid__lane_machine_begin(lucid__lane_machine *m, int64_t first, int64_t n)
     const lucid__lane_program *p = m->program;
     m->first = first;
     for (int i = 0; i < p->nin; i++)
-        if ((p->lanes < 0 || (p->lanes > 0 && p->in[i].per_lane)) && !p->in[i].stepped)
+        if ((p->lanes < 0 || p->in[i].per_lane) && !p->in[i].stepped)
             lucid__lane_port_load(m, &m->in[i], first, n);
     lucid__lane_machine_run(m, p->once_end, p->begin_end, n, NULL);
 }

@@ -121,9 +121,7 @@ static int64_t find_steps(lucid__lane_port *port, const lucid__lane_control *c, 
 static int64_t lanes_to_write(const lucid__lane_machine *m, const lucid__lane_stream *stream,
                               int64_t n)
 {
-    if (stream->per_lane)
-        return m->program->lanes == 0 ? 0 : n;
-    return m->first == 0 ? 1 : 0;
+    return stream->per_lane ? n : m->first == 0 ? 1 : 0;
 }
 
 static char *tile_start(const lucid__lane_machine *m, const lucid__lane_port *port)
@@ -135,8 +133,6 @@ void lucid__lane_load_step(lucid__lane_machine *m, const lucid__lane_control *c,
                            const lucid__lane_slice *x, int64_t done, int64_t n)
 {
     lucid__lane_port *port = &m->in[x->stream];
-    if (m->program->lanes == 0 && m->program->in[x->stream].per_lane)
-        return;
     if (done % port->steps == 0)
         m->isa->load[port->size](tile_start(m, port), port->lane_stride, port->step_offset,
                                  port->lanes, find_steps(port, c, done), n);
@@ -204,7 +200,7 @@ void lucid__lane_machine_store_some(const lucid__lane_machine *m, const int *slo
 {
     for (int k = 0; k < m->program->nout; k++) {
         bool per_lane = m->program->out[k].per_lane;
-        if (per_lane && m->program->lanes > 0)
+        if (per_lane)
             store_some(&m->out[k], slot, example, n);
         for (int64_t i = 0; !per_lane && i < n; i++) /* the same for all: of the first */
             if (example[i] == 0)

@@ -244,13 +244,6 @@ lucid_status lucid__run_lanes(const lucid__lane_program *p, const lucid__kernel_
              .main = &p->controls[p->instrs[p->begin_end].imm],
              .args = args,
              .lanes = p->lanes < 0 ? 1 : p->lanes};
-    bool shared = false; /* some result is the same for all lanes, and there without any */
-    for (int k = 0; k < p->nout; k++)
-        shared |= !p->out[k].per_lane;
-    if (j.lanes == 0 && !shared)
-        return LUCID_OK;
-    if (j.lanes == 0)
-        j.lanes = 1; /* with nothing of its own to read or write: it computes what all share */
     int threads = threads_for(&j);
     j.tile = tile_for(&j, threads);
     bool loop = j.main->prim == LUCID__while;

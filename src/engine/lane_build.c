@@ -361,8 +361,6 @@ void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
             at += is_ys ? 0 : (int)n;
         }
     }
-    if (lanes == 0 && lucid__lane_ok(code))
-        code->why_not = "a loop over no lanes inside";
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------- */

@@ -375,8 +375,7 @@ lucid_status lucid__while_kernel(const lucid__kernel_args *args)
             p.lane[i] = (int64_t)i;
         ok = p.lane && p.at;
     }
-    bool empty = r->ctl.lanes == 0; /* nobody to ask */
-    while (ok && !empty && p.goes_on) {
+    while (ok && p.goes_on) {
         lucid_scope child;
         lucid__scope_enter(&child, r->s);
         while_step(&child, &p);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/dtype.h"
-
 /* ---- avals ------------------------------------------------------------------------------------- */
 
 size_t lucid__aval_words(const lucid__aval *aval)
@@ -73,23 +71,4 @@ bool lucid__body_read(lucid_scope *s, const int64_t *words, lucid__body *body)
     body->avals = avals;
     body->out = at;
     return true;
-}
-
-void lucid__body_depends(const lucid__body *body, const bool *from, bool floats, bool *depends)
-{
-    memcpy(depends, from, (size_t)body->nin * sizeof *depends);
-    const int64_t *at = body->ops;
-    for (int i = 0, v = body->nin; i < body->nops; i++) {
-        lucid__body_op op;
-        at = lucid__body_op_at(at, &v, &op);
-        bool any = false;
-        for (int j = 0; j < op.nin; j++)
-            any |= depends[op.in[j]];
-        if (floats && lucid__prim_get(op.prim)->rules->zero_derivative)
-            any = false;
-        for (int k = 0; k < op.nout; k++) {
-            int out = op.first_out + k;
-            depends[out] = any && (!floats || lucid__is_float(body->avals[out].dtype));
-        }
-    }
 }

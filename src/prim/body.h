@@ -48,8 +48,4 @@ size_t lucid__aval_words(const lucid__aval *aval);
 int64_t *lucid__aval_write(int64_t *to, const lucid__aval *aval);
 const int64_t *lucid__aval_read(const int64_t *from, lucid__aval *aval);
 
-/* Which values of the body depend on the inputs with from[i] != 0: depends[v], of nvalues. With
- * `floats` only through floats: what a derivative can pass. */
-void lucid__body_depends(const lucid__body *body, const bool *from, bool floats, bool *depends);
-
 #endif

@@ -13,8 +13,8 @@
  * constants, the carry and the slices xs[t] of scan.
  *
  * Bodies are always those of ONE example. Under vmap the node gets lanes: inputs and outputs flagged
- * PER_LANE have a leading dim of that size, the others are the same for every lane, and each lane goes
- * its own way: it takes its own branch, and leaves a while loop when its own condition says so. Nested
+ * PER_LANE have a leading dim of that size (never 0), the others are the same for every lane, and each lane
+ * goes its own way: it takes its own branch, and leaves a while loop when its own condition says so. Nested
  * vmaps multiply the lanes. That is what lets the engine keep a loop's state in registers, lanes side
  * by side.
  *
@@ -51,6 +51,18 @@ typedef struct lucid__control {
 lucid__control lucid__control_read(const lucid__call *c);
 /* for (at = ctl.bodies, i = 0; i < ctl.nbodies; i++) at = lucid__control_body_at(at, &b); */
 const int64_t *lucid__control_body_at(const int64_t *at, lucid__control_body *b);
+
+/* The functions of an operation, and the frame they read. */
+typedef struct lucid__flow {
+    lucid__prim_id prim;
+    int nconsts, ncarry, nframe, nout, nbodies;
+    const lucid__control_body *bodies;
+} lucid__flow;
+
+/* Which values of the frame and which outputs depend on those marked in `frame`, carries followed round and
+ * round; marks more in both. floats: only what a derivative passes. False: out of memory. */
+bool lucid__control_depends(lucid_scope *s, const lucid__flow *f, bool floats, bool *frame,
+                            bool *out);
 
 static inline int lucid__control_nys(const lucid__control *ctl)
 {

@@ -192,3 +192,16 @@ bool lucid__draft_of(lucid_scope *s, const lucid__call *c, lucid__draft *d)
     }
     return true;
 }
+
+bool lucid__draft_depends(lucid_scope *s, const lucid__draft *d, bool *frame, bool floats,
+                          bool *out)
+{
+    lucid__control_body *bodies = lucid_alloc(s, ((size_t)d->nbodies + 1) * sizeof *bodies);
+    if (!bodies)
+        return false;
+    for (int b = 0; b < d->nbodies; b++)
+        bodies[b] = (lucid__control_body){d->bodies[b].nin, d->bodies[b].from, d->bodies[b].words};
+    int nframe = d->consts.n + d->carry.n + d->xs.n;
+    const lucid__flow f = {d->prim, d->consts.n, d->carry.n, nframe, d->nout, d->nbodies, bodies};
+    return lucid__control_depends(s, &f, floats, frame, out);
+}

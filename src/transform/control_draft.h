@@ -40,4 +40,8 @@ void lucid__draft_bind(lucid_scope *s, const lucid__draft *d, lucid_tensor *out)
 /* The parts of an application, its bodies with `from` counting in the frame. False: out of memory. */
 bool lucid__draft_of(lucid_scope *s, const lucid__call *c, lucid__draft *d);
 
+/* lucid__control_depends of a draft. */
+bool lucid__draft_depends(lucid_scope *s, const lucid__draft *d, bool *frame, bool floats,
+                          bool *out);
+
 #endif

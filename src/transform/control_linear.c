@@ -57,7 +57,7 @@ static void bind_linear(lucid_scope *s, const lucid__derivative *v, const lucid_
         dy[k] = out[at++];
         if (v->d->lanes < 0 || (v->d->out_flags[k] & LUCID__PER_LANE))
             continue;
-        dy[k] = v->d->lanes == 0 ? (lucid_tensor){NULL} : lucid_select(s, dy[k], 0, 0);
+        dy[k] = lucid_select(s, dy[k], 0, 0);
     }
 }
 

@@ -50,43 +50,6 @@ static bool control_linear_in(const lucid__call *c, int input)
     return (c->params[LUCID__CONTROL_HEAD + input] & LUCID__LINEAR) != 0;
 }
 
-/* ---- what depends on what ------------------------------------------------------------------------ */
-
-bool lucid__draft_depends(lucid_scope *s, const lucid__draft *d, bool *frame, bool floats,
-                          bool *out)
-{
-    int first_carry = d->consts.n;
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (int b = 0; b < d->nbodies; b++) {
-            const lucid__staged *staged = &d->bodies[b];
-            lucid__body body;
-            if (!lucid__body_read(s, staged->words, &body))
-                return false;
-            bool *from = lucid_alloc(s, (size_t)body.nin + 1);
-            bool *depends = lucid_alloc(s, (size_t)body.nvalues + 1);
-            if (!from || !depends)
-                return false;
-            for (int i = 0; i < body.nin; i++)
-                from[i] = staged->from[i] < staged->nx && frame[staged->from[i]];
-            lucid__body_depends(&body, from, floats, depends);
-            if (d->prim == LUCID__while && b == 0) { /* how long a lane goes on */
-                for (int k = 0; !floats && depends[body.out[0]] && k < d->nout; k++)
-                    out[k] = true;
-                continue;
-            }
-            for (int k = 0; k < body.nout; k++)
-                out[k] |= depends[body.out[k]];
-        }
-        for (int k = 0; k < d->carry.n; k++) { /* a carry goes round */
-            bool any = out[k] || frame[first_carry + k];
-            changed |= any != frame[first_carry + k] || any != out[k];
-            out[k] = frame[first_carry + k] = any;
-        }
-    }
-    return true;
-}
-
 /* ---- batching -------------------------------------------------------------------------------------- */
 
 /* Merges a batch with the lanes that an input has or must get. */
@@ -110,20 +73,18 @@ static lucid_tensor merged(lucid_scope *s, const merge *m, lucid_tensor x, int a
     return lucid_reshape(s, x, shape);
 }
 
-/* The batch of a result in front; the lanes it had before come after it, or are all the same. */
-static lucid_tensor unmerged(lucid_scope *s, const merge *m, lucid_tensor y, bool per_lane)
+/* A result without the batch it does not depend on, or with it in front; the lanes it had before come
+ * after it, or are all the same. */
+static lucid_tensor unmerged(lucid_scope *s, const merge *m, lucid_tensor y, bool batched,
+                             bool per_lane)
 {
-    lucid_shape shape = y.v->aval.shape;
-    shape.dim[0] = m->before;
-    y = lucid_reshape(s, y, lucid__shape_insert(&shape, 0, m->size));
-    if (per_lane || !y.v)
-        return y;
-    if (m->before == 0)
-        return lucid__error(
-            s, LUCID_RUNTIME_ERROR,
-            "control flow: vmap over no lanes around a result that does not depend on "
-            "them");
-    return lucid_select(s, y, 1, 0);
+    if (m->before >= 0 && y.v) {
+        lucid_shape shape = y.v->aval.shape;
+        shape.dim[0] = m->before;
+        y = lucid_reshape(s, y, lucid__shape_insert(&shape, 0, m->size));
+        y = per_lane ? y : lucid_select(s, y, 1, 0);
+    }
+    return batched ? y : lucid_select(s, y, 0, 0);
 }
 
 /* Gives the inputs of a group that vary their lanes. at: the position of the first in the call. */
@@ -138,10 +99,47 @@ static void merge_group(lucid_scope *s, const merge *m, lucid__inputs *g, const 
     }
 }
 
-static void mark_varying(const lucid__inputs *g, const int *axis, int *at, bool *varies)
+/* Inputs, and the outputs that depend on them. */
+typedef struct marks {
+    bool *in, *out, index; /* in: of the frame */
+} marks;
+
+/* Those that carry the batch or one of these flags. False: out of memory. */
+static bool mark(lucid_scope *s, const lucid__draft *d, const lucid__call *c, const int *axis,
+                 int64_t flags, marks *m)
 {
-    for (int i = 0; i < g->n; i++, (*at)++)
-        varies[i] = axis[*at] >= 0 || (g->flags[i] & (LUCID__PER_LANE | LUCID__LINEAR));
+    const int64_t *in_flags = c->params + LUCID__CONTROL_HEAD;
+    const int first = d->prim == LUCID__cond, nframe = c->nin - first;
+    m->in = lucid_alloc(s, (size_t)nframe + 1);
+    m->out = lucid_alloc(s, (size_t)d->nout + 1);
+    if (!m->in || !m->out)
+        return false;
+    for (int i = 0; i < nframe; i++)
+        m->in[i] = axis[first + i] >= 0 || (in_flags[first + i] & flags);
+    m->index = first && (axis[0] >= 0 || (in_flags[0] & flags));
+    for (int k = 0; k < d->nout; k++)
+        m->out[k] = m->index || (d->out_flags[k] & flags);
+    return lucid__draft_depends(s, d, m->in, false, m->out);
+}
+
+/* A batch of no lanes: what depends on it has no elements, and the rest is computed without it. */
+static void batch_of_none(lucid_scope *s, const lucid__call *c, const int *axis, int nout,
+                          lucid_tensor *out, int *out_axis)
+{
+    lucid_tensor *in = lucid_alloc(s, ((size_t)c->nin + 1) * sizeof *in);
+    lucid__aval *avals = lucid_alloc(s, ((size_t)nout + 1) * sizeof *avals);
+    if (!in || !avals || !control_infer(s, c, NULL, avals))
+        return;
+    for (int i = 0; i < c->nin; i++)
+        in[i] = axis[i] < 0 ? c->in[i] : (lucid_tensor){NULL};
+    lucid__call shared = *c;
+    shared.in = in;
+    lucid__control_without(s, &shared, out);
+    for (int k = 0; k < nout && lucid__ok(s); k++) {
+        out_axis[k] = out[k].v ? -1 : 0;
+        if (!out[k].v && grow(s, &avals[k].shape, 0))
+            out[k] = lucid__zeros(s, &avals[k]);
+    }
 }
 
 static void control_batch(lucid_scope *s, const lucid__call *c, const int *axis, int64_t size,
@@ -150,43 +148,39 @@ static void control_batch(lucid_scope *s, const lucid__call *c, const int *axis,
     lucid__draft d;
     if (!lucid__draft_of(s, c, &d))
         return;
+    if (size == 0) {
+        batch_of_none(s, c, axis, d.nout, out, out_axis);
+        return;
+    }
     merge m = {size, d.lanes, size};
     if (d.lanes >= 0 && __builtin_mul_overflow(size, d.lanes, &m.lanes)) {
         (void)lucid_fail(s, LUCID_VALUE_ERROR, "vmap: too many lanes");
         return;
     }
-    int frame = d.consts.n + d.carry.n + d.xs.n, at = d.prim == LUCID__cond, first = at;
-    bool *varies = lucid_alloc(s, (size_t)frame + 1),
-         *out_varies = lucid_alloc(s, (size_t)d.nout + 1);
+    marks batched, varies; /* by the batch; by that or the lanes there are already */
     int64_t *flags = lucid_alloc(s, ((size_t)d.nout + 1) * sizeof *flags);
-    if (!varies || !out_varies || !flags)
+    if (!flags || !mark(s, &d, c, axis, 0, &batched) ||
+        !mark(s, &d, c, axis, LUCID__PER_LANE | LUCID__LINEAR, &varies))
         return;
-    mark_varying(&d.consts, axis, &at, varies);
-    mark_varying(&d.carry, axis, &at, varies + d.consts.n);
-    mark_varying(&d.xs, axis, &at, varies + d.consts.n + d.carry.n);
-    bool chosen = d.prim == LUCID__cond && (axis[0] >= 0 || (d.index_flags & LUCID__PER_LANE));
-    for (int k = 0; k < d.nout; k++)
-        out_varies[k] = chosen || (d.out_flags[k] & LUCID__PER_LANE);
-    if (!lucid__draft_depends(s, &d, varies, false, out_varies))
-        return;
-    if (chosen) {
+    if (varies.index) {
         d.index = merged(s, &m, d.index, axis[0], (d.index_flags & LUCID__PER_LANE) != 0);
         d.index_flags |= LUCID__PER_LANE;
     }
-    at = first;
-    merge_group(s, &m, &d.consts, axis, &at, varies);
-    merge_group(s, &m, &d.carry, axis, &at, varies + d.consts.n);
-    merge_group(s, &m, &d.xs, axis, &at, varies + d.consts.n + d.carry.n);
+    int at = d.prim == LUCID__cond;
+    merge_group(s, &m, &d.consts, axis, &at, varies.in);
+    merge_group(s, &m, &d.carry, axis, &at, varies.in + d.consts.n);
+    merge_group(s, &m, &d.xs, axis, &at, varies.in + d.consts.n + d.carry.n);
     for (int k = 0; k < d.nout; k++)
-        flags[k] = out_varies[k] ? LUCID__PER_LANE : 0;
+        flags[k] = varies.out[k] ? LUCID__PER_LANE : 0;
     const int64_t *before_flags = d.out_flags;
     d.lanes = m.lanes;
     d.out_flags = flags;
     lucid__draft_bind(s, &d, out);
     for (int k = 0; k < d.nout && lucid__ok(s); k++) {
-        out_axis[k] = out_varies[k] ? 0 : -1;
-        if (out_varies[k] && m.before >= 0)
-            out[k] = unmerged(s, &m, out[k], (before_flags[k] & LUCID__PER_LANE) != 0);
+        out_axis[k] = batched.out[k] ? 0 : -1;
+        if (varies.out[k])
+            out[k] =
+                unmerged(s, &m, out[k], batched.out[k], (before_flags[k] & LUCID__PER_LANE) != 0);
     }
 }
 

@@ -11,9 +11,7 @@ extern const int64_t *const lucid__cond_params[], *const lucid__while_params[],
 
 lucid__transpose_rule lucid__cond_transpose, lucid__scan_transpose;
 
-/* Which values of the frame and which outputs depend on those marked in `frame`, carries followed round
- * and round; marks more in both. floats: only what a derivative passes. False: out of memory. */
-bool lucid__draft_depends(lucid_scope *s, const lucid__draft *d, bool *frame, bool floats,
-                          bool *out);
+/* Applies what does not depend on the inputs that are missing (empty handles). out[k] empty: it does. */
+void lucid__control_without(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "graph/node.h"
+#include "transform/control_rules.h"
 #include "transform/entries.h"
 #include "transform/tape.h"
 
@@ -181,8 +182,22 @@ bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const 
 
 /* ---- running a body ---------------------------------------------------------------------------------- */
 
-void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
-                       lucid_tensor *out)
+/* An operation of which an input is missing gives nothing, but for control flow, which gives what it can. */
+static void apply_without(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    bool missing = false;
+    for (int j = 0; j < c->nin; j++)
+        missing |= c->in[j].v == NULL;
+    if (!missing)
+        lucid__bind(s, c, out);
+    else if (lucid__prim_get(c->prim)->family == LUCID__CONTROL)
+        lucid__control_without(s, c, out);
+}
+
+typedef void apply_op(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
+
+static void apply(lucid_scope *s, apply_op *how, const int64_t *words, const lucid_tensor *in,
+                  lucid_tensor *out)
 {
     for (int64_t k = 0; k < words[4]; k++)
         out[k] = (lucid_tensor){NULL};
@@ -206,12 +221,24 @@ void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor 
                 x[j] = value[op.in[j]];
             lucid__call c = {op.prim, op.nin, op.nparams, x, op.params};
             if (x)
-                lucid__bind(&child, &c, value + op.first_out);
+                how(&child, &c, value + op.first_out);
         }
         for (int k = 0; k < body.nout && lucid__ok(s); k++)
             out[k] = lucid__scope_move(&child, value[body.out[k]]);
     }
     lucid__scope_leave(&child);
+}
+
+void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
+                       lucid_tensor *out)
+{
+    apply(s, lucid__bind, words, in, out);
+}
+
+void lucid__body_apply_without(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
+                               lucid_tensor *out)
+{
+    apply(s, apply_without, words, in, out);
 }
 
 typedef struct body_self {

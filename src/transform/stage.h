@@ -32,6 +32,10 @@ bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const 
 void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
                        lucid_tensor *out);
 
+/* The same with inputs missing (empty handles); what depends on those is empty. */
+void lucid__body_apply_without(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
+                               lucid_tensor *out);
+
 /* A body as a function object, which keeps a copy of the words. */
 lucid__fn *lucid__body_fn(const int64_t *words);
 

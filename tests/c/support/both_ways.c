@@ -56,13 +56,22 @@ void same_bits(lucid_scope *s, lucid_tensor x, lucid_tensor y, const char *what)
     }
 }
 
+/* Without elements nothing needs a program. */
+static bool any_elements(const lucid_tensor *y, size_t ny)
+{
+    for (size_t k = 0; k < ny; k++)
+        if (lucid_numel(y[k]) > 0)
+            return true;
+    return false;
+}
+
 void both(lucid_scope *s, const char *what, lucid_fn f, const lucid_tensor *x, size_t nx,
           lucid_tensor *y, size_t ny)
 {
     lucid_tensor z[BOTH_WAYS_MOST];
     lucid__allow_lanes(true);
     apply(s, f, x, nx, y, ny);
-    if (!in_lanes(s, y, ny))
+    if (any_elements(y, ny) && !in_lanes(s, y, ny))
         fail_msg("%s: not in lanes:\n%s", what, explained(s, y, ny));
     assert_int_equal(lucid_eval(s, y, ny), LUCID_OK);
     lucid__allow_lanes(false);
