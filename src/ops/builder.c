@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "prim/family.h"
+#include "prim/number.h"
 
 bool lucid__check(lucid_scope *s, const char *name, lucid_tensor x)
 {
@@ -70,7 +71,8 @@ bool lucid__cast_all(lucid_scope *s, lucid_tensor *xs, size_t n, lucid_dtype dty
 
 lucid_tensor lucid__number(lucid_scope *s, double value, lucid_tensor like)
 {
-    return lucid_cast(s, lucid_scalar(s, value), lucid_dtype_of(like));
+    return lucid__check(s, "number", like) ? lucid__number_of(s, value, like.v->aval.dtype)
+                                           : (lucid_tensor){NULL};
 }
 
 /* ---- shapes --------------------------------------------------------------------------------- */

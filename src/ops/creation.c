@@ -3,6 +3,7 @@
 
 #include "ops/composite.h"
 #include "prim/family.h"
+#include "prim/number.h"
 
 static lucid_tensor filled(lucid_scope *s, const char *name, lucid_shape shape, int value,
                            lucid_dtype dtype)
@@ -11,8 +12,7 @@ static lucid_tensor filled(lucid_scope *s, const char *name, lucid_shape shape, 
         return (lucid_tensor){NULL};
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    return lucid__leave(
-        &t, lucid__broadcast(&t, lucid_cast(&t, lucid_scalar_int(&t, value), dtype), &shape));
+    return lucid__leave(&t, lucid__broadcast(&t, lucid__whole_number_of(&t, value, dtype), &shape));
 }
 
 lucid_tensor lucid_zeros(lucid_scope *s, lucid_shape shape)

@@ -1,56 +1,28 @@
 #include "ops/numbers.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "graph/node.h"
-
-/* A ready 0-d constant over `bytes` at `value`. */
-static lucid_tensor constant(lucid_scope *s, lucid_dtype dtype, const void *value, bool weak)
-{
-    if (!lucid__ok(s))
-        return (lucid_tensor){NULL};
-    lucid__aval aval = {.dtype = dtype};
-    lucid__buffer *buffer = lucid__buffer_new(lucid_dtype_size(dtype));
-    if (buffer)
-        memcpy(buffer->data, value, lucid_dtype_size(dtype));
-    lucid__node *node = buffer ? lucid__node_new_constant(&aval, buffer, NULL) : NULL;
-    if (node)
-        node->depth = 0;
-    lucid__value *v = node ? lucid__value_new_graph(node, 0) : NULL;
-    if (v)
-        v->weak = weak;
-    return lucid__own(s, v);
-}
+#include "prim/number.h"
 
 lucid_tensor lucid_scalar(lucid_scope *s, double value)
 {
-    return constant(s, LUCID_FLOAT64, &value, true);
+    return lucid__constant(s, LUCID_FLOAT64, &value, true);
 }
 
 lucid_tensor lucid_scalar_int(lucid_scope *s, int64_t value)
 {
-    return constant(s, LUCID_INT64, &value, true);
+    return lucid__constant(s, LUCID_INT64, &value, true);
 }
 
 lucid_tensor lucid_scalar_bool(lucid_scope *s, bool value)
 {
-    return constant(s, LUCID_BOOL, &value, true);
+    return lucid__constant(s, LUCID_BOOL, &value, true);
 }
 
 static const void *element(const lucid__value *v)
 {
     return v->node->out[0].storage.buffer->data;
-}
-
-/* As C converts, but saturating where C leaves it undefined; NaN becomes 0. */
-static int64_t to_int(double value)
-{
-    if (isnan(value))
-        return 0;
-    if (value >= 9223372036854775808.0)
-        return INT64_MAX;
-    return value < -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
 }
 
 bool lucid__number_value(lucid_tensor x, double *value)
@@ -76,19 +48,13 @@ bool lucid__number_value(lucid_tensor x, double *value)
 lucid_tensor lucid__number_as(lucid_scope *s, lucid_tensor x, lucid_dtype dtype)
 {
     double value = 0;
-    (void)lucid__number_value(x, &value);
-    int64_t whole = to_int(value);
-    if (x.v->aval.dtype == LUCID_INT64) /* exact beyond 2^53 */
+    int64_t whole;
+    if (x.v->aval.dtype == LUCID_INT64) { /* exact beyond 2^53 */
         memcpy(&whole, element(x.v), sizeof whole);
-    int32_t narrow = (int32_t)(uint32_t)(uint64_t)whole; /* modulo 2^32, as integers wrap */
-    float single = (float)value;
-    bool truth = value != 0;
-    const void *from[] = {[LUCID_BOOL] = &truth,
-                          [LUCID_INT32] = &narrow,
-                          [LUCID_INT64] = &whole,
-                          [LUCID_FLOAT32] = &single,
-                          [LUCID_FLOAT64] = &value};
-    return constant(s, dtype, from[dtype], false);
+        return lucid__whole_number_of(s, whole, dtype);
+    }
+    (void)lucid__number_value(x, &value);
+    return lucid__number_of(s, value, dtype);
 }
 
 lucid_tensor lucid__strong(lucid_scope *s, lucid_tensor x)

@@ -3,8 +3,9 @@
 
 #include "base/dtype.h"
 #include "prim/family.h"
+#include "prim/number.h"
 
-#define NUM(value) lucid_scalar(s, (value))
+#define NUM(value) lucid__number_of(s, (value), X.v->aval.dtype) /* beside x */
 #define X (c->in[0])
 #define Y (c->in[1])
 #define PARTIAL(name) \
@@ -151,7 +152,7 @@ static lucid_tensor share(lucid_scope *s, lucid_tensor mine, lucid_tensor other,
     lucid_tensor is_out = lucid_eq(s, mine, out);
     lucid_tensor tie = lucid_eq(s, mine, other);
     lucid_dtype dtype = lucid_dtype_of(mine);
-    lucid_tensor part = lucid_where(s, tie, NUM(0.5), lucid_cast(s, is_out, dtype));
+    lucid_tensor part = lucid_where(s, tie, lucid_scalar(s, 0.5), lucid_cast(s, is_out, dtype));
     return lucid_cast(s, part, dtype);
 }
 

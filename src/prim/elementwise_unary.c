@@ -4,8 +4,9 @@
 
 #include "base/dtype.h"
 #include "prim/family.h"
+#include "prim/number.h"
 
-#define NUM(value) lucid_scalar(s, (value))
+#define NUM(value) lucid__number_of(s, (value), X.v->aval.dtype) /* beside x */
 #define X (c->in[0])
 #define PARTIAL(name) \
     static lucid_tensor name##_partial(lucid_scope *s, const lucid__call *c, lucid_tensor y, int i)
@@ -190,7 +191,7 @@ RULES(tan, unit);
 /* 1 - x^2 as (1 - x)(1 + x), which keeps its digits near 1. */
 static lucid_tensor one_minus_square(lucid_scope *s, lucid_tensor x)
 {
-    return lucid_mul(s, lucid_sub(s, NUM(1), x), lucid_add(s, NUM(1), x));
+    return lucid_mul(s, lucid_sub(s, lucid_scalar(s, 1), x), lucid_add(s, lucid_scalar(s, 1), x));
 }
 
 PARTIAL(asin)
@@ -260,7 +261,7 @@ RULES(atanh, unit);
 
 static lucid_tensor gauss(lucid_scope *s, lucid_tensor x, double factor)
 {
-    return lucid_mul(s, NUM(factor), lucid_exp(s, lucid_neg(s, lucid_square(s, x))));
+    return lucid_mul(s, lucid_scalar(s, factor), lucid_exp(s, lucid_neg(s, lucid_square(s, x))));
 }
 
 PARTIAL(erf)

@@ -1,5 +1,7 @@
 #include "prim/family.h"
 
+#include "prim/number.h"
+
 const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT] = {
     [LUCID__ELEMENTWISE] = &lucid__family_elementwise,
     [LUCID__SOURCE] = &lucid__family_source,
@@ -38,15 +40,17 @@ lucid_tensor lucid__batch_at(lucid_scope *s, lucid_tensor x, int axis, int to, i
         return lucid__error(s, LUCID_VALUE_ERROR,
                             "vmap: a tensor with its batch dims has more than %d dims",
                             LUCID_MAX_NDIM);
-    lucid_shape one = lucid__shape_insert(&x.v->aval.shape, to, 1);
     lucid_shape full = lucid__shape_insert(&x.v->aval.shape, to, size);
+    if (to == 0) /* broadcasting puts dims in front itself */
+        return lucid__broadcast(s, x, &full);
+    lucid_shape one = full;
+    one.dim[to] = 1;
     return lucid__broadcast(s, lucid_reshape(s, x, one), &full);
 }
 
 lucid_tensor lucid__zeros(lucid_scope *s, const lucid__aval *aval)
 {
-    lucid_tensor zero = lucid_cast(s, lucid_scalar_int(s, 0), aval->dtype);
-    return lucid__broadcast(s, zero, &aval->shape);
+    return lucid__broadcast(s, lucid__whole_number_of(s, 0, aval->dtype), &aval->shape);
 }
 
 lucid_tensor lucid__add_cotangents(lucid_scope *s, lucid_tensor a, lucid_tensor b)

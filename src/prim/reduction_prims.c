@@ -16,6 +16,9 @@ static lucid_shape kept_shape(const lucid__call *c, const lucid_shape *shape)
 static lucid_tensor spread(lucid_scope *s, const lucid__call *c, lucid_tensor y,
                            const lucid_shape *shape)
 {
+    if (c->nparams > 0 && c->params[c->nparams - 1] == c->nparams - 1)
+        return lucid__broadcast(s, y,
+                                shape); /* all in front, where broadcasting puts dims itself */
     lucid_tensor kept = lucid_reshape(s, y, kept_shape(c, shape));
     return lucid__broadcast(s, kept, shape);
 }

@@ -1,4 +1,4 @@
-/* Blocks and buffers that are used again: contents, sizes, threads, and how much is kept. */
+/* Blocks and buffers that are used again: contents, sizes, threads, how much is kept, and how many a call takes. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,6 +165,45 @@ static void threads_share_what_is_kept(void **state)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
+/* ---- small calls ------------------------------------------------------------------------------------ */
+
+static lucid_status square_sum(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                               size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_sum(s, lucid_square(s, x[0]), LUCID_ALL);
+    return LUCID_OK;
+}
+
+static void call(lucid_scope *s, lucid_fn g, lucid_tensor x)
+{
+    lucid_scope *inner = lucid_scope_new(s);
+    lucid_tensor y = lucid_call1(inner, g, x);
+    assert_int_equal(lucid_eval(inner, &y, 1), LUCID_OK);
+    assert_int_equal(lucid_close(inner), LUCID_OK);
+}
+
+/* What a warm call of per-sample gradients takes: two blocks for each operation and value, and a few for
+ * walking the tape. Scratch memory comes from scopes, and looking at the graph takes none. */
+static void a_warm_call_takes_few_blocks(void **state)
+{
+    (void)state;
+    if (!LUCID__REUSES_MEMORY)
+        skip();
+    enum { PLENTY = 100000, FEW = 60 };
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = lucid_randn(s, LUCID_SHAPE(32, 4));
+    lucid_fn f = lucid_fn_new(s, square_sum, 1, NULL);
+    lucid_fn g = lucid_vmap(s, lucid_grad(s, f, NULL), NULL);
+    call(s, g, x);
+    lucid__fail_allocations_after(PLENTY);
+    call(s, g, x);
+    int64_t left = lucid__allocations_left();
+    lucid__fail_allocations_after(-1);
+    assert_in_range(PLENTY - left, 1, FEW);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_buffer_is_used_again),
         cmocka_unit_test(no_more_is_kept_than_half_of_the_budget),
         cmocka_unit_test(threads_share_what_is_kept),
+        cmocka_unit_test(a_warm_call_takes_few_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
