@@ -7,6 +7,7 @@
 #include "cpu/arg_extreme.h"
 #include "cpu/philox_tile.h"
 #include "cpu/sort_lanes.h"
+#include "engine/program.h"
 #include "prim/prim_id.h"
 
 enum { LUCID__DTYPES = LUCID_NO_DTYPE };
@@ -21,11 +22,15 @@ typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
 /* to[r] = row r of x folded, in the order of program.h; 1 <= length <= LUCID__FOLD_BLOCK. */
 typedef void lucid__fold_rows_body(void *to, const void *x, int64_t rows, int64_t length);
 
+/* Two operations at once (engine/program.h), of float32 and of float64. */
+typedef lucid__instr_body *lucid__pair_bodies[LUCID__PAIR_OPS][LUCID__PAIR_THENS][2];
+
 typedef struct lucid__bodies {
     lucid__instr_body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
     lucid__instr_body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
     lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
     lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
+    const lucid__pair_bodies *pair;            /* isa_pairs.c */
     lucid__philox_run *philox;                 /* isa_philox.c */
     const lucid__sort_isa *sort;               /* isa_sort.c */
     const lucid__arg_extreme *argmax, *argmin; /* isa_arg.c, by dtype */
@@ -33,6 +38,9 @@ typedef struct lucid__bodies {
 
 /* The table for this machine. */
 const lucid__bodies *lucid__bodies_get(void);
+
+/* Of an instruction that is two operations. */
+lucid__instr_body *lucid__pair_body(const lucid__bodies *bodies, const lucid__instr *in);
 
 /* The elementwise primitive that combines two partial results of a reduction. */
 lucid__prim_id lucid__fold_combine(lucid__prim_id fold);

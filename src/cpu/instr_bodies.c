@@ -481,6 +481,7 @@ CAST(f64_f32, double, float, (float)x)
 #define FOLD(name, ...)
 
 extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
+extern const lucid__pair_bodies JOIN(lucid__pairs_, LUCID__ISA);
 extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
 extern const lucid__arg_extreme JOIN(lucid__argmax_, LUCID__ISA)[LUCID__DTYPES];
 extern const lucid__arg_extreme JOIN(lucid__argmin_, LUCID__ISA)[LUCID__DTYPES];
@@ -607,6 +608,7 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
             [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
             [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
         },
+    .pair = &JOIN(lucid__pairs_, LUCID__ISA),
     .philox = JOIN(lucid__philox_run_, LUCID__ISA),
     .sort = &JOIN(lucid__sort_, LUCID__ISA),
     .argmax = JOIN(lucid__argmax_, LUCID__ISA),

@@ -49,6 +49,12 @@ const char *lucid_instruction_set(void)
     return chosen.name;
 }
 
+lucid__instr_body *lucid__pair_body(const lucid__bodies *bodies, const lucid__instr *in)
+{
+    return (*bodies->pair)[lucid__pair_op(in->op)][lucid__pair_then(in->then, in->turned)]
+                          [in->dtype == LUCID_FLOAT64];
+}
+
 lucid__prim_id lucid__fold_combine(lucid__prim_id fold)
 {
     switch (fold) {

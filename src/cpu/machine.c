@@ -414,6 +414,8 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
 /* What goes lane by lane. */
 static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__instr *in)
 {
+    if (in->then)
+        return lucid__pair_body(bodies, in);
     switch ((lucid__prim_id)in->op) {
     case LUCID__iota:
     case LUCID__constant:

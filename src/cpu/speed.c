@@ -93,6 +93,8 @@ const lucid__speed *lucid__cpu_speed(void)
 
 /* ---- instructions ----------------------------------------------------------------------------------- */
 
+enum { PAIRS = LUCID__PAIR_OPS * LUCID__PAIR_THENS };
+
 /* Numbers between 1 and 2, which every function takes the ordinary way. */
 static void fill(void *lanes, lucid_dtype dtype)
 {
@@ -114,7 +116,7 @@ static void fill(void *lanes, lucid_dtype dtype)
 static double body_seconds(lucid__instr_body *body, int op, lucid_dtype dtype, int to)
 {
     enum { REPEAT = 32 };
-    static double known[LUCID__PRIM_COUNT][LUCID_NO_DTYPE][LUCID_NO_DTYPE];
+    static double known[LUCID__PRIM_COUNT + PAIRS][LUCID_NO_DTYPE][LUCID_NO_DTYPE];
     double *seconds = &known[op][dtype][to];
     _Alignas(64) double x[LANES], y[LANES], z[LANES], out[LANES];
     if (*seconds > 0 || !body)
@@ -142,6 +144,11 @@ static double instr_seconds(const lucid__instr *in)
     const lucid__bodies *bodies = lucid__bodies_get();
     int op = lucid__is_fold(in->op) ? (int)lucid__fold_combine((lucid__prim_id)in->op) : in->op;
     lucid_dtype dtype = (lucid_dtype)in->dtype;
+    if (in->then) {
+        int pair = LUCID__PAIR_THENS * lucid__pair_op(op) + lucid__pair_then(in->then, in->turned);
+        return body_seconds(lucid__pair_body(bodies, in), LUCID__PRIM_COUNT + pair, dtype,
+                            (int)dtype);
+    }
     if (op == LUCID__cast)
         return body_seconds(bodies->cast[dtype][in->to], op, dtype, in->to);
     return body_seconds(bodies->op[op][dtype], op, dtype, (int)dtype);

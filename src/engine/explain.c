@@ -56,6 +56,22 @@ static bool take_words(const taker *t, const lucid__words *w, lucid__told_step *
     return true;
 }
 
+/* The second operation of an instruction; the first is the last of op[]. */
+static bool take_second(const taker *t, const lucid__instr *in, int nfirst, int *maker,
+                        lucid__told_op *op, int *nops)
+{
+    const lucid__prim *of = lucid__prim_get((lucid__prim_id)in->then);
+    int *src = many(t, of->nin, sizeof *src);
+    if (!src)
+        return false;
+    src[in->turned] = *nops - 1;
+    if (of->nin == 2)
+        src[!in->turned] = maker[in->src[nfirst]];
+    maker[in->dst] = *nops;
+    op[(*nops)++] = (lucid__told_op){.name = of->name, .nsrc = of->nin, .src = src};
+    return true;
+}
+
 /* The operations of a program, each register followed to the operation that wrote it last; what is repeated
  * along a dim is what it was. */
 static bool take_program(const taker *t, const lucid__program *p, lucid__told_step *to)
@@ -63,7 +79,7 @@ static bool take_program(const taker *t, const lucid__program *p, lucid__told_st
     int maker[LUCID__MAX_REGISTERS];
     int *load = many(t, 3 * p->nloads, sizeof *load), *store = many(t, p->nstores, sizeof *store);
     int *store_op = many(t, p->nstores, sizeof *store_op);
-    lucid__told_op *op = many(t, p->nloads + p->ninstrs, sizeof *op);
+    lucid__told_op *op = many(t, p->nloads + 2 * p->ninstrs, sizeof *op);
     if (!load || !store || !store_op || !op)
         return false;
     to->nstores = p->nstores;
@@ -91,6 +107,8 @@ static bool take_program(const taker *t, const lucid__program *p, lucid__told_st
             src[j] = maker[in->src[j]];
         maker[in->dst] = to->nops;
         op[to->nops++] = (lucid__told_op){.name = of->name, .nsrc = of->nin, .src = src};
+        if (in->then && !take_second(t, in, of->nin, maker, op, &to->nops))
+            return false;
     }
     for (int i = 0; i < p->nstores; i++) {
         lucid_shape kept = space_of(p, p->over[p->stores[i].reg]);

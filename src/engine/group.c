@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/dtype.h"
+
 /* ---- spaces ------------------------------------------------------------------------------------- */
 
 lucid__fit lucid__fit_begin(const lucid__group *g)
@@ -164,6 +166,54 @@ static void find_uses(const lucid__group *g, const bool *needed, int *last_use)
     }
 }
 
+/* How often instructions that are needed read each value; what is stored counts more than once. */
+static void count_reads(const lucid__group *g, const int *last_use, int *reads)
+{
+    for (int i = 0; i < g->nvalues; i++)
+        reads[i] = last_use[i] == g->nvalues ? 2 : 0;
+    for (int i = 0; i < g->nvalues; i++)
+        for (int j = 0; last_use[i] >= 0 && j < g->values[i].nsrc; j++)
+            reads[g->values[i].instr.src[j]]++;
+}
+
+/* Whether the instruction that makes `from`, whose only reader is `v`, can be part of v's. */
+static bool can_pair(const lucid__draft_value *from, const lucid__draft_value *v)
+{
+    const lucid__instr *a = &from->instr, *b = &v->instr;
+    return !from->loaded && a->then == 0 && from->over == v->over && a->dtype == b->dtype &&
+           lucid__is_float((lucid_dtype)a->dtype) && lucid__pair_op(a->op) >= 0 &&
+           lucid__pair_then(b->op, false) >= 0;
+}
+
+/* Lets instructions take in those whose results only they read: half the registers, half the way to the cache.
+ * The group's values are rewritten in place; last_use[] < 0 for those that are gone. */
+static void pair_values(const lucid__group *g, int *last_use)
+{
+    int reads[LUCID__MAX_VALUES];
+    count_reads(g, last_use, reads);
+    for (int i = 0; i < g->nvalues; i++) {
+        lucid__draft_value *v = &g->values[i];
+        if (v->loaded || last_use[i] < 0)
+            continue;
+        for (int j = 0; j < v->nsrc; j++) {
+            int s = v->instr.src[j];
+            const lucid__draft_value *from = &g->values[s];
+            if (reads[s] != 1 || !can_pair(from, v))
+                continue;
+            lucid__instr both = from->instr;
+            int n = from->nsrc;
+            both.then = v->instr.op;
+            both.turned = j == 1;
+            if (v->nsrc == 2)
+                both.src[n++] = v->instr.src[1 - j];
+            v->instr = both;
+            v->nsrc = (uint8_t)n;
+            last_use[s] = -1;
+            break;
+        }
+    }
+}
+
 /* Loads take the first registers. What is stored, and what does not lie over all dims, has a register of
  * its own, and the rest those that are free. */
 static void allocate(const lucid__group *g, const int *last_use, lucid__program *to, int *reg)
@@ -220,6 +270,8 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
     memcpy(to->dim, g->dim, sizeof to->dim);
     for (int i = 0; i < g->noutputs; i++)
         to->nstores += needed[i];
+    find_uses(g, needed, last_use);
+    pair_values(g, last_use);
     find_uses(g, needed, last_use);
     for (int i = 0; i < g->nvalues; i++) {
         to->nloads += g->values[i].loaded && last_use[i] >= 0;

@@ -6,6 +6,32 @@ bool lucid__is_fold(int op)
            op == LUCID__any || op == LUCID__all;
 }
 
+int lucid__pair_op(int op)
+{
+    static const int first[LUCID__PAIR_OPS] = {LUCID__add, LUCID__sub, LUCID__mul,
+                                               LUCID__neg, LUCID__abs, LUCID__square};
+    int i = LUCID__PAIR_OPS - 1;
+    while (i >= 0 && first[i] != op)
+        i--;
+    return i;
+}
+
+int lucid__pair_then(int then, bool turned)
+{
+    switch (then) {
+    case LUCID__add:
+        return 0;
+    case LUCID__sub:
+        return turned ? 2 : 1;
+    case LUCID__mul:
+        return 3;
+    case LUCID__neg:
+        return 4;
+    default:
+        return -1;
+    }
+}
+
 void lucid__program_survey(lucid__program *g)
 {
     g->folded = 0;

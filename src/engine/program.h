@@ -21,6 +21,10 @@
  *     constant   the whole number `imm`, as dtype
  *     broadcast  as above
  *
+ * Two elementwise operations can be one instruction, whose first result is in no register:
+ *     then(op(a, b), c), or then(c, op(a, b)) if it is `turned`, with the operands op takes and then c, if `then`
+ *     takes one, in src. Each rounds, so the bits are those of two instructions.
+ *
  * The order in which a reduction combines is part of its meaning, so that the same numbers come out whatever
  * the batch, the tiles and the threads are. The points that make one result are counted in row-major order of
  * the loop space and cut into blocks of LUCID__FOLD_BLOCK. Within a block, point i goes to accumulator i mod
@@ -51,7 +55,9 @@ typedef struct lucid__instr {
     uint8_t dtype, to;
     uint16_t dst;
     uint16_t src[3];
-    int64_t imm; /* powi: the exponent; iota: the dim; constant: the number */
+    bool turned;
+    uint16_t then; /* lucid__prim_id; 0: nothing */
+    int64_t imm;   /* powi: the exponent; iota: the dim; constant: the number */
 } lucid__instr;
 
 struct lucid__words;
@@ -86,6 +92,12 @@ typedef struct lucid__program {
 } lucid__program;
 
 bool lucid__is_fold(int op);
+
+/* Which operations can be one instruction: the second by this number of the first's, with a turned difference
+ * as one of its own. -1: they cannot. Floats only. */
+enum { LUCID__PAIR_OPS = 6, LUCID__PAIR_THENS = 5 };
+int lucid__pair_op(int op);
+int lucid__pair_then(int then, bool turned);
 
 /* Sets `folded` and `uneven` from the instructions. */
 void lucid__program_survey(lucid__program *g);

@@ -46,7 +46,8 @@ static lucid__work program_work(const lucid__program *p)
     for (int i = 0; i < p->nstores; i++)
         w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
     for (int i = 0; i < p->ninstrs; i++)
-        w.flops += computes(&p->instrs[i]) ? lucid__instr_points(p, &p->instrs[i]) : 0;
+        if (computes(&p->instrs[i]))
+            w.flops += (p->instrs[i].then ? 2 : 1) * lucid__instr_points(p, &p->instrs[i]);
     return w;
 }
 
