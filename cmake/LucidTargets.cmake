@@ -16,7 +16,8 @@ endif()
 
 # Sums of products may be rounded once instead of twice: it is what a BLAS does, and every path of
 # these loops does it alike.
-set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/isa_matrix.c" APPEND PROPERTY
+set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/isa_matrix.c"
+  "${PROJECT_SOURCE_DIR}/src/cpu/isa_lane_products.c" APPEND PROPERTY
   COMPILE_OPTIONS -ffp-contract=fast)
 
 # Flags that every C file of the project is compiled with.

@@ -1,7 +1,6 @@
 /* Lane programs' own loops for one instruction set: LUCID__ISA names it. They work on whole vectors of
  * registers that are long enough for it, so there are no ends to look after, and they read numbers that are
  * the same for all lanes from one vector. Their arithmetic is that of instr.def. */
-#include <math.h>
 #include <string.h>
 
 #include "cpu/lane_isa.h"
@@ -176,28 +175,9 @@ WHERE(f64, vec_f64, vec_i64, bytes_8)
 TREES(f32, vec_f32)
 TREES(f64, vec_f64)
 
-/* As the loops of matrix_product.h add up: with one rounding where the machine has such an instruction. */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-#define MULTIPLY_ADD(fma, x, y, z) fma(x, y, z)
-#else
-#define MULTIPLY_ADD(fma, x, y, z) ((x) * (y) + (z))
-#endif
-
-#define MULTIPLY_ADD_BODY(name, T, fma) \
-    BODY(name) \
-    { \
-        T *d = e->d; \
-        const T *p = e->src[0], *q = e->src[1], *r = e->src[2]; \
-        enum { LANES = LUCID__LANE_GROUP / sizeof(T), HALF = LANES / 2 }; \
-        const int64_t sp = e->vary[0], sq = e->vary[1], sr = e->vary[2]; \
-        for (int64_t i = 0; i < n; i += HALF) { \
-            const T *x = p + i * sp, *y = q + i * sq, *z = r + i * sr; \
-            _Pragma("omp simd") for (int j = 0; j < HALF; j++) d[i + j] = \
-                MULTIPLY_ADD(fma, x[j], y[j], z[j]); \
-        } \
-    }
-MULTIPLY_ADD_BODY(multiply_add_f32, float, fmaf)
-MULTIPLY_ADD_BODY(multiply_add_f64, double, fma)
+/* isa_lane_products.c */
+extern lucid__lane_body JOIN(lucid__lane_products_f32_, LUCID__ISA);
+extern lucid__lane_body JOIN(lucid__lane_products_f64_, LUCID__ISA);
 
 /* ---- moving lanes ------------------------------------------------------------------------------ */
 
@@ -296,7 +276,8 @@ const lucid__lane_isa JOIN(lucid__lanes_, LUCID__ISA) = {
               {TREES2_OF(f64, 0), TREES2_OF(f64, 1), TREES2_OF(f64, 2)}},
     .tree3 = {{TREES3_OF(f32, 0), TREES3_OF(f32, 1), TREES3_OF(f32, 2)},
               {TREES3_OF(f64, 0), TREES3_OF(f64, 1), TREES3_OF(f64, 2)}},
-    .multiply_add = {multiply_add_f32, multiply_add_f64},
+    .products = {JOIN(lucid__lane_products_f32_, LUCID__ISA),
+                 JOIN(lucid__lane_products_f64_, LUCID__ISA)},
     .load = {[1] = move1_load, [4] = move4_load, [8] = move8_load},
     .store = {[1] = move1_store, [4] = move4_store, [8] = move8_store},
 };

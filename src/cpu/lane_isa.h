@@ -18,6 +18,8 @@ struct lucid__lane_exec {
     int64_t vary
         [LUCID__LANE_SOURCES]; /* 0: one number for all lanes, of which the first 64 bytes are read */
     lucid__instr_body *body;   /* of instructions that have no body here */
+    const void *const
+        *terms; /* PRODUCTS: two for each of the imm products, which vary as src[1], src[2] */
     int64_t imm;
 };
 
@@ -33,7 +35,7 @@ typedef struct lucid__lane_isa {
     lucid__lane_body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* some, as instr.def says; or NULL */
     /* float32, float64: two or three sums, differences or products, by lucid__lane_arithmetic */
     lucid__lane_body *tree2[2][3][4], *tree3[2][3][3][3];
-    lucid__lane_body *multiply_add[2];      /* a b + c, rounded once where the machine can */
+    lucid__lane_body *products[2];          /* a sum; each is rounded once where the machine can */
     lucid__lanes_mover *load[9], *store[9]; /* by the size of an element: 1, 4, 8 */
 } lucid__lane_isa;
 

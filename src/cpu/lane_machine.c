@@ -79,8 +79,8 @@ static void choose_body(const lucid__lane_machine *m, const lucid__lane_instr *i
     case LUCID__LANE_FILL:
         e->run = fills[size];
         break;
-    case LUCID__LANE_MULTIPLY_ADD:
-        e->run = m->isa->multiply_add[is_double];
+    case LUCID__LANE_PRODUCTS:
+        e->run = m->isa->products[is_double];
         break;
     case LUCID__LANE_TREE2:
         e->run = m->isa->tree2[is_double][f][g];
@@ -112,6 +112,7 @@ static void choose_body(const lucid__lane_machine *m, const lucid__lane_instr *i
 static void resolve(lucid__lane_machine *m)
 {
     const lucid__lane_program *p = m->program;
+    const void **term = m->terms;
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__lane_instr *in = &p->instrs[i];
         lucid__lane_exec *e = &m->code[i];
@@ -121,6 +122,15 @@ static void resolve(lucid__lane_machine *m)
             e->vary[k] = !(in->same >> k & 1);
         }
         choose_body(m, in, e);
+        if (in->kind == LUCID__LANE_PRODUCTS) {
+            const lucid__lane_products *sum = &p->products[in->imm];
+            e->terms = term;
+            e->imm = sum->n;
+            e->vary[1] = !sum->first_same;
+            e->vary[2] = !sum->second_same;
+            for (int k = 0; k < 2 * sum->n; k++)
+                *term++ = m->reg[sum->regs[k]];
+        }
     }
     m->blend[1] = where_bool;
     m->blend[4] = m->isa->op[LUCID__where][LUCID_INT32];
@@ -146,8 +156,12 @@ bool lucid__lane_machine_init(lucid__lane_machine *m, const lucid__lane_program 
     m->memory = lucid__calloc(1, bytes);
     m->reg = lucid__malloc((size_t)(p->nregs + 1) * sizeof *m->reg);
     m->code = lucid__malloc((size_t)(p->ninstrs + 1) * sizeof *m->code);
+    size_t terms = 1;
+    for (int k = 0; k < p->nproducts; k++)
+        terms += 2 * (size_t)p->products[k].n;
+    m->terms = lucid__malloc(terms * sizeof *m->terms);
     m->in = lucid__malloc((size_t)(p->nin + p->nout + 1) * sizeof *m->in);
-    if (!m->memory || !m->reg || !m->code || !m->in)
+    if (!m->memory || !m->reg || !m->code || !m->terms || !m->in)
         return false;
     m->out = m->in + p->nin;
     char *at = m->memory + (64 - (uintptr_t)m->memory % 64);
@@ -170,6 +184,7 @@ void lucid__lane_machine_free(lucid__lane_machine *m)
     lucid__free(m->memory);
     lucid__free(m->reg);
     lucid__free(m->code);
+    lucid__free(m->terms);
     lucid__free(m->in);
     lucid__free(m->tables);
 }

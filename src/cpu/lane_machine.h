@@ -26,6 +26,7 @@ typedef struct lucid__lane_machine {
     char *memory, *tables;
     char **reg;
     lucid__lane_exec *code;
+    const void **terms;         /* of all sums of products */
     lucid__lane_body *blend[9]; /* d = a ? b : c by the size of an element */
     lucid__lane_port *in, *out;
     int64_t first; /* the example that is lane 0 */

@@ -221,7 +221,7 @@ static int threads_for(const job *j)
     double iterations = j->main->prim == LUCID__while  ? ITERATIONS
                         : j->main->prim == LUCID__scan ? (double)j->main->length
                                                        : 1;
-    double work = (double)j->lanes * iterations * (double)(j->p->per_iteration + 1);
+    double work = (double)j->lanes * iterations * (double)(j->p->work + 1);
     double useful = work / WORK_PER_THREAD, tiles = (double)j->lanes / 16;
     useful = useful < tiles ? useful : tiles;
     int all = lucid__num_threads();

@@ -1,6 +1,6 @@
 /* How a lane program is made. Bodies are taken apart into scalars, called cells, each defined once, by an
  * operation in some block (lane_code.c, lane_build.c, lane_ops.c); then dead code goes, cells get registers, and blocks
- * are laid out in one array (lane_layout.c).
+ * are laid out in one array (lane_layout.c, lane_write.c).
  *
  * Blocks form a tree: what runs once, in it what each lane begins with, in that the body of the loop, in
  * that the bodies of loops inside. An operation goes to the deepest block that one of its inputs is from,
@@ -49,6 +49,7 @@ struct lucid__lane_op {
     int64_t imm;
     lucid__lane_part *part;         /* CONTROL */
     const lucid__lane_table *table; /* PICK; its registers are cells */
+    int nterms, *terms; /* PRODUCTS: pairs of cells; none while src[1] src[2] is the only product */
     bool live;
     bool effect; /* PICK: its check counts, even if nobody reads the result */
     int time;
@@ -87,7 +88,7 @@ typedef struct lucid__lane_code {
     int block; /* the one that is being written */
     lucid__lane_op *hash[LUCID__LANE_HASH];
     lucid__lane_part *main;
-    int ncontrols, ntables;
+    int ncontrols, ntables, nproducts;
     const char *why_not; /* not suitable */
     bool no_memory;
 } lucid__lane_code;
@@ -133,15 +134,28 @@ lucid__lane_op *lucid__lane_append(lucid__lane_code *code, const lucid__lane_op 
 void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lucid__body_op *op,
                        int **values);
 
-/* Sums, differences and products of floats that read one another become one instruction, so that what is
- * between them is not written and read. (lane_trees.c) */
+/* Sums, differences and products of floats that read one another become one instruction, and so do sums of
+ * products, so that what is between them is not written and read. (lane_trees.c) */
 void lucid__lane_trees(lucid__lane_code *code);
 
-/* The rest of the way, once the code is complete (lane_layout.c). */
+/* The rest of the way, once the code is complete (lane_layout.c, lane_write.c). */
 const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
                                               const lucid__call *c, const lucid__control *ctl,
                                               const lucid__lane_stream *in,
                                               const lucid__lane_stream *out);
+
+typedef struct lucid__lane_registers {
+    int n;
+    uint8_t *size;      /* bytes of a lane */
+    int *busy;          /* until when; INT32_MAX: the same for all lanes */
+    int64_t lane_bytes; /* of those that differ from lane to lane */
+} lucid__lane_registers;
+
+const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
+                                             const lucid__lane_registers *r, const lucid__call *c,
+                                             const lucid__control *ctl,
+                                             const lucid__lane_stream *in,
+                                             const lucid__lane_stream *out);
 
 /* A nested loop or branches: the cells of its inputs to those of its outputs (lane_build.c). */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,

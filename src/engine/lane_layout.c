@@ -1,4 +1,4 @@
-/* From the code of a lane program to the program: what nobody needs goes, blocks are put one after the
+/* From the code of a lane program to its registers: what nobody needs goes, blocks are put one after the
  * other, and cells get registers, as few as are alive at once (linear scan over the time from a cell's
  * definition to its last use). */
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "engine/lane_code.h"
 
-enum { FOREVER = INT32_MAX, CACHE = 32 << 10, MOST_BYTES = 4096 };
+enum { FOREVER = INT32_MAX, MOST_BYTES = 4096 };
 
 static lucid__lane_cell *cell_of(lucid__lane_code *code, int cell)
 {
@@ -115,6 +115,9 @@ static bool reads(const lucid__lane_op *op, int cell)
 {
     for (int i = 0; i < LUCID__LANE_SOURCES; i++)
         if (op->src[i] == cell)
+            return true;
+    for (int i = 0; i < 2 * op->nterms; i++)
+        if (op->terms[i] == cell)
             return true;
     return false;
 }
@@ -263,6 +266,7 @@ static void live_blocks(lucid__lane_code *code, int begin_time)
             }
             for (int i = 0; i < LUCID__LANE_SOURCES; i++)
                 use(code, op->src[i], op->time, b);
+            use_all(code, op->terms, 2 * (int64_t)op->nterms, op->time, b);
             if (op->table) { /* what it writes must not be among them */
                 use_all(code, op->table->regs, lucid__lane_table_size(op->table), op->time, b);
                 extend(code, op->dst, 2 * op->time, 0);
@@ -302,13 +306,6 @@ static void carries(lucid__lane_code *code)
 
 /* ---- registers ------------------------------------------------------------------------------------- */
 
-typedef struct registers {
-    int n;
-    uint8_t *size;
-    int *busy; /* until when; FOREVER: the same for all lanes */
-    int64_t lane_bytes;
-} registers;
-
 typedef struct interval {
     int from, cell;
 } interval;
@@ -320,7 +317,7 @@ static int by_start(const void *x, const void *y)
 }
 
 /* The one that became free last: its lines are in the nearest cache. */
-static int take_register(registers *r, size_t size, int from, int to)
+static int take_register(lucid__lane_registers *r, size_t size, int from, int to)
 {
     int best = -1;
     for (int i = 0; i < r->n; i++)
@@ -334,7 +331,7 @@ static int take_register(registers *r, size_t size, int from, int to)
     return best;
 }
 
-static bool assign_registers(lucid__lane_code *code, registers *r)
+static bool assign_registers(lucid__lane_code *code, lucid__lane_registers *r)
 {
     int n = 0;
     interval *order = lucid__lane_alloc(code, (size_t)code->ncells, sizeof *order);
@@ -359,216 +356,13 @@ static bool assign_registers(lucid__lane_code *code, registers *r)
     return true;
 }
 
-/* ---- the program ------------------------------------------------------------------------------------ */
-
-typedef struct writer {
-    lucid__lane_code *code;
-    lucid__arena *arena;
-    lucid__lane_program *p;
-    lucid__lane_instr *instrs;
-    lucid__lane_control *controls;
-    lucid__lane_table *tables;
-} writer;
-
-static void *keep(writer *w, size_t count, size_t size)
-{
-    void *p = lucid__arena_alloc(w->arena, (count + 1) * size);
-    if (!p)
-        w->code->no_memory = true;
-    return p;
-}
-
-static int reg(const writer *w, int cell)
-{
-    return cell < 0 || w->code->cells[cell].reg < 0 ? 0 : w->code->cells[cell].reg;
-}
-
-static const int *regs(writer *w, const int *cells, int64_t n)
-{
-    int *to = cells ? keep(w, (size_t)n, sizeof *to) : NULL;
-    for (int64_t i = 0; to && i < n; i++)
-        to[i] = w->code->cells[cells[i]].live ? w->code->cells[cells[i]].reg : -1;
-    return to;
-}
-
-static lucid__lane_moves moves(writer *w, const int *to, const int *from, int n)
-{
-    lucid__lane_moves m = {0};
-    lucid__lane_move *at = keep(w, (size_t)n, sizeof *at);
-    for (int i = 0; at && i < n; i++)
-        if (reg(w, to[i]) != reg(w, from[i]))
-            at[m.n++] = (lucid__lane_move){reg(w, to[i]), reg(w, from[i])};
-    m.at = at;
-    return m;
-}
-
-static const lucid__lane_slice *slices(writer *w, const lucid__lane_slice *from, int n,
-                                       int64_t length)
-{
-    lucid__lane_slice *to = keep(w, (size_t)n, sizeof *to);
-    for (int k = 0; to && k < n; k++) {
-        to[k] = from[k];
-        to[k].slice = regs(w, from[k].slice, from[k].n);
-        to[k].whole = regs(w, from[k].whole, from[k].n * length);
-    }
-    return to;
-}
-
-static void write_block(writer *w, int block);
-
-static void write_part(writer *w, const lucid__lane_part *part)
-{
-    lucid__lane_control *c = &w->controls[part->control];
-    *c = (lucid__lane_control){.prim = part->prim,
-                               .first = w->p->ninstrs,
-                               .condition = reg(w, part->condition),
-                               .active = reg(w, part->active),
-                               .enter = moves(w, part->phi, part->init, part->ncarry),
-                               .back = moves(w, part->phi, part->next, part->ncarry),
-                               .length = part->length,
-                               .reverse = part->reverse,
-                               .nxs = part->nxs,
-                               .nys = part->nys,
-                               .index = reg(w, part->index),
-                               .nbranches = part->nbranches};
-    c->xs = slices(w, part->xs, part->nxs, part->length);
-    c->ys = slices(w, part->ys, part->nys, part->length);
-    if (part->prim != LUCID__cond)
-        write_block(w, part->block);
-    c->test = part->test ? part->test->time : 0; /* where write_block met the mark */
-    lucid__lane_branch *branch = keep(w, (size_t)part->nbranches, sizeof *branch);
-    for (int b = 0; branch && b < part->nbranches; b++) {
-        branch[b].first = w->p->ninstrs;
-        write_block(w, part->branch_block[b]);
-        branch[b].end = w->p->ninstrs;
-        branch[b].out = moves(w, part->result, part->branch_value[b], part->nresults);
-    }
-    c->branches = branch;
-    c->end = w->p->ninstrs;
-}
-
-static void write_block(writer *w, int block)
-{
-    for (lucid__lane_op *op = w->code->blocks[block].first; op; op = op->next) {
-        if (op->kind == LUCID__LANE_TEST) {
-            op->time = w->p->ninstrs;
-            continue;
-        }
-        lucid__lane_instr *in = &w->instrs[w->p->ninstrs++];
-        *in = (lucid__lane_instr){.kind = op->kind,
-                                  .dtype = op->dtype,
-                                  .to = op->to,
-                                  .op = op->prim,
-                                  .dst = reg(w, op->dst),
-                                  .imm = op->imm};
-        for (int i = 0; i < LUCID__LANE_SOURCES; i++) {
-            in->src[i] = reg(w, op->src[i]);
-            bool once = op->src[i] >= 0 && block != LUCID__BLOCK_ONCE &&
-                        w->code->cells[op->src[i]].block == LUCID__BLOCK_ONCE;
-            in->same |= (uint8_t)(once << i);
-        }
-        if (op->table) {
-            w->tables[op->imm] = *op->table;
-            w->tables[op->imm].regs = regs(w, op->table->regs, lucid__lane_table_size(op->table));
-        }
-        if (op->part && lucid__lane_ok(w->code))
-            write_part(w, op->part);
-    }
-}
-
-static const lucid__lane_stream *streams(writer *w, const lucid__lane_stream *from, int n)
-{
-    lucid__lane_stream *to = keep(w, (size_t)n, sizeof *to);
-    for (int i = 0; to && i < n; i++) {
-        to[i] = from[i];
-        to[i].regs = regs(w, from[i].regs, from[i].n);
-    }
-    return to;
-}
-
-/* What a lane of a while loop brings along: what it began with and the loop reads, and its carry. */
-static lucid__lane_moves fresh(writer *w)
-{
-    lucid__lane_code *code = w->code;
-    lucid__lane_moves m = {0};
-    lucid__lane_move *at = keep(w, (size_t)code->ncells, sizeof *at);
-    m.at = at;
-    if (!at || code->main->prim != LUCID__while)
-        return m;
-    for (int i = 0; i < code->main->ncarry; i++)
-        at[m.n++] = (lucid__lane_move){reg(w, code->main->phi[i]), reg(w, code->main->init[i])};
-    for (int i = 0; i < code->ncells; i++) { /* alive past the begin of the loop: read in it */
-        const lucid__lane_cell *c = &code->cells[i];
-        if (c->live && c->block == LUCID__BLOCK_BEGIN && c->same_as < 0 && c->reg >= 0 &&
-            i != code->main->active && c->to > 2 * code->main->time_begin)
-            at[m.n++] = (lucid__lane_move){c->reg, c->reg};
-    }
-    return m;
-}
-
-static int count_ops(const lucid__lane_code *code, int block)
-{
-    int n = 0;
-    for (const lucid__lane_op *op = code->blocks[block].first; op; op = op->next)
-        n += op->kind != LUCID__LANE_TEST;
-    return n;
-}
-
-static int tile_of(int64_t lane_bytes)
-{
-    int64_t tile = CACHE / (lane_bytes > 0 ? lane_bytes : 1) / 64 * 64;
-    return (int)(tile < 64 ? 64 : tile > LUCID__LANE_TILE ? LUCID__LANE_TILE : tile);
-}
-
-static const lucid__lane_program *write_program(lucid__lane_code *code, lucid__arena *arena,
-                                                const registers *r, const lucid__call *c,
-                                                const lucid__control *ctl,
-                                                const lucid__lane_stream *in,
-                                                const lucid__lane_stream *out)
-{
-    writer w = {.code = code, .arena = arena};
-    int total = 0;
-    for (int b = 0; b < code->nblocks; b++)
-        total += count_ops(code, b);
-    w.p = keep(&w, 1, sizeof *w.p);
-    w.instrs = keep(&w, (size_t)total, sizeof *w.instrs);
-    w.controls = keep(&w, (size_t)code->ncontrols, sizeof *w.controls);
-    w.tables = keep(&w, (size_t)code->ntables, sizeof *w.tables);
-    uint8_t *sizes = keep(&w, (size_t)r->n, sizeof *sizes);
-    if (!lucid__lane_ok(code))
-        return NULL;
-    memcpy(sizes, r->size, (size_t)r->n);
-    w.p->lanes = ctl->lanes;
-    w.p->nregs = r->n;
-    w.p->reg_size = sizes;
-    w.p->lane_bytes = r->lane_bytes;
-    w.p->tile = tile_of(w.p->lane_bytes);
-    w.p->instrs = w.instrs;
-    w.p->controls = w.controls;
-    w.p->tables = w.tables;
-    w.p->ntables = code->ntables;
-    w.p->ncontrols = code->ncontrols;
-    write_block(&w, LUCID__BLOCK_ONCE);
-    w.p->once_end = w.p->ninstrs;
-    w.p->begin_end = w.p->once_end + count_ops(code, LUCID__BLOCK_BEGIN) - 1;
-    write_block(&w, LUCID__BLOCK_BEGIN);
-    w.p->nin = c->nin;
-    w.p->nout = ctl->nout;
-    w.p->in = streams(&w, in, c->nin);
-    w.p->out = streams(&w, out, ctl->nout);
-    w.p->fresh = fresh(&w);
-    int main_block = code->main->prim == LUCID__cond ? LUCID__BLOCK_BEGIN : code->main->block;
-    w.p->per_iteration = count_ops(code, main_block);
-    return lucid__lane_ok(code) ? w.p : NULL;
-}
-
 const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
                                               const lucid__call *c, const lucid__control *ctl,
                                               const lucid__lane_stream *in,
                                               const lucid__lane_stream *out)
 {
     int time = 0;
-    registers r = {0};
+    lucid__lane_registers r = {0};
     if (!find_needed(code))
         return NULL;
     lucid__lane_trees(code);
@@ -585,5 +379,5 @@ const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__are
         code->why_not = "too many values alive at once";
         return NULL;
     }
-    return write_program(code, arena, &r, c, ctl, in, out);
+    return lucid__lane_write(code, arena, &r, c, ctl, in, out);
 }

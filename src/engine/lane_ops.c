@@ -355,11 +355,11 @@ static void contract(operands *o)
         for (int64_t k = 0; k < terms; k++) {
             int a = o->x[0][ax + offset_of(&summed, sum_x, k)];
             int b = o->x[1][ay + offset_of(&summed, sum_y, k)];
-            const lucid__lane_op madd = {.kind = LUCID__LANE_MULTIPLY_ADD,
-                                         .dtype = (uint8_t)dtype,
-                                         .to = (uint8_t)dtype,
-                                         .src = {b, a, total, -1}};
-            total = lucid__is_float(dtype) ? lucid__lane_emit(o->code, &madd, dtype)
+            const lucid__lane_op one = {.kind = LUCID__LANE_PRODUCTS,
+                                        .dtype = (uint8_t)dtype,
+                                        .to = (uint8_t)dtype,
+                                        .src = {total, b, a, -1}};
+            total = lucid__is_float(dtype) ? lucid__lane_emit(o->code, &one, dtype)
                                            : binary(o->code, LUCID__add, dtype, total,
                                                     binary(o->code, LUCID__mul, dtype, a, b));
         }

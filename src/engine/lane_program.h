@@ -21,12 +21,12 @@
 #include "prim/control.h"
 
 typedef enum lucid__lane_kind {
-    LUCID__LANE_ELEMENTWISE,  /* dst = op(src...) */
-    LUCID__LANE_COPY,         /* dst = src[0] */
-    LUCID__LANE_FILL,         /* dst = the bits of imm, in every lane */
-    LUCID__LANE_MULTIPLY_ADD, /* dst = src[0] src[1] + src[2], as products of matrices add up */
-    LUCID__LANE_TREE2,        /* dst = (src[0] f src[1]) g src[2]; f, g, ... of floats: imm */
-    LUCID__LANE_TREE3,        /* dst = (src[0] f src[1]) g (src[2] h src[3]) */
+    LUCID__LANE_ELEMENTWISE, /* dst = op(src...) */
+    LUCID__LANE_COPY,        /* dst = src[0] */
+    LUCID__LANE_FILL,        /* dst = the bits of imm, in every lane */
+    LUCID__LANE_PRODUCTS,    /* dst = src[0] + the products of products[imm], one after the other */
+    LUCID__LANE_TREE2,       /* dst = (src[0] f src[1]) g src[2]; f, g, ... of floats: imm */
+    LUCID__LANE_TREE3,       /* dst = (src[0] f src[1]) g (src[2] h src[3]) */
     LUCID__LANE_PHILOX,  /* dst, 16 bytes a lane = words of block imm of (seed, draw, lane): src */
     LUCID__LANE_WORD,    /* dst = word imm of src[0] */
     LUCID__LANE_PICK,    /* dst = one of tables[imm], by the int64 src[0 .. ndim - 1] */
@@ -77,6 +77,14 @@ typedef struct lucid__lane_table {
     const int *regs; /* row-major */
 } lucid__lane_table;
 
+/* A sum of n products of floats, as products of matrices add up: regs[2 k] regs[2 k + 1]. All first factors
+ * are one number for all lanes, or none; and all second ones, which they are if the first are. */
+typedef struct lucid__lane_products {
+    int n;
+    bool first_same, second_same;
+    const int *regs;
+} lucid__lane_products;
+
 typedef struct lucid__lane_branch {
     int first, end;
     lucid__lane_moves out; /* for the lanes that took it */
@@ -113,14 +121,16 @@ typedef struct lucid__lane_program {
     const uint8_t *reg_size; /* bytes of a lane */
     int64_t lane_bytes;      /* of all registers that differ from lane to lane */
     int tile;                /* lanes side by side */
-    int ninstrs, ncontrols, ntables, nin, nout;
+    int ninstrs, ncontrols, ntables, nproducts, nin, nout;
     const lucid__lane_instr *instrs;
     const lucid__lane_control *controls;
     const lucid__lane_table *tables;
+    const lucid__lane_products *products;
     int once_end, begin_end; /* instrs [0, once_end), [once_end, begin_end), then the CONTROL */
     lucid__lane_moves fresh; /* while: from where a lane began to where it runs */
     const lucid__lane_stream *in, *out;
     int per_iteration; /* instructions, of those that are not nested deeper */
+    int work;          /* the same, each of several products as many */
 } lucid__lane_program;
 
 enum { LUCID__LANE_TILE = 512 }; /* the most lanes side by side */

@@ -97,6 +97,52 @@ static void grow(lucid__lane_code *code, readers *r, lucid__lane_op *op)
         drop(code, right);
 }
 
+/* ---- sums of products --------------------------------------------------------------------------- */
+
+static bool is_same(const lucid__lane_code *code, int cell, int block)
+{
+    return block != LUCID__BLOCK_ONCE && code->cells[cell].block == LUCID__BLOCK_ONCE;
+}
+
+/* The sum that one goes on from, if nobody else reads it and its factors vary alike. */
+static const lucid__lane_op *sum_before(const lucid__lane_code *code, const readers *r,
+                                        const lucid__lane_op *op)
+{
+    int cell = op->src[0], block = op->block;
+    const lucid__lane_op *before = code->cells[cell].def;
+    bool takes = before && before->kind == LUCID__LANE_PRODUCTS && !before->terms &&
+                 before->block == block && before->dtype == op->dtype && r[cell].n == 1;
+    for (int i = 1; takes && i <= 2; i++)
+        takes = is_same(code, before->src[i], block) == is_same(code, op->src[i], block);
+    return takes ? before : NULL;
+}
+
+/* The operation becomes the whole sum that ends with it. */
+static void gather_products(lucid__lane_code *code, const readers *r, lucid__lane_op *op)
+{
+    int n = 1;
+    for (const lucid__lane_op *p = sum_before(code, r, op); p; p = sum_before(code, r, p))
+        n++;
+    int *terms = lucid__lane_alloc(code, 2 * (size_t)n, sizeof *terms);
+    if (!terms)
+        return;
+    const lucid__lane_op *p = op;
+    for (int k = n - 1; p; k--) {                        /* from the last */
+        int first = is_same(code, p->src[1], op->block); /* the one that varies, if one does */
+        terms[2 * k] = p->src[1 + first];
+        terms[2 * k + 1] = p->src[2 - first];
+        int start = p->src[0];
+        p = sum_before(code, r, p);
+        if (p)
+            drop(code, start);
+        op->src[0] = start;
+    }
+    op->src[1] = op->src[2] = -1;
+    op->terms = terms;
+    op->nterms = n;
+    code->nproducts++;
+}
+
 static void grow_block(lucid__lane_code *code, readers *r, int block)
 {
     int n = 0;
@@ -111,6 +157,8 @@ static void grow_block(lucid__lane_code *code, readers *r, int block)
     for (int i = n - 1; i >= 0; i--) /* what reads before what is read */
         if (ops[i]->live && is_arithmetic(ops[i]))
             grow(code, r, ops[i]);
+        else if (ops[i]->live && ops[i]->kind == LUCID__LANE_PRODUCTS)
+            gather_products(code, r, ops[i]);
     lucid__lane_op **at = &code->blocks[block].first;
     for (int i = 0; i < n; i++)
         if (ops[i]->live || ops[i]->kind == LUCID__LANE_TEST) {

@@ -264,6 +264,80 @@ static void test_products(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* One dot product whose factors are a lane's own or all lanes' in every combination: (c0, c1, 2, -3, p0) and
+ * (0.5, p1, 0.25, 0.75, -1). */
+typedef struct lane_numbers {
+    lucid_tensor p, ours, theirs; /* p of the lane; what all share of the two vectors */
+} lane_numbers;
+
+static lucid_tensor part(lucid_scope *s, lucid_tensor x, int64_t from, int64_t to)
+{
+    return lucid_slice(s, x, 0, from, to, 1);
+}
+
+FUNCTION(mixed_step)
+{
+    UNUSED;
+    const lane_numbers *c = user;
+    lucid_tensor v[3] = {x[0], c->ours, part(s, c->p, 0, 1)};
+    lucid_tensor u[3] = {part(s, c->theirs, 0, 1), part(s, c->p, 1, 2), part(s, c->theirs, 1, 4)};
+    lucid_tensor dot =
+        lucid_matmul(s, lucid_concatenate(s, v, 3, 0), lucid_concatenate(s, u, 3, 0));
+    lucid_tensor next[2] = {lucid_reshape(s, dot, LUCID_SHAPE(1)), part(s, x[0], 0, 1)};
+    y[0] = lucid_concatenate(s, next, 2, 0);
+    return LUCID_OK;
+}
+
+FUNCTION(mixed)
+{
+    UNUSED;
+    lane_numbers *c = user;
+    lane_numbers mine = {x[1], c->ours, c->theirs};
+    lucid_scan_options steps = {.length = 4};
+    lucid_fn f = lucid_fn_new(s, mixed_step, 1, &mine);
+    return lucid_scan(s, f, x, 1, NULL, 0, &steps, y, NULL, 0);
+}
+
+static void mixed_of(lucid_dtype dtype, int64_t n)
+{
+    static const double ours[] = {2, -3}, theirs[] = {0.5, 0.25, 0.75, -1};
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor c = lucid_cast(s, lucid_rand(s, LUCID_SHAPE(n, 2)), dtype),
+                 p = lucid_cast(s, lucid_rand(s, LUCID_SHAPE(n, 2)), dtype);
+    lane_numbers shared = {
+        .ours = lucid_cast(s, lucid_from_data(s, ours, LUCID_FLOAT64, LUCID_SHAPE(2)), dtype),
+        .theirs = lucid_cast(s, lucid_from_data(s, theirs, LUCID_FLOAT64, LUCID_SHAPE(4)), dtype)};
+    lucid_tensor x[2] = {c, p}, y;
+    apply(s, lucid_vmap(s, lucid_fn_new(s, mixed, 1, &shared), NULL), x, 2, &y, 1);
+    assert_true(in_lanes(s, &y, 1));
+    lucid_tensor wide[3] = {lucid_cast(s, c, LUCID_FLOAT64), lucid_cast(s, p, LUCID_FLOAT64),
+                            lucid_cast(s, y, LUCID_FLOAT64)};
+    const double *cs = lucid_data(s, wide[0]), *ps = lucid_data(s, wide[1]),
+                 *ys = lucid_data(s, wide[2]);
+    check(s);
+    for (int64_t l = 0; l < n; l++) {
+        double c0 = cs[2 * l], c1 = cs[2 * l + 1], p0 = ps[2 * l], p1 = ps[2 * l + 1];
+        for (int t = 0; t < 4; t++) {
+            double next = c0 * 0.5 + c1 * p1 + 2 * 0.25 - 3 * 0.75 - p0;
+            c1 = c0;
+            c0 = next;
+        }
+        const double bound = dtype == LUCID_FLOAT32 ? 1e-5 : 1e-14;
+        assert_true(fabs(ys[2 * l] - c0) < bound * 4 && fabs(ys[2 * l + 1] - c1) < bound * 4);
+    }
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
+static void test_mixed_products(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {1, 2, 15, 16, 31, 33, 65, 97, 129, 700};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        mixed_of(LUCID_FLOAT32, sizes[k]);
+        mixed_of(LUCID_FLOAT64, sizes[k]);
+    }
+}
+
 /* ---- random numbers, indices ------------------------------------------------------------------------ */
 
 FUNCTION(walk_step)
@@ -486,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_every_elementwise_operation),
         cmocka_unit_test(test_shapes_and_reductions),
         cmocka_unit_test(test_products),
+        cmocka_unit_test(test_mixed_products),
         cmocka_unit_test(test_random_numbers),
         cmocka_unit_test(test_indices),
         cmocka_unit_test(test_random_bodies),
