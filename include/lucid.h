@@ -811,7 +811,10 @@ LUCID_API lucid_stats lucid_get_stats(void);
 /* Memory of tensors that are gone is kept for the next ones, up to half of the memory budget. This gives it
  * back to the system; so does lucid itself, before it says that it is out of memory. */
 LUCID_API void lucid_empty_cache(void);
-LUCID_API void lucid_set_num_threads(int n); /* 0: as many as the machine has */
+/* 0: as many as the machine has. They are OpenMP's. Where other processes want the processors too, let those that
+ * wait go to sleep sooner: GOMP_SPINCOUNT=10000 in the environment, which GNU's OpenMP reads when the program
+ * starts; from Python it is so by itself. */
+LUCID_API void lucid_set_num_threads(int n);
 LUCID_API int lucid_get_num_threads(void);
 LUCID_API const char *lucid_instruction_set(void); /* the one chosen at run time, e.g. "v4" */
 LUCID_API const char *lucid_version(void);         /* "0.1.0" */
