@@ -265,9 +265,7 @@ def test_requires_grad() -> None:
 
 def test_control_flow_inside() -> None:
     def newton(a: lucid.Tensor) -> lucid.Tensor:
-        return lucid.while_loop(
-            lambda x: (x * x - a).abs() > 1e-9, lambda x: (x + a / x) / 2, a
-        )
+        return lucid.while_loop(lambda x: (x * x - a).abs() > 1e-9, lambda x: (x + a / x) / 2, a)
 
     g = compile(newton)
     for value in (2.0, 9.0):

@@ -226,6 +226,63 @@ class Machine:
         for _ in range(int(n)):
             self.run(body)
 
+    def block(self, words: list[str]) -> Callable[..., Any]:
+        """A function of what the block finds on its stack, giving what it leaves there."""
+
+        def f(*operands: Any) -> tuple[Any, ...]:
+            inside = Machine(self.args, self.own)
+            inside.variables = dict(self.variables)
+            inside.generator = self.generator
+            inside.stack = list(operands)
+            inside.run(words)
+            return tuple(inside.stack)
+
+        return f
+
+    def do_cond(self, count: int) -> None:
+        p, *operands, yes, no = self.take(count + 3)
+        self.stack += lucid.cond(p, self.block(yes), self.block(no), *operands)
+
+    def do_switch(self, count: int, branches: int) -> None:
+        index, *rest = self.take(1 + count + branches)
+        self.stack += lucid.switch(index, [self.block(b) for b in rest[count:]], *rest[:count])
+
+    def do_loop(self, count: int, max_steps: int = 0, checkpoint_every: int = 0) -> None:
+        *carry, p, step = self.take(count + 2)
+        goes_on, body = self.block(p), self.block(step)
+        self.stack += lucid.while_loop(
+            lambda c: goes_on(*c)[0],
+            lambda c: body(*c),
+            tuple(carry),
+            max_steps=max_steps or None,
+            checkpoint_every=checkpoint_every or None,
+        )
+
+    def do_fori(self, count: int, max_steps: int = 0) -> None:
+        lower, upper, *carry, words = self.take(count + 3)
+        body = self.block(words)
+        self.stack += lucid.fori_loop(
+            lower, upper, lambda i, c: body(i, *c), tuple(carry), max_steps=max_steps or None
+        )
+
+    def do_scan(self, count: int, sequences: int, reverse: int = 0) -> None:
+        *rest, words = self.take(count + sequences + 1)
+        body = self.block(words)
+
+        def step(carry: Any, x: Any) -> Any:
+            y = body(*carry, *x)
+            return y[:count], y[count:]
+
+        carry, ys = lucid.scan(
+            step, tuple(rest[:count]), tuple(rest[count:]), reverse=bool(reverse)
+        )
+        self.stack += [*carry, *ys]
+
+    def do_map(self, count: int) -> None:
+        *xs, words = self.take(count + 1)
+        body = self.block(words)
+        self.stack += lucid.map(lambda x: body(*x), tuple(xs))
+
     def do_stack(self, count: int) -> None:
         self.stack.append(lucid.stack(self.take(count)))
 

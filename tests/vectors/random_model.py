@@ -22,6 +22,20 @@ def philox(counter: list[int], key: list[int]) -> list[int]:
     return c
 
 
+def loop_stride(first: int, depth: int = 1) -> int:
+    """What a step of a loop adds to the numbers of its draws: splitmix64's mixing (Steele et al.
+    2014) of the number of the first draw and of how deep in loops it is."""
+    z = first * 256 + depth
+    for factor, shift in (
+        (0x9E3779B97F4A7C15, 30),
+        (0xBF58476D1CE4E5B9, 27),
+        (0x94D049BB133111EB, 31),
+    ):
+        z = z * factor & (1 << 64) - 1
+        z ^= z >> shift
+    return z | 1
+
+
 class Model:
     """The draws of one lane."""
 
@@ -29,7 +43,7 @@ class Model:
         self.seed, self.lane, self.draws = seed, lane, 0
 
     def words(self, count: int, n: int) -> Any:
-        lane, draw = self.lane, self.draws
+        lane, draw = self.lane, self.draws & (1 << 64) - 1
         self.draws += 1
         words: list[int] = []
         for block in range((count * n + 3) // 4):

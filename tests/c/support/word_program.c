@@ -279,6 +279,107 @@ static bool block_word(machine *m, const operation *o)
     return true;
 }
 
+/* ---- control flow as operations ------------------------------------------------------------------ */
+
+/* A block as a function of what it finds on its stack. */
+typedef struct block_fn {
+    const machine *m;
+    entry block;
+} block_fn;
+
+static lucid_status call_block(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_results *y,
+                               void *user)
+{
+    const block_fn *b = user;
+    machine inside = *b->m;
+    inside.s = s;
+    inside.depth = 0;
+    for (size_t i = 0; i < nx; i++)
+        push(&inside, x[i]);
+    run_block(&inside, b->block);
+    for (int i = 0; i < inside.depth && ok(&inside); i++)
+        (void)lucid_results_push(s, y, inside.stack[i].x);
+    return lucid_error(s);
+}
+
+enum { BLOCKS = 4 };
+
+/* The last n blocks of the stack as functions, which live as long as `users`. */
+static void pop_functions(machine *m, block_fn *users, lucid_fn *f, int n)
+{
+    assert_true(n <= BLOCKS);
+    for (int i = n; i-- > 0;) {
+        users[i] = (block_fn){m, pop(m)};
+        f[i] = lucid_fn_new_listing(m->s, call_block, &users[i], NULL);
+    }
+}
+
+static void pop_tensors(machine *m, lucid_tensor *x, int n)
+{
+    assert_true(n <= DEPTH);
+    for (int i = n; i-- > 0;)
+        x[i] = pop_tensor(m);
+}
+
+static void push_all(machine *m, const lucid_results *y)
+{
+    for (size_t k = 0; ok(m) && k < lucid_results_count(y); k++)
+        push(m, lucid_results_at(y, k));
+}
+
+static void push_tensors(machine *m, const lucid_tensor *x, int n)
+{
+    for (int k = 0; ok(m) && k < n; k++)
+        push(m, x[k]);
+}
+
+static bool flow_word(machine *m, const operation *o)
+{
+    lucid_scope *s = m->s;
+    block_fn users[BLOCKS];
+    lucid_fn f[BLOCKS];
+    lucid_tensor x[DEPTH], y[DEPTH];
+    lucid_results *r = lucid_results_new(s);
+    int n = (int)o->at[0], more = (int)o->at[1];
+    const lucid_while_options options = {.max_steps = more, .checkpoint_every = (int64_t)o->at[2]};
+    if (strcmp(o->name, "cond") == 0) { /* p x.. [ a ] [ b ] cond:N */
+        pop_functions(m, users, f, 2);
+        pop_tensors(m, x, n);
+        (void)lucid_cond_listing(s, pop_tensor(m), f[0], f[1], x, (size_t)n, r);
+        push_all(m, r);
+    } else if (strcmp(o->name, "switch") == 0) { /* k x.. [ a ] [ b ] .. switch:N,BRANCHES */
+        pop_functions(m, users, f, more);
+        pop_tensors(m, x, n);
+        (void)lucid_switch_listing(s, pop_tensor(m), f, (size_t)more, x, (size_t)n, r);
+        push_all(m, r);
+    } else if (strcmp(o->name, "loop") ==
+               0) { /* c.. [ p ] [ a ] loop:N,MAX_STEPS,CHECKPOINT_EVERY */
+        pop_functions(m, users, f, 2);
+        pop_tensors(m, x, n);
+        (void)lucid_while(s, f[0], f[1], x, (size_t)n, &options, y);
+        push_tensors(m, y, n);
+    } else if (strcmp(o->name, "fori") == 0) { /* lower upper c.. [ a ] fori:N,MAX_STEPS */
+        pop_functions(m, users, f, 1);
+        pop_tensors(m, x, n + 2);
+        (void)lucid_fori(s, x[0], x[1], f[0], x + 2, (size_t)n, more ? &options : NULL, y);
+        push_tensors(m, y, n);
+    } else if (strcmp(o->name, "scan") == 0) { /* c.. xs.. [ a ] scan:N,M,REVERSE */
+        pop_functions(m, users, f, 1);
+        pop_tensors(m, x, n + more);
+        (void)lucid_scan_listing(s, f[0], x, (size_t)n, x + n, (size_t)more,
+                                 &(lucid_scan_options){.reverse = o->at[2] != 0}, r);
+        push_all(m, r);
+    } else if (strcmp(o->name, "map") == 0) { /* xs.. [ a ] map:M */
+        pop_functions(m, users, f, 1);
+        pop_tensors(m, x, n);
+        (void)lucid_map_listing(s, f[0], x, (size_t)n, r);
+        push_all(m, r);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* ---- words -------------------------------------------------------------------------------------- */
 
 static operation operation_of(const char *word)
@@ -360,7 +461,8 @@ static void run(machine *m, int from, int to)
         if (number(m, word) || argument(m, word) || variable(m, word))
             continue;
         operation o = operation_of(word);
-        if (!block_word(m, &o) && !from_tables(m, &o) && !random_word(m, &o) && !other_word(m, &o))
+        if (!block_word(m, &o) && !flow_word(m, &o) && !from_tables(m, &o) && !random_word(m, &o) &&
+            !other_word(m, &o))
             fail_msg("unknown word %s", word);
     }
 }
