@@ -1,9 +1,8 @@
-/* cond, switch, while, fori, scan, map: the functions are captured (transform/stage.h), checked, and put
- * together as one primitive. */
+/* cond, switch, while and scan: the functions are captured (transform/stage.h), checked, and put together as one
+ * primitive. The loops that are made of these are in counted_loops.c. */
 #include <stdio.h>
 
-#include "graph/node.h"
-#include "ops/builder.h"
+#include "ops/loops.h"
 #include "transform/argnums.h"
 #include "transform/control_draft.h"
 #include "transform/lane.h"
@@ -129,7 +128,7 @@ static lucid_tensor one_element(lucid_scope *s, const char *name, const char *wh
     return lucid_reshape(s, x, LUCID_SCALAR_SHAPE);
 }
 
-static lucid_tensor one_integer(lucid_scope *s, const char *name, const char *what, lucid_tensor x)
+lucid_tensor lucid__one_integer(lucid_scope *s, const char *name, const char *what, lucid_tensor x)
 {
     x = one_element(s, name, what, x);
     if (x.v && lucid__is_float(x.v->aval.dtype))
@@ -226,8 +225,7 @@ static lucid_status choose(lucid_scope *s, const char *name, lucid_tensor index,
     return lucid_error(s);
 }
 
-/* Runs in a child scope; moves exactly ny results out. */
-static lucid_status take_results(lucid_scope *child, const char *name, const lucid_results *r,
+lucid_status lucid__take_results(lucid_scope *child, const char *name, const lucid_results *r,
                                  lucid_tensor *y, size_t ny)
 {
     if (lucid__ok(child) && lucid_results_count(r) != ny)
@@ -249,7 +247,7 @@ lucid_status lucid_switch_listing(lucid_scope *s, lucid_tensor index, const luci
         return lucid_error(s);
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    index = one_integer(&t, "switch", "the index", index);
+    index = lucid__one_integer(&t, "switch", "the index", index);
     lucid_status status = choose(&t, "switch", index, branches, nbranches, x, nx, y);
     lucid__scope_leave(&t);
     return status;
@@ -263,7 +261,7 @@ lucid_status lucid_switch(lucid_scope *s, lucid_tensor index, const lucid_fn *br
     lucid__scope_enter(&t, s);
     lucid_results *r = lucid_results_new(&t);
     (void)lucid_switch_listing(&t, index, branches, nbranches, x, nx, r);
-    return take_results(&t, "switch", r, y, ny);
+    return lucid__take_results(&t, "switch", r, y, ny);
 }
 
 lucid_status lucid_cond_listing(lucid_scope *s, lucid_tensor pred, lucid_fn true_fn,
@@ -289,7 +287,7 @@ lucid_status lucid_cond(lucid_scope *s, lucid_tensor pred, lucid_fn true_fn, luc
     lucid__scope_enter(&t, s);
     lucid_results *r = lucid_results_new(&t);
     (void)lucid_cond_listing(&t, pred, true_fn, false_fn, x, nx, r);
-    return take_results(&t, "cond", r, y, ny);
+    return lucid__take_results(&t, "cond", r, y, ny);
 }
 
 /* ---- while ------------------------------------------------------------------------------------------- */
@@ -397,9 +395,9 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
     return true;
 }
 
-static lucid_status loop(lucid_scope *s, const char *name, lucid_fn condition, lucid_fn body,
-                         const lucid_tensor *init, size_t n, const lucid_while_options *options,
-                         lucid_tensor *y)
+lucid_status lucid__while_steps(lucid_scope *s, const char *name, lucid_fn condition, lucid_fn body,
+                                const lucid_tensor *init, size_t n,
+                                const lucid_while_options *options, lucid_tensor *y)
 {
     static const lucid_while_options defaults;
     if (!options)
@@ -433,7 +431,7 @@ static lucid_status loop(lucid_scope *s, const char *name, lucid_fn condition, l
     return lucid_error(s);
 }
 
-static lucid_status keep_all(lucid_scope *t, lucid_tensor *y, size_t n)
+lucid_status lucid__keep_all(lucid_scope *t, lucid_tensor *y, size_t n)
 {
     for (size_t k = 0; k < n; k++)
         y[k] = lucid__ok(t) ? lucid__scope_move(t, y[k]) : (lucid_tensor){NULL};
@@ -452,8 +450,8 @@ lucid_status lucid_while(lucid_scope *s, lucid_fn condition, lucid_fn body,
         return lucid_error(s);
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    (void)loop(&t, "while_loop", condition, body, init, n, options, y);
-    return keep_all(&t, y, n);
+    (void)lucid__while_steps(&t, "while_loop", condition, body, init, n, options, y);
+    return lucid__keep_all(&t, y, n);
 }
 
 /* ---- scan -------------------------------------------------------------------------------------------- */
@@ -487,9 +485,9 @@ static bool scan_length(lucid_scope *s, const char *name, const lucid__inputs *x
     return lucid__ok(s);
 }
 
-static lucid_status scan(lucid_scope *s, const char *name, lucid_fn f, const lucid_tensor *init,
-                         size_t n, const lucid_tensor *xs, size_t nxs,
-                         const lucid_scan_options *options, lucid_results *y)
+lucid_status lucid__scan_steps(lucid_scope *s, const char *name, lucid_fn f,
+                               const lucid_tensor *init, size_t n, const lucid_tensor *xs,
+                               size_t nxs, const lucid_scan_options *options, lucid_results *y)
 {
     static const lucid_scan_options defaults;
     if (!options)
@@ -543,7 +541,7 @@ lucid_status lucid_scan_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *
         return lucid_error(s);
     lucid_scope t;
     lucid__scope_enter(&t, s);
-    lucid_status status = scan(&t, "scan", f, init, n, xs, nxs, options, y);
+    lucid_status status = lucid__scan_steps(&t, "scan", f, init, n, xs, nxs, options, y);
     lucid__scope_leave(&t);
     return status;
 }
@@ -557,7 +555,7 @@ lucid_status lucid_scan(lucid_scope *s, lucid_fn f, const lucid_tensor *init, si
     lucid_results *r = lucid_results_new(&t);
     lucid_tensor *y = lucid_alloc(&t, (n + nys + 1) * sizeof *y);
     if (y)
-        (void)scan(&t, "scan", f, init, n, xs, nxs, options, r);
+        (void)lucid__scan_steps(&t, "scan", f, init, n, xs, nxs, options, r);
     if (lucid__ok(&t) && lucid_results_count(r) != n + nys)
         (void)lucid_fail(&t, LUCID_TYPE_ERROR,
                          "scan: the function gives %zu results beside the carry, %zu asked for",
@@ -574,143 +572,4 @@ lucid_status lucid_scan(lucid_scope *s, lucid_fn f, const lucid_tensor *init, si
     lucid_status status = lucid_error(s);
     lucid__scope_leave(&t);
     return status;
-}
-
-lucid_status lucid_map_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
-                               lucid_results *y)
-{
-    if (!lucid__ok(s))
-        return lucid_error(s);
-    lucid_scope t;
-    lucid__scope_enter(&t, s);
-    lucid_status status = scan(&t, "map", f, NULL, 0, xs, nxs, NULL, y);
-    lucid__scope_leave(&t);
-    return status;
-}
-
-lucid_status lucid_map(lucid_scope *s, lucid_fn f, const lucid_tensor *xs, size_t nxs,
-                       lucid_tensor *ys, size_t nys)
-{
-    lucid_scope t;
-    lucid__scope_enter(&t, s);
-    lucid_results *r = lucid_results_new(&t);
-    (void)lucid_map_listing(&t, f, xs, nxs, r);
-    return take_results(&t, "map", r, ys, nys);
-}
-
-/* ---- fori -------------------------------------------------------------------------------------------- */
-
-/* The body of fori as that of a scan over (carry, i), or of a while loop over (i, upper, carry). */
-typedef struct counted {
-    lucid__fn *body;
-    size_t n;
-} counted;
-
-static void destroy_counted(void *self)
-{
-    lucid__fn_release(((counted *)self)->body);
-}
-
-static lucid_status run_counted(lucid_scope *s, const counted *c, lucid_tensor i,
-                                const lucid_tensor *carry, lucid_results *y)
-{
-    lucid_tensor *in = lucid_alloc(s, (c->n + 1) * sizeof *in);
-    if (!in)
-        return lucid_error(s);
-    in[0] = i;
-    for (size_t k = 0; k < c->n; k++)
-        in[k + 1] = carry[k];
-    return lucid__fn_run(s, c->body, in, c->n + 1, y);
-}
-
-static lucid_status fori_scan_step(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                   size_t nx, lucid_results *y)
-{
-    const counted *c = self;
-    return run_counted(s, c, x[nx - 1], x, y);
-}
-
-static lucid_status fori_while_step(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                    size_t nx, lucid_results *y)
-{
-    (void)nx;
-    (void)lucid_results_push(s, y, lucid_add(s, x[0], lucid_scalar_int(s, 1)));
-    (void)lucid_results_push(s, y, x[1]);
-    return run_counted(s, self, x[0], x + 2, y);
-}
-
-static lucid_status fori_condition(lucid_scope *s, const void *self, const lucid_tensor *x,
-                                   size_t nx, lucid_results *y)
-{
-    (void)self, (void)nx;
-    return lucid_results_push(s, y, lucid_lt(s, x[0], x[1]));
-}
-
-static lucid_fn counted_fn(lucid_scope *s, lucid_fn body, size_t n, lucid__fn_call *call)
-{
-    lucid__fn *f = lucid__fn_alloc("fori_loop", sizeof(counted), call, destroy_counted);
-    if (f)
-        *(counted *)(void *)f->self = (counted){lucid__fn_retain(body.f), n};
-    return lucid__own_fn(s, f);
-}
-
-/* A bound that is there already, needing no computation nor transform. */
-static bool is_known(lucid_tensor x)
-{
-    return x.v && x.v->kind == LUCID__GRAPH && lucid__node_is_ready(x.v->node);
-}
-
-static void fori(lucid_scope *s, lucid_tensor lower, lucid_tensor upper, lucid_fn body,
-                 const lucid_tensor *init, size_t n, const lucid_while_options *options,
-                 lucid_tensor *y)
-{
-    bool known = is_known(lower) && is_known(upper) && !options;
-    lower = one_integer(s, "fori_loop", "lower", lower);
-    upper = one_integer(s, "fori_loop", "upper", upper);
-    if (!lucid__ok(s) || !lucid__check_fn(s, "fori_loop", body))
-        return;
-    if (known) {
-        int64_t from = lucid_item_int(s, lower), to = lucid_item_int(s, upper);
-        int64_t length = to > from ? to - from : 0;
-        lucid_tensor i = lucid_add(s, lucid__index_range(s, length), lower);
-        lucid_results *r = lucid_results_new(s);
-        if (!r || scan(s, "fori_loop", counted_fn(s, body, n, fori_scan_step), init, n, &i, 1, NULL,
-                       r) != LUCID_OK)
-            return;
-        if (lucid_results_count(r) != n)
-            (void)lucid_fail(s, LUCID_TYPE_ERROR,
-                             "fori_loop: the carry is %zu tensors, the body gives "
-                             "%zu",
-                             n, lucid_results_count(r));
-        for (size_t k = 0; k < n && lucid__ok(s); k++)
-            y[k] = lucid_results_at(r, k);
-        return;
-    }
-    lucid_tensor *carry = lucid_alloc(s, 2 * (n + 2) * sizeof *carry), *out = carry + n + 2;
-    lucid__fn *condition = lucid__fn_alloc("fori_loop", 1, fori_condition, NULL);
-    lucid_fn goes_on = lucid__own_fn(s, condition);
-    if (!carry || !lucid__ok(s))
-        return;
-    carry[0] = lower;
-    carry[1] = upper;
-    for (size_t k = 0; k < n; k++)
-        carry[k + 2] = init[k];
-    (void)loop(s, "fori_loop", goes_on, counted_fn(s, body, n, fori_while_step), carry, n + 2,
-               options, out);
-    for (size_t k = 0; k < n && lucid__ok(s); k++)
-        y[k] = out[k + 2];
-}
-
-lucid_status lucid_fori(lucid_scope *s, lucid_tensor lower, lucid_tensor upper, lucid_fn body,
-                        const lucid_tensor *init, size_t n, const lucid_while_options *options,
-                        lucid_tensor *y)
-{
-    for (size_t k = 0; k < n; k++)
-        y[k] = (lucid_tensor){NULL};
-    if (!lucid__ok(s))
-        return lucid_error(s);
-    lucid_scope t;
-    lucid__scope_enter(&t, s);
-    fori(&t, lower, upper, body, init, n, options, y);
-    return keep_all(&t, y, n);
 }
