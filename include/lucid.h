@@ -610,8 +610,9 @@ LUCID_API lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid
 /* Functions with rules of their own. The function returned takes the place of f; where it is not
  * transformed it is f. A rule sees the arguments, and may not use other values that a transform around it
  * differentiates or maps (LUCID_RUNTIME_ERROR). Rules are made of ordinary operations, so they can be
- * differentiated and mapped themselves. A body of control flow (lucid_scan, ...) would lose
- * the rule: using it there is an error.
+ * differentiated and mapped themselves. Inside a body of control flow
+ * (lucid_scan, ...) or a compiled function derivative rules are kept, for four derivatives; a batching rule
+ * cannot be, and is an error there.
  *
  * custom_jvp: the rule maps nx primals and nx tangents to the ny results and their ny tangents, in which it
  * is linear; both modes come from it. The tangent of an integer is zeros like it.

@@ -3,6 +3,7 @@
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "engine/lane_code.h"
+#include "prim/custom_call.h"
 
 /* ---- bodies ------------------------------------------------------------------------------------- */
 
@@ -361,6 +362,26 @@ void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
             at += is_ys ? 0 : (int)n;
         }
     }
+}
+
+void lucid__lane_custom_op(lucid__lane_code *code, const lucid__body_op *op, int **values)
+{
+    lucid__custom_part f;
+    (void)lucid__custom_part_at(lucid__custom_read(op->params).bodies, &f);
+    value *frame = lucid__lane_alloc(code, (size_t)op->nin, sizeof *frame);
+    int64_t *from = lucid__lane_alloc(code, (size_t)f.nin, sizeof *from);
+    if (!frame || !from)
+        return;
+    for (int i = 0; i < op->nin; i++)
+        frame[i].cells = values[op->in[i]];
+    for (int i = 0; i < f.nin; i++) /* its arguments are the first inputs of the operation */
+        from[i] = f.from[i] < f.nargs ? f.from[i] : f.from[i] - f.nargs;
+    const lucid__control_body b = {f.nin, from, f.words};
+    lucid__body body;
+    int **out = run_body(code, &b, frame, &body);
+    for (int k = 0; out && k < op->nout; k++)
+        memcpy(values[op->first_out + k], out[k],
+               (size_t)lucid__numel(&body.avals[body.out[k]].shape) * sizeof(int));
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------- */

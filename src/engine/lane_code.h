@@ -160,5 +160,7 @@ const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__aren
 /* A nested loop or branches: the cells of its inputs to those of its outputs (lane_build.c). */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
                             const lucid__body_op *op, int **values);
+/* A function with rules, which nobody differentiates here: itself. */
+void lucid__lane_custom_op(lucid__lane_code *code, const lucid__body_op *op, int **values);
 
 #endif

@@ -527,6 +527,10 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
 {
     operands o = {.code = code, .op = op};
     const lucid__prim *prim = lucid__prim_get(op->prim);
+    if (op->prim == LUCID__custom) {
+        lucid__lane_custom_op(code, op, values);
+        return;
+    }
     if (prim->family == LUCID__CONTROL) {
         lucid__lane_control_op(code, body, op, values);
         return;

@@ -38,8 +38,9 @@ typedef struct lucid__session {
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
     struct lucid__replay *replay;   /* innermost function that runs several times */
     lucid__path_log paths;
-    bool whole;                   /* pending chains of any length stay pending */
-    int no_grad;                  /* how many lucid_no_grad_begin are open */
+    int recording_rules; /* derivative rules that are being recorded (transform/custom_body.c) */
+    bool whole;          /* pending chains of any length stay pending */
+    int no_grad;         /* how many lucid_no_grad_begin are open */
     struct lucid__region *region; /* the innermost lucid_checkpoint_begin; NULL: none */
     int64_t *watched_bytes;       /* receives the most bytes of any evaluation; NULL: nobody asks */
 } lucid__session;

@@ -14,6 +14,7 @@ const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT] = {
     [LUCID__LINALG] = &lucid__family_linalg,
     [LUCID__COLLECTIVE] = &lucid__family_collective,
     [LUCID__CONTROL] = &lucid__family_control,
+    [LUCID__RECORDED] = &lucid__family_recorded,
 };
 
 lucid_tensor lucid__broadcast(lucid_scope *s, lucid_tensor x, const lucid_shape *shape)

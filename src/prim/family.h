@@ -16,6 +16,7 @@ extern const lucid__rules lucid__family_indexing;
 extern const lucid__rules lucid__family_linalg;
 extern const lucid__rules lucid__family_collective;
 extern const lucid__rules lucid__family_control;
+extern const lucid__rules lucid__family_recorded;
 
 extern const lucid__rules *const lucid__families[LUCID__FAMILY_COUNT];
 

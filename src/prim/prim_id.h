@@ -21,6 +21,7 @@ typedef enum lucid__family {
     LUCID__LINALG,
     LUCID__COLLECTIVE,
     LUCID__CONTROL,
+    LUCID__RECORDED,
     LUCID__FAMILY_COUNT,
 } lucid__family;
 

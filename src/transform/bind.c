@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "graph/node.h"
 #include "graph/region.h"
+#include "transform/custom.h"
 #include "transform/level.h"
 #include "transform/split.h"
 
@@ -89,11 +90,15 @@ static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     bool joins = prim->family == LUCID__COLLECTIVE && top <= (uint64_t)c->params[0];
     if (joins)
         top = (uint64_t)c->params[0];
+    const lucid__level *level = top > 0 ? lucid__level_find(s, top) : NULL;
+    if (prim->family == LUCID__RECORDED && (!level || level->kind != LUCID__LEVEL_STAGE)) {
+        lucid__custom_apply(s, c, out);
+        return;
+    }
     if (top == 0) {
         lucid__graph_apply(s, c, out);
         return;
     }
-    const lucid__level *level = lucid__level_find(s, top);
     if (!level) {
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR, escaped, prim->name);
         return;

@@ -1,6 +1,7 @@
 /* custom_jvp, custom_vjp: functions with derivative rules of their own.
  *
  * Such a function is applied as a primitive would be: to the innermost level among its arguments.
+ *     stage         it is recorded with its rules, which whoever runs the record may need
  *     graph, tape   nothing is differentiated: the function runs as it is
  *     dual          the rule says what the results and their derivatives are, one level down
  *     batch         the function under that vmap, its rules under it too, is applied one level down, where
@@ -18,13 +19,7 @@
 #include "transform/tape_function.h"
 #include "transform/vmap.h"
 
-typedef struct rules {
-    const char *name;
-    const lucid__fn *f;
-    const lucid__fn *jvp;       /* (x..., dx...) -> (y..., dy...) */
-    const lucid__fn *fwd, *bwd; /* x -> (y..., residuals...); (residuals..., dy...) -> dx */
-    size_t ny; /* results of fwd that are no residuals; 0: all but the auxiliary ones */
-} rules;
+typedef lucid__custom_rules rules;
 
 static void apply(lucid_scope *s, const rules *r, const lucid_tensor *x, size_t nx,
                   lucid_results *out);
@@ -123,23 +118,45 @@ static lucid_status call_mapped(lucid_scope *s, const void *self, const lucid_te
     return lucid_error(s);
 }
 
+/* The options of a vmap like one that runs. */
+static lucid_vmap_options options_like(const lucid__level *level)
+{
+    bool all = level->size == level->lanes; /* else a collective would miss some */
+    return (lucid_vmap_options){.randomness = level->randomness,
+                                .strategy =
+                                    level->split ? LUCID_STRATEGY_AUTO : LUCID_STRATEGY_VECTORIZED,
+                                .axis_name = all ? level->name : NULL};
+}
+
+/* f under a vmap like that of the level, for a record that outlives it. */
+static const lucid__fn *mapped(lucid_scope *s, const lucid__fn *f, const lucid__level *level,
+                               const int *axis, size_t nx, size_t times)
+{
+    if (!f)
+        return NULL;
+    int *dims = lucid_alloc(s, (times * nx + 1) * sizeof *dims);
+    if (!dims)
+        return NULL;
+    for (size_t i = 0; i < times * nx; i++)
+        dims[i] = axis[i % nx] < 0 ? LUCID_NONE : axis[i % nx];
+    lucid_vmap_options options = options_like(level);
+    options.in_dims = (lucid_ints){dims, times * nx};
+    return lucid__vmap(s, (lucid_fn){(lucid__fn *)(uintptr_t)f}, &options, level->hidden).f;
+}
+
 static const lucid__fn *mapped_pullback(lucid_scope *s, const lucid__fn *bwd,
                                         const lucid__level *level, const int *axis, size_t nx)
 {
     if (!bwd)
         return NULL;
-    bool all = level->size == level->lanes; /* else a collective would miss some */
-    lucid_vmap_options options = {.randomness = level->randomness,
-                                  .strategy = level->split ? LUCID_STRATEGY_AUTO
-                                                           : LUCID_STRATEGY_VECTORIZED,
-                                  .axis_name = all ? level->name : NULL};
+    const lucid_vmap_options options = options_like(level);
     lucid_fn f = {(lucid__fn *)(uintptr_t)bwd};
-    lucid_fn mapped = lucid__vmap(s, f, &options, level->hidden);
+    lucid_fn whole = lucid__vmap(s, f, &options, level->hidden);
     lucid__fn *object = lucid__fn_alloc("custom_vjp", sizeof(mapped_self) + nx * sizeof(int),
                                         call_mapped, destroy_mapped);
     if (object && nx > 0) {
         mapped_self *m = (mapped_self *)(void *)object->self;
-        m->mapped = lucid__fn_retain(mapped.f);
+        m->mapped = lucid__fn_retain(whole.f);
         m->level = level->id;
         m->nx = nx;
         memcpy(m->axis, axis, nx * sizeof *axis);
@@ -149,7 +166,7 @@ static const lucid__fn *mapped_pullback(lucid_scope *s, const lucid__fn *bwd,
 
 /* ---- batch ---------------------------------------------------------------------------------- */
 
-static void apply_batch(lucid_scope *s, const lucid__level *level, const rules *r,
+static void apply_batch(lucid_scope *s, const lucid__level *level, const rules *r, bool recorded,
                         const lucid_tensor *x, size_t nx, lucid_results *out)
 {
     lucid_tensor *in = lucid_alloc(s, nx * sizeof *in);
@@ -166,9 +183,12 @@ static void apply_batch(lucid_scope *s, const lucid__level *level, const rules *
     }
     uint32_t version = level->split ? level->split->version : 0;
     rules below = {.name = r->name,
-                   .f = under(s, r, r->f, level, axis, nx),
-                   .jvp = under(s, r, r->jvp, level, axis, nx),
-                   .fwd = under(s, r, r->fwd, level, axis, nx),
+                   .f = recorded ? mapped(s, r->f, level, axis, nx, 1)
+                                 : under(s, r, r->f, level, axis, nx),
+                   .jvp = recorded ? mapped(s, r->jvp, level, axis, nx, 2)
+                                   : under(s, r, r->jvp, level, axis, nx),
+                   .fwd = recorded ? mapped(s, r->fwd, level, axis, nx, 1)
+                                   : under(s, r, r->fwd, level, axis, nx),
                    .bwd = mapped_pullback(s, r->bwd, level, axis, nx),
                    .ny = r->ny};
     if (!lucid__ok(s))
@@ -324,6 +344,13 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const rules *r
         apply(s, r, in, nx, out);
     else if (r->jvp)
         dual_by_jvp(s, level, r, in, dx, nx, out);
+    else if (!r->fwd)
+        (void)lucid_fail(
+            s, LUCID_RUNTIME_ERROR,
+            "a function with a derivative rule inside a loop, a branch or a compiled function is "
+            "differentiated more than %d times, and its rules were recorded up to there; write the "
+            "loop in the language, where the rule can be called",
+            LUCID__MOST_ORDERS);
     else
         dual_by_vjp(s, level, r, in, dx, nx, out);
 }
@@ -337,22 +364,32 @@ static bool has_dual(const lucid__value *v)
     return v->kind == LUCID__DUAL;
 }
 
+/* Whether whoever runs a record may differentiate it. */
+static bool on_stage(const lucid_scope *s, const lucid__value *v)
+{
+    while (v->kind == LUCID__BATCH)
+        v = v->inner;
+    return lucid__is_staged(s, v);
+}
+
 static void apply(lucid_scope *s, const rules *r, const lucid_tensor *x, size_t nx,
                   lucid_results *out)
 {
     uint64_t top = 0;
-    bool differentiated = false;
+    bool differentiated = false, recorded = false;
     for (size_t i = 0; i < nx; i++) {
         top = x[i].v->level > top ? x[i].v->level : top;
         differentiated |= has_dual(x[i].v);
+        recorded |= on_stage(s, x[i].v);
     }
+    recorded &= !differentiated;
     const lucid__level *level = top > 0 ? lucid__level_find(s, top) : NULL;
     if (level && level->kind == LUCID__LEVEL_STAGE)
-        (void)lucid__refuse_stage(s, "a function with a derivative rule of its own");
-    else if (!differentiated || !level || level->kind == LUCID__LEVEL_TAPE)
+        lucid__custom_record(s, r, x, nx, out);
+    else if (!(differentiated || recorded) || !level || level->kind == LUCID__LEVEL_TAPE)
         (void)lucid__fn_run(s, r->f, x, nx, out);
     else if (level->kind == LUCID__LEVEL_BATCH)
-        apply_batch(s, level, r, x, nx, out);
+        apply_batch(s, level, r, recorded, x, nx, out);
     else
         apply_dual(s, level, r, x, nx, out);
 }
@@ -392,14 +429,15 @@ static lucid_status call_checked(lucid_scope *s, const void *self, const lucid_t
     return lucid_error(s);
 }
 
-static const lucid__fn *checked(lucid_scope *s, lucid__fn *bwd, const lucid_tensor *x, size_t nx)
+static const lucid__fn *checked(lucid_scope *s, const lucid__fn *bwd, const lucid_tensor *x,
+                                size_t nx)
 {
     lucid__fn *object =
         lucid__fn_alloc("custom_vjp", sizeof(checked_self) + nx * sizeof(lucid__aval), call_checked,
                         destroy_checked);
     if (object) {
         checked_self *c = (checked_self *)(void *)object->self;
-        c->bwd = lucid__fn_retain(bwd);
+        c->bwd = lucid__fn_retain((lucid__fn *)(uintptr_t)bwd);
         c->nx = nx;
         for (size_t i = 0; i < nx; i++)
             c->x[i] = x[i].v->aval;
@@ -409,47 +447,38 @@ static const lucid__fn *checked(lucid_scope *s, lucid__fn *bwd, const lucid_tens
 
 /* ---- the function objects ---------------------------------------------------------------------- */
 
-typedef struct custom_self {
-    lucid__fn *f, *jvp, *fwd, *bwd;
-    size_t ny;
-} custom_self;
-
 static void destroy(void *self)
 {
-    custom_self *c = self;
-    lucid__fn_release(c->f);
-    lucid__fn_release(c->jvp);
-    lucid__fn_release(c->fwd);
-    lucid__fn_release(c->bwd);
+    rules *r = self;
+    lucid__fn_release((lucid__fn *)(uintptr_t)r->f);
+    lucid__fn_release((lucid__fn *)(uintptr_t)r->jvp);
+    lucid__fn_release((lucid__fn *)(uintptr_t)r->fwd);
+    lucid__fn_release((lucid__fn *)(uintptr_t)r->bwd);
 }
 
 static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                          lucid_results *out)
 {
-    const custom_self *c = self;
-    rules r = {.name = c->jvp ? "custom_jvp" : "custom_vjp",
-               .f = c->f,
-               .jvp = c->jvp,
-               .fwd = c->fwd,
-               .ny = c->ny};
-    if (c->bwd)
-        r.bwd = checked(s, c->bwd, x, nx);
+    rules r = *(const rules *)self;
+    if (r.bwd)
+        r.bwd = checked(s, r.bwd, x, nx);
     x = lucid__lifted_arguments(s, x, nx);
     if (lucid__ok(s))
         apply(s, &r, x, nx, out);
     return lucid_error(s);
 }
 
-static lucid_fn make(lucid_scope *s, const char *name, custom_self parts)
+static const lucid__fn *retained(const lucid__fn *f)
 {
-    lucid__fn *object = lucid__fn_alloc(name, sizeof parts, call, destroy);
-    if (object) {
-        lucid__fn_retain(parts.f);
-        lucid__fn_retain(parts.jvp);
-        lucid__fn_retain(parts.fwd);
-        lucid__fn_retain(parts.bwd);
-        *(custom_self *)(void *)object->self = parts;
-    }
+    return lucid__fn_retain((lucid__fn *)(uintptr_t)f);
+}
+
+lucid_fn lucid__custom_fn(lucid_scope *s, const lucid__custom_rules *r)
+{
+    lucid__fn *object = lucid__fn_alloc(r->name, sizeof *r, call, destroy);
+    if (object)
+        *(rules *)(void *)object->self = (rules){
+            r->name, retained(r->f), retained(r->jvp), retained(r->fwd), retained(r->bwd), r->ny};
     return lucid__own_fn(s, object);
 }
 
@@ -457,7 +486,7 @@ lucid_fn lucid_custom_jvp(lucid_scope *s, lucid_fn f, lucid_fn jvp)
 {
     if (!lucid__check_fn(s, "custom_jvp", f) || !lucid__check_fn(s, "custom_jvp: the rule", jvp))
         return (lucid_fn){NULL};
-    return make(s, "custom_jvp", (custom_self){.f = f.f, .jvp = jvp.f});
+    return lucid__custom_fn(s, &(rules){.name = "custom_jvp", .f = f.f, .jvp = jvp.f});
 }
 
 lucid_fn lucid_custom_vjp(lucid_scope *s, lucid_fn f, lucid_fn fwd, lucid_fn bwd, size_t ny)
@@ -465,5 +494,5 @@ lucid_fn lucid_custom_vjp(lucid_scope *s, lucid_fn f, lucid_fn fwd, lucid_fn bwd
     if (!lucid__check_fn(s, "custom_vjp", f) || !lucid__check_fn(s, "custom_vjp: fwd", fwd) ||
         !lucid__check_fn(s, "custom_vjp: bwd", bwd))
         return (lucid_fn){NULL};
-    return make(s, "custom_vjp", (custom_self){.f = f.f, .fwd = fwd.f, .bwd = bwd.f, .ny = ny});
+    return lucid__custom_fn(s, &(rules){"custom_vjp", f.f, NULL, fwd.f, bwd.f, ny});
 }

@@ -16,7 +16,7 @@ import lucid
 from lucid.func import (
     checkpoint,
     compile,
-    custom_jvp,
+    custom_vmap,
     grad,
     hessian,
     jacfwd,
@@ -337,11 +337,11 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
         RuntimeError,
         "draw from another one outside",
     ),
-    "rule": (custom_jvp(lambda x: x * 2), RuntimeError, "compiled function"),
+    "rule": (custom_vmap(lambda x: x * 2), RuntimeError, "compiled function"),
     "own": (lambda x: 1 / 0, ZeroDivisionError, "division"),
     "axis": (lambda x: psum(x, "nowhere"), ValueError, "nowhere"),
 }
-ERRORS["rule"][0].defjvp(lambda primals, tangents: (primals[0] * 2, tangents[0] * 2))
+ERRORS["rule"][0].def_vmap(lambda size, in_batched, x: (x * 2, 0))
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -156,6 +156,11 @@ static void custom_rules(lucid_scope *s, double *sum)
             take_sum(s, y[1], sum);
         }
         lucid_tensor both_x[2] = {x, w};
+        if (i < 2) { /* a batching rule cannot be kept */
+            lucid_fn compiled = lucid_compile(s, total, both_x, 2, NULL);
+            if (lucid_call(s, lucid_grad(s, compiled, NULL), both_x, 2, y, 1) == LUCID_OK)
+                take_sum(s, y[0], sum);
+        }
         if (lucid_jvp(s, total, both_x, both_x, 2, y, y + 1, 1) == LUCID_OK)
             take_sum(s, y[1], sum);
     }

@@ -51,6 +51,7 @@ void print_support_matrix(FILE *to)
                 to);
     for (int id = 0; id < LUCID__PRIM_COUNT; id++)
         if (id != LUCID__constant &&
-            lucid__prim_get((lucid__prim_id)id)->family != LUCID__COLLECTIVE)
+            lucid__prim_get((lucid__prim_id)id)->family != LUCID__COLLECTIVE &&
+            lucid__prim_get((lucid__prim_id)id)->family != LUCID__RECORDED)
             print_row(to, (lucid__prim_id)id);
 }

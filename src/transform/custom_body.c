@@ -1,0 +1,225 @@
+/* Functions with derivative rules inside what is recorded: their bodies and those of their rules are recorded
+ * with them, and whoever applies the record has the function again, rules and all.
+ *
+ * Rules often call the function they are for, whose derivative is the next one. What is recorded inside rules
+ * inside rules so deep that only derivatives of a higher order than anybody asks for could want its rules has
+ * none, and to differentiate it is an error. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "prim/custom_call.h"
+#include "transform/custom.h"
+#include "transform/stage.h"
+
+enum { MOST_PARTS = 3 }; /* the function, and jvp or fwd and bwd */
+
+/* ---- recording --------------------------------------------------------------------------------------- */
+
+static lucid_status run_fn(lucid_scope *s, void *user, const lucid_tensor *x, size_t nx,
+                           lucid_results *y)
+{
+    return lucid__fn_run(s, *(const lucid__fn *const *)user, x, nx, y);
+}
+
+static bool stage_part(lucid_scope *s, const lucid__fn *f, const lucid__aval *avals, size_t n,
+                       lucid__staged *part)
+{
+    return lucid__stage(s, run_fn, &f, avals, n, -1, part);
+}
+
+/* bwd takes the residuals that fwd gives, and cotangents like its results. */
+static bool stage_bwd(lucid_scope *s, const lucid__fn *bwd, size_t ny, lucid__staged *part)
+{
+    lucid__body fwd;
+    if (!lucid__body_read(s, part[-1].words, &fwd))
+        return false;
+    size_t count = (size_t)fwd.nout;
+    lucid__aval *avals = lucid_alloc(s, (count + 1) * sizeof *avals);
+    if (!avals)
+        return false;
+    for (size_t k = 0; k < count; k++)
+        avals[k < ny ? count - ny + k : k - ny] = fwd.avals[fwd.out[k]];
+    return stage_part(s, bwd, avals, count, part);
+}
+
+static int64_t *write_part(int64_t *to, const lucid__staged *part, int first_capture)
+{
+    *to++ = part->nx;
+    *to++ = part->nin;
+    for (int i = 0; i < part->nin; i++)
+        *to++ = part->from[i] < part->nx ? part->from[i] : part->from[i] + first_capture;
+    memcpy(to, part->words, (size_t)part->words[0] * sizeof *to);
+    return to + part->words[0];
+}
+
+static void bind_parts(lucid_scope *s, const lucid__staged *part, int parts, size_t ny,
+                       const lucid_tensor *x, size_t nx, lucid_results *out)
+{
+    size_t nin = nx, words = LUCID__CUSTOM_HEAD;
+    for (int p = 0; p < parts; p++) {
+        nin += (size_t)part[p].ncaptures;
+        words += 2 + (size_t)part[p].nin + (size_t)part[p].words[0];
+    }
+    lucid_tensor *in = lucid_alloc(s, (nin + 1) * sizeof *in), *y = NULL;
+    int64_t *params = lucid_alloc(s, words * sizeof *params), *at = params;
+    if (in && params)
+        y = lucid_alloc(s, (part->nout + 1) * sizeof *y);
+    if (!y)
+        return;
+    const int64_t head[LUCID__CUSTOM_HEAD] = {(int64_t)part->nout, (int64_t)part->naux, parts - 1,
+                                              (int64_t)nx, (int64_t)ny};
+    memcpy(params, head, sizeof head);
+    at += LUCID__CUSTOM_HEAD;
+    memcpy(in, x, nx * sizeof *in);
+    size_t n = nx;
+    for (int p = 0; p < parts; p++) {
+        at = write_part(at, &part[p], (int)n);
+        for (int i = 0; i < part[p].ncaptures; i++)
+            in[n++] = part[p].captures[i];
+    }
+    const lucid__call c = {LUCID__custom, (int)nin, (int)words, in, params};
+    lucid__bind(s, &c, y);
+    for (size_t k = 0; k < part->nout && lucid__ok(s); k++)
+        (void)(k < part->nout - part->naux ? lucid_results_push(s, out, y[k])
+                                           : lucid_results_push_aux(s, out, y[k]));
+}
+
+/* The rules, into part[1 ..]; how many there are, -1 on error. */
+static int stage_rules(lucid_scope *s, const lucid__custom_rules *r, const lucid__aval *avals,
+                       size_t nx, lucid__staged *part, size_t *ny)
+{
+    if (s->session->recording_rules > LUCID__MOST_ORDERS || !(r->jvp || r->fwd))
+        return 0;
+    if (r->jvp)
+        return stage_part(s, r->jvp, avals, 2 * nx, &part[1]) ? 1 : -1;
+    if (!stage_part(s, r->fwd, avals, nx, &part[1]))
+        return -1;
+    *ny = r->ny ? r->ny : part[1].nout - part[1].naux;
+    if (*ny > part[1].nout) {
+        (void)lucid_fail(s, LUCID_TYPE_ERROR,
+                         "custom_vjp: fwd returned %zu results, expected the %zu of the function "
+                         "and residuals",
+                         part[1].nout, *ny);
+        return -1;
+    }
+    return stage_bwd(s, r->bwd, *ny, &part[2]) ? 2 : -1;
+}
+
+void lucid__custom_record(lucid_scope *s, const lucid__custom_rules *r, const lucid_tensor *x,
+                          size_t nx, lucid_results *out)
+{
+    lucid__staged part[MOST_PARTS];
+    lucid__aval *avals = lucid_alloc(s, (2 * nx + 1) * sizeof *avals);
+    for (size_t i = 0; avals && i < 2 * nx; i++)
+        avals[i] = x[i % nx].v->aval; /* tangents are like what they are of */
+    if (!avals || !stage_part(s, r->f, avals, nx, &part[0]))
+        return;
+    size_t ny = 0;
+    s->session->recording_rules++;
+    int rules = stage_rules(s, r, avals, nx, part, &ny);
+    s->session->recording_rules--;
+    if (rules >= 0)
+        bind_parts(s, part, 1 + rules, ny, x, nx, out);
+}
+
+/* ---- applying ---------------------------------------------------------------------------------------- */
+
+/* A body as a function that has kept what it took from outside. It may live longer than the record: a
+ * pullback stays on a tape. */
+typedef struct kept_self {
+    int nin, naux;
+    int64_t *words;
+    int64_t *from; /* below nargs an argument, else an entry of captures */
+    lucid_tensor *captures;
+    int nargs, ncaptures;
+} kept_self;
+
+static void destroy_kept(void *self)
+{
+    kept_self *k = self;
+    for (int i = 0; k->captures && i < k->ncaptures; i++)
+        lucid_release(k->captures[i]);
+    lucid__free(k->words);
+    lucid__free(k->from);
+    lucid__free(k->captures);
+}
+
+static lucid_status call_kept(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                              lucid_results *y)
+{
+    const kept_self *k = self;
+    size_t nout = (size_t)k->words[4];
+    lucid_tensor *in = lucid_alloc(s, ((size_t)k->nin + nout + 1) * sizeof *in);
+    lucid_tensor *out = in ? in + k->nin : NULL;
+    if (!in)
+        return lucid_error(s);
+    if (nx != (size_t)k->nargs)
+        return lucid_fail(s, LUCID_TYPE_ERROR, "a recorded rule takes %d arguments, %zu are given",
+                          k->nargs, nx);
+    for (int i = 0; i < k->nin; i++)
+        in[i] = k->from[i] < k->nargs ? x[k->from[i]] : k->captures[k->from[i] - k->nargs];
+    lucid__body_apply(s, k->words, in, out);
+    for (size_t i = 0; i < nout && lucid__ok(s); i++)
+        (void)(i < nout - (size_t)k->naux ? lucid_results_push(s, y, out[i])
+                                          : lucid_results_push_aux(s, y, out[i]));
+    return lucid_error(s);
+}
+
+/* in: the inputs of the operation. */
+static lucid_fn keep(lucid_scope *s, const char *name, const lucid__custom_part *part, int naux,
+                     const lucid_tensor *in, int nin)
+{
+    size_t bytes = (size_t)part->words[0] * sizeof *part->words;
+    lucid__fn *object = lucid__fn_alloc(name, sizeof(kept_self), call_kept, destroy_kept);
+    kept_self *k = object ? (kept_self *)(void *)object->self : NULL;
+    if (k) {
+        *k = (kept_self){.nin = part->nin,
+                         .naux = naux,
+                         .words = lucid__malloc(bytes),
+                         .from = lucid__malloc(((size_t)part->nin + 1) * sizeof *k->from),
+                         .captures = lucid__calloc((size_t)nin + 1, sizeof *k->captures),
+                         .nargs = part->nargs,
+                         .ncaptures = nin};
+    }
+    if (!k || !k->words || !k->from || !k->captures) {
+        lucid__fn_release(object);
+        return lucid__own_fn(s, NULL);
+    }
+    memcpy(k->words, part->words, bytes);
+    for (int i = 0; i < part->nin; i++) {
+        int at = (int)part->from[i] - part->nargs;
+        k->from[i] = part->from[i];
+        if (at >= 0 && !k->captures[at].v)
+            k->captures[at] = lucid_retain(in[at]);
+    }
+    return lucid__own_fn(s, object);
+}
+
+void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    lucid__custom_call call = lucid__custom_read(c->params);
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid_fn fn[MOST_PARTS] = {{NULL}};
+    const int64_t *at = call.bodies;
+    for (int p = 0; p <= call.nrules; p++) {
+        lucid__custom_part part;
+        at = lucid__custom_part_at(at, &part);
+        fn[p] = keep(&child, call.nrules == 2 ? "custom_vjp" : "custom_jvp", &part,
+                     p == 0 ? call.naux : 0, c->in, c->nin);
+    }
+    lucid_results *y = lucid_results_new(&child);
+    if (y && lucid__ok(s)) {
+        lucid__custom_rules r = {.name = "custom_jvp", .f = fn[0].f};
+        if (call.nrules == 1)
+            r.jvp = fn[1].f;
+        if (call.nrules == 2)
+            r = (lucid__custom_rules){"custom_vjp", fn[0].f, NULL,
+                                      fn[1].f,      fn[2].f, (size_t)call.ny};
+        lucid_fn f = lucid__custom_fn(&child, &r);
+        (void)lucid_call_listing(&child, f, c->in, (size_t)call.nx, y);
+    }
+    for (int k = 0; k < call.nout && lucid__ok(s); k++)
+        out[k] = lucid__scope_move(&child, lucid_results_at(y, (size_t)k));
+    lucid__scope_leave(&child);
+}
