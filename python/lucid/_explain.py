@@ -112,7 +112,7 @@ def explain(func: Callable[..., Any], *, measure: bool = False) -> Callable[...,
 
 
 class CacheInfo(tuple[int, int, int, int, int, int]):
-    """Of the plan cache: ``hits``, ``misses``, ``maxsize``, ``currsize``, ``maxbytes``, ``currbytes``."""
+    """Of the plan cache: hits, misses, maxsize, currsize, maxbytes and currbytes."""
 
     __slots__ = ()
 

@@ -220,6 +220,28 @@ static void find_results(const compiled *c, const lucid_tensor *in, const lucid_
     }
 }
 
+/* Finds the plan behind out, which was built from the leaves. */
+static void plan_outputs(lucid_scope *s, const compiled *c, const lucid_tensor *leaves,
+                         const lucid_tensor *out, lucid__node **roots, replay *r)
+{
+    size_t nroots = 0;
+    for (int k = 0; k < c->nout; k++)
+        if (!lucid__node_is_ready(out[k].v->node))
+            roots[nroots++] = out[k].v->node;
+    lucid__structure st;
+    lucid__turn_begin();
+    bool ok = lucid__structure_find(s, roots, nroots, &st);
+    if (ok && st.nnodes > 0)
+        ok = (r->plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend)) != NULL &&
+             find_leaves(c, leaves, &st, r);
+    if (ok)
+        find_results(c, leaves, out, &st, r);
+    else
+        lucid__out_of_memory(s); /* unless something else was recorded */
+    lucid__structure_free(&st);
+    lucid__turn_end();
+}
+
 /* Builds the graph of the record once and plans it. */
 static bool plan_replay(lucid_scope *s, const compiled *c, const lucid_tensor *in, replay *r)
 {
@@ -228,31 +250,15 @@ static bool plan_replay(lucid_scope *s, const compiled *c, const lucid_tensor *i
     lucid_tensor *leaves = lucid_alloc(&child, ((size_t)c->nin + 1) * sizeof *leaves);
     lucid_tensor *out = lucid_alloc(&child, ((size_t)c->nout + 1) * sizeof *out);
     lucid__node **roots = lucid_alloc(&child, ((size_t)c->nout + 1) * sizeof(*roots));
-    for (int i = 0; leaves && i < c->nin; i++)
-        leaves[i] = c->captures[i].v ? in[i] : stand_in(&child, in[i]);
-    if (leaves && out && roots && lucid__ok(s)) {
+    if (leaves && out && roots) {
+        for (int i = 0; i < c->nin; i++)
+            leaves[i] = c->captures[i].v ? in[i] : stand_in(&child, in[i]);
         bool whole = s->session->whole;
         s->session->whole = true;
         lucid__body_apply(&child, c->words, leaves, out);
         s->session->whole = whole;
-    }
-    size_t nroots = 0;
-    for (int k = 0; lucid__ok(s) && k < c->nout; k++)
-        if (!lucid__node_is_ready(out[k].v->node))
-            roots[nroots++] = out[k].v->node;
-    if (lucid__ok(s)) {
-        lucid__structure st;
-        lucid__turn_begin();
-        bool ok = lucid__structure_find(s, roots, nroots, &st);
-        if (ok && st.nnodes > 0)
-            ok = (r->plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend)) != NULL &&
-                 find_leaves(c, leaves, &st, r);
-        if (ok)
-            find_results(c, leaves, out, &st, r);
-        else
-            lucid__out_of_memory(s); /* unless something else was recorded */
-        lucid__structure_free(&st);
-        lucid__turn_end();
+        if (lucid__ok(s))
+            plan_outputs(s, c, leaves, out, roots, r);
     }
     lucid__scope_leave(&child);
     return lucid__ok(s);
@@ -264,9 +270,14 @@ static size_t dims_of(const compiled *c, const lucid_tensor *in, int i)
     return c->captures[i].v ? 0 : (size_t)in[i].v->aval.shape.ndim;
 }
 
+static const lucid__output *output_of(lucid_tensor x)
+{
+    return &x.v->node->out[x.v->out];
+}
+
 static const int64_t *stride_of(lucid_tensor x)
 {
-    return x.v->node->out[x.v->out].storage.stride;
+    return output_of(x)->storage.stride;
 }
 
 /* In a turn: the plan for inputs that lie in memory as these do. */
@@ -290,17 +301,18 @@ static replay *find_replay(const compiled *c, const lucid_tensor *in)
 static replay *new_replay(lucid_scope *s, const compiled *c, const lucid_tensor *in)
 {
     replay *r = lucid__calloc(1, sizeof *r);
+    if (!r) {
+        lucid__out_of_memory(s);
+        return NULL;
+    }
     size_t dims = 0;
     for (int i = 0; i < c->nin; i++)
         dims += dims_of(c, in, i);
-    if (r) {
-        r->strides = lucid__malloc((dims + 1) * sizeof *r->strides);
-        r->result = lucid__malloc(((size_t)c->nout + 1) * sizeof *r->result);
-    }
-    if (!r || !r->strides || !r->result)
+    int64_t *at = r->strides = lucid__malloc((dims + 1) * sizeof *r->strides);
+    r->result = lucid__malloc(((size_t)c->nout + 1) * sizeof *r->result);
+    if (!r->strides || !r->result)
         lucid__out_of_memory(s);
-    int64_t *at = r ? r->strides : NULL;
-    for (int i = 0; lucid__ok(s) && i < c->nin; i++) {
+    for (int i = 0; at && i < c->nin; i++) {
         size_t n = dims_of(c, in, i);
         if (n > 0)
             memcpy(at, stride_of(in[i]), n * sizeof *at);
@@ -308,8 +320,7 @@ static replay *new_replay(lucid_scope *s, const compiled *c, const lucid_tensor 
     }
     if (lucid__ok(s) && plan_replay(s, c, in, r))
         return r;
-    if (r)
-        destroy_replay(r);
+    destroy_replay(r);
     return NULL;
 }
 
@@ -412,8 +423,10 @@ static void run_replay(lucid_scope *s, const compiled *c, const replay *r, const
     if (!leaves || !results || !nodes)
         return;
     for (int i = 0; i < nleaves; i++) {
-        const lucid__value *v = r->kept[i] ? NULL : in[r->leaf[i]].v;
-        leaves[i] = v ? &v->node->out[v->out] : &r->kept[i]->out[r->leaf[i]];
+        if (r->kept[i])
+            leaves[i] = &r->kept[i]->out[r->leaf[i]];
+        else
+            leaves[i] = output_of(in[r->leaf[i]]);
     }
     if (plan) {
         lucid__turn_begin();
@@ -423,8 +436,8 @@ static void run_replay(lucid_scope *s, const compiled *c, const replay *r, const
             return;
     }
     for (int k = 0; k < c->nout; k++)
-        out[k] = r->result[k] < nresults ? value_of(s, plan, r->result[k], results, nodes)
-                                         : in[r->result[k] - nresults];
+        out[k] = plan && r->result[k] < nresults ? value_of(s, plan, r->result[k], results, nodes)
+                                                 : in[r->result[k] - nresults];
     for (int i = 0; i < nresults; i++) {
         if (nodes[i])
             lucid__node_release(nodes[i]);
@@ -471,12 +484,14 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     }
     if (c->draws > 0)
         take_draws(s, c, numbers);
-    for (int i = 0; in && i < c->nin; i++) {
+    bool there = in != NULL && lucid__ok(s);
+    for (int i = 0; there && i < c->nin; i++) {
         size_t from = (size_t)c->from[i];
         in[i] = c->captures[i].v ? c->captures[i] : from < nx ? x[from] : numbers[from - nx];
+        there = in[i].v != NULL;
     }
-    if (!in || !lucid__ok(s))
-        return lucid_error(s);
+    if (!there)
+        return lucid__out_of_memory(s); /* unless something else was recorded */
     if (!can_replay(s, c, in) || !replay_inputs(s, c, in, out))
         lucid__body_apply(s, c->words, in, out);
     for (int k = 0; k < c->nout && lucid__ok(s); k++)

@@ -296,6 +296,18 @@ BODY(noisy)
     return lucid_error(s);
 }
 
+static lucid_fn mapped(lucid_scope *s, lucid_fn f, int mode)
+{
+    lucid_vmap_options options = {.randomness = LUCID_RANDOMNESS_DIFFERENT};
+    if (mode == 1)
+        options.randomness = LUCID_RANDOMNESS_SAME;
+    if (mode == 2)
+        options.strategy = LUCID_STRATEGY_ISOLATED;
+    if (mode == 3)
+        options.chunk_size = 2;
+    return lucid_vmap(s, f, &options);
+}
+
 static void random_numbers_are_those_of_the_function(void **state)
 {
     lucid_scope *s = *state;
@@ -305,18 +317,13 @@ static void random_numbers_are_those_of_the_function(void **state)
     lucid_fn c = lucid_compile(s, f, &x, 1, NULL);
     lucid_rng_state after = lucid_generator_state(lucid_generator_of(s));
     assert_true(before.seed == after.seed && before.draw == after.draw);
-    const lucid_vmap_options modes[] = {
-        {.randomness = LUCID_RANDOMNESS_DIFFERENT},
-        {.randomness = LUCID_RANDOMNESS_SAME},
-        {.randomness = LUCID_RANDOMNESS_DIFFERENT, .strategy = LUCID_STRATEGY_ISOLATED},
-        {.randomness = LUCID_RANDOMNESS_DIFFERENT, .chunk_size = 2}};
     for (uint64_t seed = 0; seed < 3; seed++)
         for (int mode = -1; mode < 4; mode++) {
             lucid_tensor y[2][2];
             for (int i = 0; i < 2; i++) {
                 lucid_fn g = i ? c : f;
                 if (mode >= 0)
-                    g = lucid_vmap(s, g, &modes[mode]);
+                    g = mapped(s, g, mode);
                 lucid_manual_seed(s, seed);
                 for (int k = 0; k < 2; k++)
                     y[i][k] = lucid_call1(s, g, mode < 0 ? x : X);
@@ -335,8 +342,10 @@ static void random_numbers_are_those_of_the_function(void **state)
 BODY(asks)
 {
     (void)nx, (void)ny, (void)user;
-    y[0] =
-        lucid_bool(s, lucid_gt(s, lucid_sum(s, x[0], LUCID_ALL), lucid_scalar(s, 0))) ? x[0] : x[0];
+    lucid_tensor total = lucid_sum(s, x[0], LUCID_ALL);
+    y[0] = x[0];
+    if (lucid_bool(s, lucid_gt(s, total, lucid_scalar(s, 0))))
+        y[0] = total;
     return lucid_error(s);
 }
 
