@@ -283,12 +283,21 @@ static void NAME(pack)(const lucid__product *p, const T *b, T *to)
             to[k * p->n + j] = b[k * p->b_row + j * p->b_col];
 }
 
+#include "cpu/matrix_groups.h"
+
 static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, const void *a_data,
                            int64_t a_step, const void *b_data, int64_t b_step, void *c_data,
                            int64_t c_step, void *scratch)
 {
     const T *a = a_data, *b = b_data;
     T *c = c_data;
+#if VECTOR_BYTES >= 32
+    NAME(group_plan) groups;
+    if (!add && NAME(plan_groups)(&groups, p, count, a_step, b_step, c_step)) {
+        NAME(by_groups)(&groups, p, count, a, a_step, b, b_step, c);
+        return;
+    }
+#endif
     if (lucid__product_is_dots(p)) {
         for (int64_t e = 0; e < count; e++)
             NAME(by_dots)(p, add, a + e * a_step, b + e * b_step, c + e * c_step, scratch);
