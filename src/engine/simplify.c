@@ -70,10 +70,8 @@ static bool same_op(const lucid__op *a, const lucid__op *b)
     return (same || turned) && same_aval(&a->out[0], &b->out[0]);
 }
 
-/* The first operation that is the same, which may be this one. */
-static int first_of(lucid__simplifier *z, int number)
+static uint64_t hash_of(const lucid__op *op)
 {
-    const lucid__op *op = &z->sk->ops[number];
     uint64_t h = mix(op->prim, (uint64_t)op->nin), inputs = 0;
     for (int j = 0; j < op->nin; j++) {
         uint64_t in = (uint64_t)op->in[j].op << 8 | (uint64_t)op->in[j].out;
@@ -82,7 +80,14 @@ static int first_of(lucid__simplifier *z, int number)
     h = mix(h, inputs);
     for (int j = 0; j < op->nparams; j++)
         h = mix(h, (uint64_t)op->params[j]);
-    for (size_t at = h & z->mask;; at = (at + 1) & z->mask) {
+    return h;
+}
+
+/* The first operation that is the same, which may be this one. */
+static int first_of(lucid__simplifier *z, int number)
+{
+    const lucid__op *op = &z->sk->ops[number];
+    for (size_t at = hash_of(op) & z->mask;; at = (at + 1) & z->mask) {
         if (z->table[at] < 0) {
             z->table[at] = number;
             return number;
@@ -90,6 +95,42 @@ static int first_of(lucid__simplifier *z, int number)
         if (same_op(&z->sk->ops[z->table[at]], op))
             return z->table[at];
     }
+}
+
+/* A table that is at most half full when all the room for operations is used. */
+static bool grow_table(lucid__simplifier *z)
+{
+    size_t size = z->table ? z->mask + 1 : 64;
+    while (size < 2 * (size_t)z->sk->op_capacity)
+        size *= 2;
+    if (z->table && size == z->mask + 1)
+        return true;
+    const int *old = z->table;
+    const size_t before = old ? z->mask + 1 : 0;
+    z->table = memory(z, size * sizeof *z->table);
+    if (!z->ok)
+        return false;
+    z->mask = size - 1;
+    memset(z->table, 0xff, size * sizeof *z->table); /* -1 */
+    for (size_t i = 0; i < before; i++)
+        if (old[i] >= 0)
+            (void)first_of(z, old[i]);
+    return true;
+}
+
+bool lucid__simplify_reserve(lucid__simplifier *z, int ops)
+{
+    lucid__sketch *sk = z->sk;
+    if (sk->op_capacity - sk->nops >= ops)
+        return true;
+    int capacity = sk->nops + sk->nops / 2 + ops;
+    lucid__op *more = memory(z, (size_t)capacity * sizeof *more);
+    if (!z->ok)
+        return false;
+    memcpy(more, sk->ops, (size_t)sk->nops * sizeof *more);
+    sk->ops = more;
+    sk->op_capacity = capacity;
+    return grow_table(z);
 }
 
 /* A new operation of one output, or one that is there already. Room was made for it. */
@@ -337,7 +378,7 @@ static void simplify(lucid__simplifier *z, int number)
         compose(z, op);
     if (op->prim == LUCID__add)
         lucid__join_pads(z, number);
-    if (op->prim == LUCID__contract)
+    else if (op->prim == LUCID__contract)
         lucid__simplify_contract(z, number);
     op = &z->sk->ops[number];
     lucid__operand same = same_as(z, op);
@@ -347,24 +388,12 @@ static void simplify(lucid__simplifier *z, int number)
         settle(z, number);
 }
 
-/* Makes room for new operations; single numbers that are the same become one leaf. */
+/* Single numbers that are the same become one leaf. */
 static bool begin(lucid__simplifier *z)
 {
     lucid__sketch *sk = z->sk;
-    int room = sk->nops + sk->nops / 2 + 64;
-    for (int i = 0; i < sk->nops; i++)
-        room += sk->ops[i].prim == LUCID__contract ? LUCID__CONTRACT_ROOM : 0;
-    lucid__op *ops = memory(z, (size_t)(sk->nops + room) * sizeof *ops);
-    size_t size = 64;
-    while (size < 2 * (size_t)(sk->nops + room))
-        size *= 2;
-    z->table = memory(z, size * sizeof *z->table);
-    if (!z->ok)
+    if (!lucid__simplify_reserve(z, 64) || !grow_table(z))
         return false;
-    z->mask = size - 1;
-    memcpy(ops, sk->ops, (size_t)sk->nops * sizeof *ops);
-    sk->ops = ops;
-    sk->op_capacity = sk->nops + room;
     for (int i = 0; i < sk->nleaves; i++)
         if (sk->structure->twin[i] != i)
             sk->ops[i].instead = (lucid__operand){sk->structure->twin[i], 0};

@@ -31,7 +31,11 @@ static inline bool lucid__simplify_is(const lucid__simplifier *z, lucid__operand
     return r.op >= z->sk->nleaves && lucid__simplify_op(z, r)->prim == prim;
 }
 
-/* Whether add_op can be called so many times. */
+/* Makes room for so many new operations: before a rule takes pointers to operations, which move. False: out of
+ * memory. */
+bool lucid__simplify_reserve(lucid__simplifier *z, int ops);
+
+/* Whether there is room for so many. */
 static inline bool lucid__simplify_room(const lucid__simplifier *z, int ops)
 {
     return z->sk->nops + ops <= z->sk->op_capacity;
@@ -59,6 +63,5 @@ void lucid__choose_positions(lucid__simplifier *z, int number);
 
 /* simplify_contract.c: products with the basis of a space; what is multiplied first. */
 void lucid__simplify_contract(lucid__simplifier *z, int number);
-enum { LUCID__CONTRACT_ROOM = 96 }; /* operations that it may add */
 
 #endif

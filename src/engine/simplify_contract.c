@@ -12,7 +12,7 @@
 #include "engine/simplify_product.h"
 #include "prim/prim.h"
 
-enum { MAX = LUCID_MAX_NDIM, DEPTH = 24, MAX_FACTORS = 12, LOOKS = 64 };
+enum { MAX = LUCID_MAX_NDIM, DEPTH = 24, MAX_FACTORS = 12, LOOKS = 64, ROOM = 96 };
 
 /* 2^doublings times the factors, and perhaps -1. */
 typedef struct factors {
@@ -134,8 +134,7 @@ static bool collect_sum(search *t, const lucid__op *op, const lucid__named *x, f
             all |= side[k].at[i].over;
             over |= rest[k] >> i & 1 ? side[k].at[i].over : 0;
         }
-    if (rest[0] == 0 || rest[1] == 0 || over == all ||
-        !lucid__simplify_room(p->z, LUCID__CONTRACT_ROOM))
+    if (rest[0] == 0 || rest[1] == 0 || over == all || !lucid__simplify_room(p->z, 2 * ROOM))
         return false;
     lucid__names dims = {0};
     for (int d = 0; d < MAX; d++)
@@ -312,8 +311,10 @@ static bool reassociate(const lucid__product_dims *p)
 
 void lucid__simplify_contract(lucid__simplifier *z, int number)
 {
+    if (!lucid__simplify_reserve(z, 4 * ROOM))
+        return;
     lucid__op *op = &z->sk->ops[number];
-    for (int side = 0; side < 2 && lucid__simplify_room(z, LUCID__CONTRACT_ROOM); side++) {
+    for (int side = 0; side < 2 && lucid__simplify_room(z, ROOM); side++) {
         lucid__product_dims p;
         if (!lucid__name_dims(&p, z, op, side) || lucid__pick_by_basis(&p) || reassociate(&p))
             return;

@@ -119,25 +119,26 @@ static lucid__operand zeros_like(lucid__simplifier *z, const lucid__aval *aval)
 
 void lucid__join_pads(lucid__simplifier *z, int number)
 {
-    lucid__op *op = &z->sk->ops[number];
+    const lucid__operand *in = z->sk->ops[number].in;
+    const lucid__aval out = z->sk->ops[number].out[0];
     pieces a, b, sum;
     bool both[MAX_PIECES] = {false};
-    if (!take_apart(z, op->in[0], &a) || !take_apart(z, op->in[1], &b) ||
-        !add_pieces(&a, &b, &sum, both))
+    if (!take_apart(z, in[0], &a) || !take_apart(z, in[1], &b) || !add_pieces(&a, &b, &sum, both))
         return;
-    if (z->sk->nops + 2 * sum.n > z->sk->op_capacity) /* the room that lucid__simplify_add needs */
+    if (!lucid__simplify_reserve(z, 2 * sum.n))
         return;
     lucid__operand parts[MAX_PIECES];
     int64_t at = 0, dim = sum.dim;
     for (int i = 0; i < sum.n; i++) {
-        lucid__aval aval = op->out[0];
+        lucid__aval aval = out;
         aval.shape.dim[dim] = sum.at[i].size;
         if (sum.at[i].what.op < 0) {
             parts[i] = zeros_like(z, &aval);
         } else {
-            lucid__operand in[2] = {sum.at[i].what,
-                                    both[i] ? piece_at(&b, at) : zeros_like(z, &aval)};
-            parts[i] = z->ok ? lucid__simplify_add(z, LUCID__add, in, 2, NULL, 0, &aval) : none;
+            lucid__operand both_of[2] = {sum.at[i].what,
+                                         both[i] ? piece_at(&b, at) : zeros_like(z, &aval)};
+            parts[i] =
+                z->ok ? lucid__simplify_add(z, LUCID__add, both_of, 2, NULL, 0, &aval) : none;
         }
         if (!z->ok)
             return;
@@ -155,7 +156,7 @@ void lucid__choose_positions(lucid__simplifier *z, int number)
     bool gaps = z->sk->ops[number].prim == LUCID__pad;
     const lucid__aval out = z->sk->ops[number].out[0];
     if (!pieces_of(z, &z->sk->ops[number], &p) || lucid__numel(&out.shape) == 0 ||
-        z->sk->nops + 3 * FEW + 2 > z->sk->op_capacity)
+        !lucid__simplify_reserve(z, 3 * FEW + 2))
         return;
     for (int i = 0; i < p.n; i++) {
         bool zeros = p.at[i].what.op < 0;
