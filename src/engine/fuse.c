@@ -8,7 +8,7 @@
  *     dims it does not lie over is spread.
  *   - A group runs where its first member stood, so what a member reads must be made before that group or
  *     inside it. A group that joins a later one runs where that one stands, so nobody in between may need it.
- *   - A kernel is a group of its own; but random words that only programs read are made by them.
+ *   - A kernel is a group of its own; but random words that only programs read are made by them (fuse_words.c).
  */
 #include "engine/fuse.h"
 
@@ -49,85 +49,6 @@ enum { CHUNK = 64 };
 static lucid__group *group_at(const fuser *f, int at)
 {
     return &f->chunks[at / CHUNK][at % CHUNK];
-}
-
-/* ---- random words ------------------------------------------------------------------------------- */
-
-/* How often a program asks for words: dims along which it repeats them count once. */
-static double asked(const lucid__program *p, const lucid__stream *t)
-{
-    double n = 1;
-    for (int d = 0; d < p->ndim; d++)
-        n *= t->stride[d] == 0 ? 1 : (double)p->dim[d];
-    return n;
-}
-
-static lucid__words *words_of(const lucid__step *step, lucid__arena *arena)
-{
-    lucid__words *w = lucid__arena_alloc(arena, sizeof *w);
-    if (!w)
-        return NULL;
-    const lucid_shape *lanes = &step->in[0].aval.shape, *all = &step->out[0].aval.shape;
-    w->per_lane = 1;
-    for (int d = lanes->ndim; d < all->ndim; d++)
-        w->per_lane *= all->dim[d];
-    w->ndim = lanes->ndim;
-    memcpy(w->dim, lanes->dim, sizeof w->dim);
-    for (int i = 0; i < 3; i++) {
-        w->in[i] = (lucid__stream){
-            .slot = step->in[i].slot, .dtype = LUCID_INT64, .offset = step->in[i].offset};
-        memcpy(w->in[i].stride, step->in[i].stride, sizeof w->in[i].stride);
-    }
-    return w;
-}
-
-/* Lets programs make the words that only programs read, unless they ask for each more than twice: to make
- * one costs little more than to write it to memory and read it. False: out of memory. */
-static bool make_words_in_place(lucid__plan *plan, lucid__arena *scratch)
-{
-    enum { TIMES = 2 };
-    typedef struct use {
-        const lucid__words *words;
-        double asked;
-        bool in_memory;
-    } use;
-    bool any = false;
-    for (int i = 0; i < plan->nsteps; i++)
-        any |=
-            plan->steps[i].kind == LUCID__STEP_KERNEL && plan->steps[i].prim == LUCID__random_bits;
-    if (!any)
-        return true;
-    use *uses = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *uses);
-    if (!uses)
-        return false;
-    for (int i = 0; i < plan->nresults; i++)
-        uses[plan->results[i].location.slot].in_memory = true;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
-        for (int j = 0; j < step->nin; j++)
-            uses[step->in[j].slot].in_memory = true;
-        for (int j = 0; j < step->program.nloads; j++)
-            uses[step->program.loads[j].slot].asked +=
-                asked(&step->program, &step->program.loads[j]);
-    }
-    int kept = 0;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
-        for (int j = 0; j < step->program.nloads; j++)
-            step->program.loads[j].words = uses[step->program.loads[j].slot].words;
-        if (step->kind == LUCID__STEP_KERNEL && step->prim == LUCID__random_bits) {
-            use *u = &uses[step->out[0].slot];
-            if (!u->in_memory &&
-                u->asked <= TIMES * (double)lucid__numel(&step->out[0].aval.shape)) {
-                if (!(u->words = words_of(step, plan->arena)))
-                    return false;
-                continue;
-            }
-        }
-        plan->steps[kept++] = *step;
-    }
-    plan->nsteps = kept;
-    return true;
 }
 
 /* ---- what the steps do ------------------------------------------------------------------------- */
@@ -623,7 +544,7 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
     fuser f = {.plan = plan, .scratch = scratch};
     f.slots = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *f.slots);
     f.chunks = lucid__arena_alloc(scratch, (size_t)(plan->nsteps / CHUNK + 1) * sizeof *f.chunks);
-    bool ok = f.slots && f.chunks && (!lucid__fusion() || make_words_in_place(plan, scratch));
+    bool ok = f.slots && f.chunks && (!lucid__fusion() || lucid__words_in_place(plan, scratch));
     if (ok)
         count_traffic(&f);
     for (int i = 0; ok && i < plan->nsteps; i++) {

@@ -9,6 +9,10 @@
  * False and an error in s: out of memory. */
 bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch);
 
+/* Lets programs make the words that only programs read, unless they ask for each more than twice (fuse_words.c).
+ * False: out of memory. */
+bool lucid__words_in_place(lucid__plan *plan, lucid__arena *scratch);
+
 /* Whether plans fuse; if not, every step does one thing. On, unless the environment has LUCID_FUSION=0: a
  * program that behaves the same both ways is not wrong because of fusion. The same numbers come out. */
 bool lucid__fusion(void);
