@@ -122,6 +122,10 @@ add_library(lucid::lucid_static ALIAS lucid_static)
 if(LUCID_SHARED)
   add_library(lucid_shared SHARED ${lucid_all_objects})
   lucid_finish_library(lucid_shared)
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    # The library calls its own functions, whatever else in the process has their names, and without a detour.
+    target_link_options(lucid_shared PRIVATE -Wl,-Bsymbolic-functions)
+  endif()
   # Before 1.0 any minor version may change the ABI, so the minor version is in the soname.
   set_target_properties(lucid_shared PROPERTIES VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})

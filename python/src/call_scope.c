@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static _Thread_local lucid_scope *current;
-static _Thread_local int no_grad_depth;
+/* Where the loader finds them without a call, though the module is loaded late. */
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+static THREAD_LOCAL lucid_scope *current;
+static THREAD_LOCAL int no_grad_depth;
 
 static lucid_generator *generator;
 static pthread_key_t root_key;

@@ -28,7 +28,7 @@
  * they are wanted. */
 enum {
     LUCID__SMALL_UNIT = 32,    /* sizes are rounded up to multiples of it */
-    LUCID__SMALL_CLASSES = 16, /* larger blocks are not kept */
+    LUCID__SMALL_CLASSES = 32, /* larger blocks are not kept */
 };
 
 /* In front of every block. */

@@ -511,7 +511,8 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     if (!find_sources(m))
         return false;
     size_t table = ((size_t)p->ninstrs * sizeof(lucid__instr_body *) + 63) / 64 * 64;
-    m->memory = lucid__malloc(table + total + scratch + 64);
+    size_t bytes = table + total + scratch + 64;
+    m->memory = bytes <= sizeof m->near ? m->near : lucid__malloc(bytes);
     if (!m->memory) {
         lucid__free(m->words);
         return false;
@@ -540,6 +541,7 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
 
 void lucid__machine_free(lucid__machine *m)
 {
-    lucid__free(m->memory);
+    if (m->memory != m->near)
+        lucid__free(m->memory);
     lucid__free(m->words);
 }

@@ -8,6 +8,8 @@
 #include "cpu/random_words.h"
 #include "engine/program.h"
 
+enum { LUCID__MACHINE_NEAR = 4096 };
+
 typedef struct lucid__machine {
     const lucid__program *program;
     const lucid__bodies *bodies;
@@ -22,6 +24,7 @@ typedef struct lucid__machine {
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
     bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
     void *reg[LUCID__MAX_REGISTERS]; /* where its lanes are now: its own, or in a stream's memory */
+    _Alignas(max_align_t) char near[LUCID__MACHINE_NEAR]; /* memory of a small box */
 } lucid__machine;
 
 /* `order` and `size` are set. False: out of memory. */

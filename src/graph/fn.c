@@ -78,8 +78,11 @@ char *lucid__result_name(const lucid__fn *f, size_t k, char *to)
 lucid_results *lucid_results_new(lucid_scope *s)
 {
     lucid_results *r = lucid_alloc(s, sizeof *r);
-    if (r)
+    if (r) {
         r->scope = s;
+        r->at = r->few;
+        r->capacity = LUCID__FEW_RESULTS;
+    }
     return r;
 }
 
@@ -107,12 +110,11 @@ lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tenso
     if (r->aux > 0)
         return lucid_fail(s, LUCID_VALUE_ERROR, "a result was pushed after auxiliary results");
     if (r->count == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 8;
+        size_t capacity = 2 * r->capacity;
         lucid__result *more = lucid_alloc(r->scope, capacity * sizeof *more);
         if (!more)
             return lucid_error(s);
-        if (r->count > 0)
-            memcpy(more, r->at, r->count * sizeof *more);
+        memcpy(more, r->at, r->count * sizeof *more);
         r->at = more;
         r->capacity = capacity;
     }

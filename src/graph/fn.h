@@ -46,11 +46,14 @@ typedef struct lucid__result {
 } lucid__result;
 #define LUCID__OUT_DIM_DEFAULT INT32_MAX
 
+enum { LUCID__FEW_RESULTS = 4 };
+
 struct lucid_results {
     lucid_scope *scope; /* owns the handles and the memory */
     lucid__result *at;
     size_t count, capacity;
     size_t aux; /* how many at the end are auxiliary */
+    lucid__result few[LUCID__FEW_RESULTS];
 };
 
 /* Arguments checked: none is empty (an error otherwise), bare numbers become tensors. Returns x itself

@@ -141,7 +141,9 @@ static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     int nout = lucid__outputs_of(c->prim, c->params);
-    for (int k = 0; k < nout; k++)
+    if (nout == 1)
+        out[0] = (lucid_tensor){NULL};
+    for (int k = 0; nout > 1 && k < nout; k++)
         out[k] = (lucid_tensor){NULL};
     if (!lucid__ok(s))
         return;
@@ -168,16 +170,20 @@ enum { PENDING_DEPTH = 2048 };
 static lucid__node *new_node(lucid_scope *s, const lucid__call *c, int nout)
 {
     enum { FEW = 8 };
-    lucid__aval few_in[FEW], few_out[LUCID__MAX_OUTPUTS], *in = few_in, *out = few_out;
+    lucid__aval few_in[FEW], few_out[LUCID__MAX_OUTPUTS], *out = few_out;
+    const lucid__aval *in = few_in; /* of one input, itself */
+    lucid__aval *copies = few_in;
     lucid__node *node = lucid__node_alloc((int)c->prim, c->nin, c->params, c->nparams, nout);
     if (c->nin > FEW)
-        in = lucid__malloc((size_t)c->nin * sizeof *in);
+        in = copies = lucid__malloc((size_t)c->nin * sizeof *in);
     if (nout > LUCID__MAX_OUTPUTS)
         out = lucid__malloc((size_t)nout * sizeof *out);
     else if (nout == 1 && node)
         out = &node->out[0].aval;
-    for (int i = 0; in && i < c->nin; i++)
-        in[i] = c->in[i].v->aval;
+    if (c->nin == 1)
+        in = &c->in[0].v->aval;
+    for (int i = 0; copies && in == copies && i < c->nin; i++)
+        copies[i] = c->in[i].v->aval;
     bool memory = node && in && out;
     if (!memory)
         lucid__out_of_memory(s);
@@ -196,7 +202,7 @@ static lucid__node *new_node(lucid_scope *s, const lucid__call *c, int nout)
         node = NULL;
     }
     if (c->nin > FEW)
-        lucid__free(in);
+        lucid__free(copies);
     if (nout > LUCID__MAX_OUTPUTS)
         lucid__free(out);
     return node;

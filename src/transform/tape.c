@@ -8,6 +8,9 @@
 #include "transform/remat.h"
 #include "transform/tape_function.h"
 
+/* Operations with more inputs than that take memory for lists of them. */
+enum { FEW = 4 };
+
 /* ---- recording ----------------------------------------------------------------------------- */
 
 /* Whether c is linear in the inputs that are on the tape; bilinear only with the other one off it. */
@@ -39,8 +42,12 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                          prim->name);
         return;
     }
-    lucid__aval *in = lucid_alloc(s, (size_t)c->nin * sizeof *in);
-    lucid__value **values = lucid_alloc(s, (size_t)c->nin * sizeof *values);
+    lucid__aval few_in[FEW], few_out[LUCID__MAX_OUTPUTS], *in = few_in, *avals = few_out;
+    lucid__value *few_values[FEW], **values = few_values;
+    if (c->nin > FEW) {
+        in = lucid_alloc(s, (size_t)c->nin * sizeof *in);
+        values = lucid_alloc(s, (size_t)c->nin * sizeof(*values));
+    }
     if (!in || !values)
         return;
     for (int i = 0; i < c->nin; i++) {
@@ -48,7 +55,8 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         values[i] = c->in[i].v;
     }
     int nout = lucid__outputs_of(c->prim, c->params);
-    lucid__aval *avals = lucid_alloc(s, (size_t)nout * sizeof *avals);
+    if (nout > LUCID__MAX_OUTPUTS)
+        avals = lucid_alloc(s, (size_t)nout * sizeof *avals);
     if (!avals || !lucid__infer_of(c->prim)(s, c, in, avals))
         return;
     lucid__tape_entry *e =
@@ -169,9 +177,14 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
     if (!any)
         return;
     size_t n = (size_t)e->nin, m = (size_t)e->nout;
-    lucid_tensor *in = lucid_alloc(s, (2 * n + m) * sizeof *in);
-    lucid__aval *avals = lucid_alloc(s, n * sizeof *avals);
-    bool *linear = lucid_alloc(s, n * sizeof *linear);
+    lucid_tensor few[3 * FEW], *in = few;
+    lucid__aval few_avals[FEW], *avals = few_avals;
+    bool few_linear[FEW], *linear = few_linear;
+    if (n > FEW || m > FEW) {
+        in = lucid_alloc(s, (2 * n + m) * sizeof *in);
+        avals = lucid_alloc(s, n * sizeof *avals);
+        linear = lucid_alloc(s, n * sizeof *linear);
+    }
     if (!in || !avals || !linear)
         return;
     lucid_tensor *dct = in + n, *ct = dct + n;
@@ -183,6 +196,7 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
         linear[i] = on_tape(w, e->in[i]);
         in[i] = linear[i] ? (lucid_tensor){NULL} : lucid__remat_residual(s, w->instance, e->in[i]);
         avals[i] = e->in[i]->aval;
+        dct[i] = (lucid_tensor){NULL};
     }
     if (!lucid__ok(s))
         return;
