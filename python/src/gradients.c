@@ -49,7 +49,6 @@ static bool is_selected(const grad_options *o, Py_ssize_t n, Py_ssize_t i, int *
 static bool check_argnums(const call_state *c, Py_ssize_t n)
 {
     const grad_options *o = c->options;
-    bool seen[MAX_ARGNUMS] = {false};
     for (int k = 0; k < o->count; k++) {
         Py_ssize_t at = o->argnums[k] < 0 ? o->argnums[k] + n : o->argnums[k];
         if (at < 0 || at >= n) {
@@ -58,12 +57,11 @@ static bool check_argnums(const call_state *c, Py_ssize_t n)
                          c->run.name, o->argnums[k], n);
             return false;
         }
-        if (at < MAX_ARGNUMS && seen[at]) {
+        int which;
+        if (is_selected(o, n, at, &which) && which < k) {
             PyErr_Format(PyExc_ValueError, "%s: argnums names argument %zd twice", c->run.name, at);
             return false;
         }
-        if (at < MAX_ARGNUMS)
-            seen[at] = true;
     }
     return true;
 }
@@ -255,7 +253,8 @@ static PyObject *arrange_hessian(call_state *c, const lucid_tensor *ys)
 static PyObject *call_derivative(const lucidpy_wrapper *w, PyObject *args, PyObject *keywords)
 {
     const grad_options *o = w->options;
-    call_state c = {.options = o};
+    call_state c; /* large, and every field that is read is set */
+    c.options = o;
     c.s = lucidpy_enter();
     if (!c.s)
         return NULL;

@@ -104,6 +104,15 @@ class Layer(NamedTuple):
     b: Any
 
 
+def test_an_argument_is_named_once() -> None:
+    f = lambda *xs: sum((x**2).sum() for x in xs)  # noqa: E731
+    many = [x64] * 80
+    for argnums in ((1, 1), (1, -79), (70, 70), (70, -10)):
+        with pytest.raises(ValueError, match=r"argument \d+ twice"):
+            grad(f, argnums=argnums)(*many)
+    close(grad(f, argnums=(70, 71))(*many)[1], 2 * x64)
+
+
 def test_structures_of_arguments() -> None:
     p = {"layers": [Layer(lucid.ones(2, 3), lucid.zeros(3)), None], "scale": 2.0}
 
