@@ -1,7 +1,7 @@
-"""Functions with derivative rules inside loops, branches and compiled functions: the rules are kept.
+"""Derivative rules inside loops, branches and compiled functions are kept.
 
-The rules say something else than the derivative of the function does (3 times it), so that it shows which of the two
-was used.
+The rules say something else than the derivative of the function does (3 times it), so that it
+shows which of the two was used.
 """
 
 from collections.abc import Callable

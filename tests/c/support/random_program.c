@@ -352,9 +352,17 @@ static lucid_tensor gram(run *r, lucid_tensor m)
     return lucid_add(s, square, lucid_mul(s, num(r, 2), eye));
 }
 
+static int64_t products;
+
+int64_t program_products(void)
+{
+    return products;
+}
+
 static lucid_tensor linear_algebra(run *r, lucid_tensor x)
 {
     lucid_scope *s = r->s;
+    products++;
     lucid_tensor m = matrix(r, x), a = gram(r, m);
     switch (choose(&r->c, 9)) {
     case 0:

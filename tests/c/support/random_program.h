@@ -37,6 +37,8 @@ typedef struct program {
  * are. */
 lucid_status program_run(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
                          size_t ny, void *user);
+/* How many steps with products of tensors ran so far: the engine may associate them otherwise. */
+int64_t program_products(void);
 /* The same, summed to a scalar. */
 lucid_status program_run_to_scalar(lucid_scope *s, const lucid_tensor *x, size_t nx,
                                    lucid_tensor *y, size_t ny, void *user);

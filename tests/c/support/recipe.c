@@ -30,6 +30,11 @@ recipe recipe_vmap(const recipe *of, const lucid_vmap_options *options)
     return (recipe){.kind = RECIPE_VMAP, .of = of, .nx = of->nx, .ny = of->ny, .vmap = options};
 }
 
+recipe recipe_compiled(const recipe *of)
+{
+    return (recipe){.kind = RECIPE_COMPILED, .of = of, .nx = of->nx, .ny = of->ny};
+}
+
 /* ---- the transforms as functions --------------------------------------------------------------- */
 
 typedef struct made {
@@ -64,10 +69,24 @@ static lucid_status run_linearize(lucid_scope *s, const lucid_tensor *x, size_t 
     return lucid_call(s, linear, x + nx / 2, nx / 2, y, ny);
 }
 
+/* The second call finds the plan of the first; the generator is put back for it. */
+static lucid_status run_compiled(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *user)
+{
+    const made *m = user;
+    lucid_fn f = lucid_compile(s, m->inner, x, nx, NULL);
+    lucid_rng_state before = lucid_generator_state(lucid_generator_of(s));
+    (void)lucid_call(s, f, x, nx, y, ny);
+    lucid_generator_set_state(lucid_generator_of(s), before);
+    return lucid_call(s, f, x, nx, y, ny);
+}
+
 lucid_fn recipe_make(lucid_scope *s, const recipe *r)
 {
-    static lucid_function *const functions[] = {
-        [RECIPE_VJP] = run_vjp, [RECIPE_JVP] = run_jvp, [RECIPE_LINEARIZE] = run_linearize};
+    static lucid_function *const functions[] = {[RECIPE_VJP] = run_vjp,
+                                                [RECIPE_JVP] = run_jvp,
+                                                [RECIPE_LINEARIZE] = run_linearize,
+                                                [RECIPE_COMPILED] = run_compiled};
     if (r->kind == RECIPE_PLAIN)
         return lucid_fn_new(s, r->function, r->ny, r->user);
     lucid_fn inner = recipe_make(s, r->of);

@@ -6,6 +6,7 @@
  *     jvp(f)     2 nx args    x, dx        -> tangents of y
  *     linearize  as jvp, through lucid_linearize
  *     vmap(f)    as f, with options
+ *     compiled   as f, through lucid_compile, called twice
  *
  * Every input has a tangent and every output a cotangent in these lists; those of integers are there,
  * but nobody reads them.
@@ -21,6 +22,7 @@ typedef enum recipe_kind {
     RECIPE_JVP,
     RECIPE_LINEARIZE,
     RECIPE_VMAP,
+    RECIPE_COMPILED,
 } recipe_kind;
 
 typedef struct recipe {
@@ -37,6 +39,7 @@ recipe recipe_vjp(const recipe *of);
 recipe recipe_jvp(const recipe *of);
 recipe recipe_linearize(const recipe *of);
 recipe recipe_vmap(const recipe *of, const lucid_vmap_options *options);
+recipe recipe_compiled(const recipe *of);
 
 lucid_fn recipe_make(lucid_scope *s, const recipe *r);
 
