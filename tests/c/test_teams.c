@@ -14,6 +14,10 @@
 extern int openblas_get_num_threads(void) __attribute__((weak));
 extern int blas_thread_shutdown_(void) __attribute__((weak));
 
+extern void cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha,
+                        const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                        int ldc) __attribute__((weak));
+
 enum { LINE = 256 };
 
 /* Where a thread of the process may run, as the kernel writes it. */
@@ -79,8 +83,34 @@ static void only_ours(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* The BLAS's threads, which are gone after a first evaluation, come again for whoever else uses it. */
+static void the_blas_goes_on(void **state)
+{
+    (void)state;
+    enum { N = 400, ROW_MAJOR = 101, NO_TRANS = 111 };
+    if (!cblas_dgemm || !openblas_get_num_threads || openblas_get_num_threads() < 2)
+        skip();
+    lucid_scope *s = lucid_open(NULL);
+    compute(s);
+    int threads = openblas_get_num_threads();
+    static double a[N * N], c[N * N];
+    for (int i = 0; i < N * N; i++)
+        a[i] = i % 7 - 3;
+    cblas_dgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, N, N, N, 1, a, N, a, N, 0, c, N);
+    for (int i = 0; i < N * N; i += 1001) {
+        double sum = 0;
+        for (int k = 0; k < N; k++)
+            sum += a[i / N * N + k] * a[k * N + i % N];
+        assert_true(c[i] == sum); /* integers */
+    }
+    compute(s);
+    assert_int_equal(openblas_get_num_threads(), threads);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_ours)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_ours),
+                                       cmocka_unit_test(the_blas_goes_on)};
     return cmocka_run_group_tests_name("teams", tests, NULL, NULL);
 }
