@@ -277,7 +277,7 @@ static bool reassociate(const lucid__product_dims *p)
     uint32_t moved = 0;
     if (f.n > 1 && lucid__simplify_single_use(p->z, x.what))
         moved = choose_moved(p, part, nparts, own,
-                             lucid__volume_over(p, p->batch | p->summed | own) / 2);
+                             lucid__volume_over(p, p->batch | p->summed | own) * 3 / 4);
     if (moved == 0 && own == p->own)
         return false;
     lucid__names a = {0}, b = p->batches;
