@@ -325,6 +325,15 @@ static int64_t per_lane(const lucid__control *ctl, const lucid__aval *aval, bool
     return lucid__numel(&shape);
 }
 
+/* Elements that one lane has of a step's slice of it. */
+static int64_t per_step(const lucid__control *ctl, const lucid__aval *aval, bool flagged)
+{
+    lucid_shape shape = aval->shape;
+    for (int d = 0; d < 1 + (flagged && ctl->lanes >= 0); d++)
+        shape = lucid__shape_remove(&shape, 0);
+    return lucid__numel(&shape);
+}
+
 /* One after the other for the lanes that it may have of its own. */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
                             const lucid__body_op *op, int **values)
@@ -346,8 +355,8 @@ void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
             frame[i].cells = values[op->in[i]];
             if (flagged && ctl.lanes >= 0)
                 frame[i].cells += lane * frame[i].n;
-            if (i >= first_xs) /* of one step */
-                frame[i].n = ctl.length > 0 ? frame[i].n / ctl.length : 0;
+            if (i >= first_xs) /* of one step, also when there is none */
+                frame[i].n = per_step(&ctl, &in[i], flagged);
         }
         const lucid__lane_part *part = control_part(code, op->prim, false, &ctl, frame, in);
         for (int k = 0, at = 0; part && k < op->nout; k++) {
@@ -440,10 +449,7 @@ static void place_inputs(lucid__lane_code *code, const lucid__call *c, const luc
         bool flagged = (ctl->in_flags[i] & LUCID__PER_LANE) && ctl->lanes >= 0;
         streams[i] = (lucid__lane_stream){.per_lane = flagged, .stepped = i >= first_xs};
         if (i >= first_xs) {
-            lucid_shape shape = in[i].aval.shape;
-            for (int d = 0; d < 1 + flagged; d++)
-                shape = lucid__shape_remove(&shape, 0);
-            frame[i] = (value){.n = lucid__numel(&shape)};
+            frame[i] = (value){.n = per_step(ctl, &in[i].aval, flagged)};
             streams[i].n = frame[i].n;
         } else {
             frame[i] = place_input(code, ctl, i, in, flagged, frame, &streams[i]);

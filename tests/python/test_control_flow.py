@@ -276,3 +276,21 @@ def test_numbers_that_are_the_same_are_one():
     # the elements of a number that a vector is multiplied by, too: x, y and what is between them
     text = str(lucid.explain(vmap(run))(lucid.ones(8, 3)))
     assert "12 instructions an iteration" in text, text
+
+
+def test_a_scan_of_no_steps_inside_a_loop():
+    """Its steps read slices that nobody has."""
+
+    def f(x, rows):
+        def outer(i, c):
+            inner = lucid.scan(lambda d, r: (d + (r * x).sum(), d), c, rows)[0]
+            return inner * 2
+
+        return lucid.fori_loop(0, 3, outer, x.sum())
+
+    X = lucid.randn(5, 12)
+    want = 8 * X.numpy().sum(1)
+    shared = vmap(f, in_dims=(0, None))(X, lucid.zeros(0, 2, 12))
+    np.testing.assert_allclose(shared.numpy(), want, rtol=1e-5, atol=1e-5)
+    own = vmap(f)(X, lucid.zeros(5, 0, 2, 12))
+    np.testing.assert_allclose(own.numpy(), want, rtol=1e-5, atol=1e-5)
