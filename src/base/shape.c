@@ -78,3 +78,11 @@ lucid_shape lucid__shape_remove(const lucid_shape *shape, int at)
         r.dim[i] = shape->dim[i + (i >= at)];
     return r;
 }
+
+const char *lucid__aval_text(const lucid__aval *aval, char *to)
+{
+    char shape[LUCID__SHAPE_TEXT];
+    (void)snprintf(to, LUCID__AVAL_TEXT, "%s %s", lucid_dtype_name(aval->dtype),
+                   lucid__shape_text(&aval->shape, shape, sizeof shape));
+    return to;
+}

@@ -44,4 +44,13 @@ static inline int lucid__wrap_dim(int dim, int ndim)
 lucid_shape lucid__shape_insert(const lucid_shape *shape, int at, int64_t size);
 lucid_shape lucid__shape_remove(const lucid_shape *shape, int at);
 
+/* "float32 (3, 4)"; returns `to`, which has room for LUCID__AVAL_TEXT characters. */
+enum { LUCID__AVAL_TEXT = LUCID__SHAPE_TEXT + 32 };
+const char *lucid__aval_text(const lucid__aval *aval, char *to);
+
+static inline bool lucid__aval_equal(const lucid__aval *a, const lucid__aval *b)
+{
+    return a->dtype == b->dtype && lucid__shape_equal(&a->shape, &b->shape);
+}
+
 #endif

@@ -6,7 +6,6 @@
  * What the function took from outside belongs to the record. Random numbers do not: whatever the scope's
  * generator says, and the lane of the vmaps around the call, are inputs of the record (transform/lane.h), so
  * that a compiled function draws what the function would have drawn. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -326,13 +325,6 @@ static replay *new_replay(lucid_scope *s, const compiled *c, const lucid_tensor 
 
 /* ---- calling ----------------------------------------------------------------------------------------- */
 
-static void describe(const lucid__aval *a, char *to, size_t size)
-{
-    char shape[LUCID__SHAPE_TEXT];
-    (void)snprintf(to, size, "%s %s", lucid_dtype_name(a->dtype),
-                   lucid__shape_text(&a->shape, shape, sizeof shape));
-}
-
 static bool check_arguments(lucid_scope *s, const compiled *c, const lucid_tensor *x, size_t nx)
 {
     if (nx != (size_t)c->nx) {
@@ -343,15 +335,14 @@ static bool check_arguments(lucid_scope *s, const compiled *c, const lucid_tenso
     }
     for (size_t i = 0; i < nx; i++) {
         const lucid__aval *is = &x[i].v->aval, *was = &c->avals[i];
-        if (is->dtype == was->dtype && lucid__shape_equal(&is->shape, &was->shape))
+        if (lucid__aval_equal(is, was))
             continue;
-        char a[LUCID__SHAPE_TEXT + 32], b[LUCID__SHAPE_TEXT + 32], name[LUCID__PLACE_TEXT];
-        describe(is, a, sizeof a);
-        describe(was, b, sizeof b);
+        char a[LUCID__AVAL_TEXT], b[LUCID__AVAL_TEXT], name[LUCID__PLACE_TEXT];
         (void)lucid_fail(s, is->dtype == was->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
                          "compile: %s is %s, and the function was compiled for %s; compile it for "
                          "each kind of arguments",
-                         lucid__argument_name(lucid__fn_of_self(c), "argument", i, name), a, b);
+                         lucid__argument_name(lucid__fn_of_self(c), "argument", i, name),
+                         lucid__aval_text(is, a), lucid__aval_text(was, b));
         return false;
     }
     return true;

@@ -18,11 +18,6 @@ static bool same_ref(lucid__operand a, lucid__operand b)
     return a.op == b.op && a.out == b.out;
 }
 
-static bool same_aval(const lucid__aval *a, const lucid__aval *b)
-{
-    return a->dtype == b->dtype && lucid__shape_equal(&a->shape, &b->shape);
-}
-
 static void *memory(lucid__simplifier *z, size_t bytes)
 {
     void *p = z->ok ? lucid__arena_alloc(z->sk->arena, bytes) : NULL;
@@ -67,7 +62,7 @@ static bool same_op(const lucid__op *a, const lucid__op *b)
         same &= same_ref(a->in[j], b->in[j]);
         turned &= same_ref(a->in[j], b->in[a->nin - 1 - j]);
     }
-    return (same || turned) && same_aval(&a->out[0], &b->out[0]);
+    return (same || turned) && lucid__aval_equal(&a->out[0], &b->out[0]);
 }
 
 static uint64_t hash_of(const lucid__op *op)
@@ -300,7 +295,7 @@ static lucid__operand same_as_shape(const lucid__simplifier *z, const lucid__op 
     switch ((lucid__prim_id)op->prim) {
     case LUCID__reshape:
     case LUCID__broadcast:
-        return same_aval(x, &op->out[0]) ? op->in[0] : none;
+        return lucid__aval_equal(x, &op->out[0]) ? op->in[0] : none;
     case LUCID__permute:
         for (int d = 0; d < op->nparams; d++)
             if (op->params[d] != d)
@@ -309,11 +304,11 @@ static lucid__operand same_as_shape(const lucid__simplifier *z, const lucid__op 
     case LUCID__slice:
         return is_whole(op, x) ? op->in[0] : none;
     case LUCID__pad:
-        return same_aval(x, &op->out[0]) ? op->in[0] : none;
+        return lucid__aval_equal(x, &op->out[0]) ? op->in[0] : none;
     case LUCID__concatenate:
         return op->nin == 1 ? op->in[0] : none;
     default: /* reductions over no dims */
-        return op->nparams == 0 && same_aval(x, &op->out[0]) ? op->in[0] : none;
+        return op->nparams == 0 && lucid__aval_equal(x, &op->out[0]) ? op->in[0] : none;
     }
 }
 

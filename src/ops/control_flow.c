@@ -9,18 +9,11 @@
 
 /* ---- capturing ------------------------------------------------------------------------------------- */
 
-static lucid_status run_fn(lucid_scope *s, void *user, const lucid_tensor *x, size_t nx,
-                           lucid_results *y)
-{
-    const struct lucid__fn *const *f = user;
-    return lucid__fn_run(s, *f, x, nx, y);
-}
-
 /* Captures f, whose arguments are the first nx values of the frame. */
 static bool capture(lucid_scope *s, const char *name, lucid_fn f, const lucid__aval *avals,
                     size_t nx, lucid__staged *to)
 {
-    if (!lucid__check_fn(s, name, f) || !lucid__stage(s, run_fn, &f.f, avals, nx, -1, to))
+    if (!lucid__check_fn(s, name, f) || !lucid__stage_fn(s, f.f, avals, nx, to))
         return false;
     if (to->naux > 0)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the function gives auxiliary results", name);
@@ -99,32 +92,17 @@ static int64_t *no_flags(lucid_scope *s, size_t n)
 
 /* ---- checks ------------------------------------------------------------------------------------------ */
 
-enum { AVAL_TEXT = LUCID__SHAPE_TEXT + 32 };
-
-static const char *aval_text(const lucid__aval *a, char *to)
-{
-    char shape[LUCID__SHAPE_TEXT];
-    (void)snprintf(to, AVAL_TEXT, "%s %s", lucid_dtype_name(a->dtype),
-                   lucid__shape_text(&a->shape, shape, sizeof shape));
-    return to;
-}
-
-static bool same_aval(const lucid__aval *a, const lucid__aval *b)
-{
-    return a->dtype == b->dtype && lucid__shape_equal(&a->shape, &b->shape);
-}
-
 /* One element, a number or bool, as a 0-d tensor. */
 static lucid_tensor one_element(lucid_scope *s, const char *name, const char *what, lucid_tensor x)
 {
     if (!lucid__check(s, name, x))
         return (lucid_tensor){NULL};
-    char text[AVAL_TEXT];
+    char text[LUCID__AVAL_TEXT];
     if (lucid_numel(x) != 1)
         return lucid__error(s, LUCID_VALUE_ERROR,
                             "%s: %s must be one element, not %s; under vmap one "
                             "per example",
-                            name, what, aval_text(&x.v->aval, text));
+                            name, what, lucid__aval_text(&x.v->aval, text));
     return lucid_reshape(s, x, LUCID_SCALAR_SHAPE);
 }
 
@@ -148,12 +126,12 @@ static bool check_branch(lucid_scope *s, const char *name, const lucid__body *fi
     }
     for (int k = 0; k < body->nout; k++) {
         const lucid__aval *x = &first->avals[first->out[k]], *y = &body->avals[body->out[k]];
-        char tx[AVAL_TEXT], ty[AVAL_TEXT];
-        if (same_aval(x, y))
+        char tx[LUCID__AVAL_TEXT], ty[LUCID__AVAL_TEXT];
+        if (lucid__aval_equal(x, y))
             continue;
         (void)lucid_fail(s, x->dtype == y->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
                          "%s: result %d is %s in branch 0 and %s in branch %d; branches must agree",
-                         name, k, aval_text(x, tx), aval_text(y, ty), b);
+                         name, k, lucid__aval_text(x, tx), lucid__aval_text(y, ty), b);
         return false;
     }
     return true;
@@ -171,14 +149,14 @@ static bool check_carry(lucid_scope *s, const char *name, lucid_fn f, const luci
     for (int k = 0; k < carry->n; k++) {
         lucid__aval in = lucid__inputs_aval(carry, k, false);
         const lucid__aval *out = &body->avals[body->out[k]];
-        char ti[AVAL_TEXT], to[AVAL_TEXT], place[LUCID__PLACE_TEXT];
-        if (same_aval(&in, out))
+        char ti[LUCID__AVAL_TEXT], to[LUCID__AVAL_TEXT], place[LUCID__PLACE_TEXT];
+        if (lucid__aval_equal(&in, out))
             continue;
         (void)lucid_fail(
             s, in.dtype == out->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
             "%s: %s goes into the body as %s and comes out as %s; it must stay the same%s", name,
-            lucid__argument_name(f.f, "carry", (size_t)k, place), aval_text(&in, ti),
-            aval_text(out, to),
+            lucid__argument_name(f.f, "carry", (size_t)k, place), lucid__aval_text(&in, ti),
+            lucid__aval_text(out, to),
             in.dtype == out->dtype ? "" : ", begin with the dtype of the result");
         return false;
     }
@@ -363,7 +341,7 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
             !lucid__body_read(s, user[b].words, &read[b]))
             return false;
     const lucid__aval *goes = read[0].nout == 1 ? &read[0].avals[read[0].out[0]] : NULL;
-    char text[AVAL_TEXT];
+    char text[LUCID__AVAL_TEXT];
     if (!goes)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the condition gives %d results, not one bool",
                          name, read[0].nout);
@@ -371,7 +349,7 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
         (void)lucid_fail(
             s, LUCID_TYPE_ERROR,
             "%s: the condition must give one bool, not %s; compare, or use any() or all()", name,
-            aval_text(goes, text));
+            lucid__aval_text(goes, text));
     else if (read[1].nout != n)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the carry is %d tensors, the body gives %d",
                          name, n, read[1].nout);

@@ -15,18 +15,6 @@ enum { MOST_PARTS = 3 }; /* the function, and jvp or fwd and bwd */
 
 /* ---- recording --------------------------------------------------------------------------------------- */
 
-static lucid_status run_fn(lucid_scope *s, void *user, const lucid_tensor *x, size_t nx,
-                           lucid_results *y)
-{
-    return lucid__fn_run(s, *(const lucid__fn *const *)user, x, nx, y);
-}
-
-static bool stage_part(lucid_scope *s, const lucid__fn *f, const lucid__aval *avals, size_t n,
-                       lucid__staged *part)
-{
-    return lucid__stage(s, run_fn, &f, avals, n, -1, part);
-}
-
 /* bwd takes the residuals that fwd gives, and cotangents like its results. */
 static bool stage_bwd(lucid_scope *s, const lucid__fn *bwd, size_t ny, lucid__staged *part)
 {
@@ -39,7 +27,7 @@ static bool stage_bwd(lucid_scope *s, const lucid__fn *bwd, size_t ny, lucid__st
         return false;
     for (size_t k = 0; k < count; k++)
         avals[k < ny ? count - ny + k : k - ny] = fwd.avals[fwd.out[k]];
-    return stage_part(s, bwd, avals, count, part);
+    return lucid__stage_fn(s, bwd, avals, count, part);
 }
 
 static int64_t *write_part(int64_t *to, const lucid__staged *part, int first_capture)
@@ -91,8 +79,8 @@ static int stage_rules(lucid_scope *s, const lucid__custom_rules *r, const lucid
     if (s->session->recording_rules > LUCID__MOST_ORDERS || !(r->jvp || r->fwd))
         return 0;
     if (r->jvp)
-        return stage_part(s, r->jvp, avals, 2 * nx, &part[1]) ? 1 : -1;
-    if (!stage_part(s, r->fwd, avals, nx, &part[1]))
+        return lucid__stage_fn(s, r->jvp, avals, 2 * nx, &part[1]) ? 1 : -1;
+    if (!lucid__stage_fn(s, r->fwd, avals, nx, &part[1]))
         return -1;
     *ny = r->ny ? r->ny : part[1].nout - part[1].naux;
     if (*ny > part[1].nout) {
@@ -112,7 +100,7 @@ void lucid__custom_record(lucid_scope *s, const lucid__custom_rules *r, const lu
     lucid__aval *avals = lucid_alloc(s, (2 * nx + 1) * sizeof *avals);
     for (size_t i = 0; avals && i < 2 * nx; i++)
         avals[i] = x[i % nx].v->aval; /* tangents are like what they are of */
-    if (!avals || !stage_part(s, r->f, avals, nx, &part[0]))
+    if (!avals || !lucid__stage_fn(s, r->f, avals, nx, &part[0]))
         return;
     size_t ny = 0;
     s->session->recording_rules++;

@@ -180,6 +180,18 @@ bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const 
     return ok && lucid__ok(s);
 }
 
+static lucid_status run_fn(lucid_scope *s, void *user, const lucid_tensor *x, size_t nx,
+                           lucid_results *y)
+{
+    return lucid__fn_run(s, *(const lucid__fn *const *)user, x, nx, y);
+}
+
+bool lucid__stage_fn(lucid_scope *s, const lucid__fn *f, const lucid__aval *avals, size_t nx,
+                     lucid__staged *staged)
+{
+    return lucid__stage(s, run_fn, &f, avals, nx, -1, staged);
+}
+
 /* ---- running a body ---------------------------------------------------------------------------------- */
 
 /* An operation of which an input is missing gives nothing, but for control flow, which gives what it can. */

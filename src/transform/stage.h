@@ -28,6 +28,10 @@ typedef lucid_status lucid__stage_function(lucid_scope *s, void *user, const luc
 bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const lucid__aval *avals,
                   size_t nx, int draw_shift, lucid__staged *staged);
 
+/* The same of a function object. */
+bool lucid__stage_fn(lucid_scope *s, const lucid__fn *f, const lucid__aval *avals, size_t nx,
+                     lucid__staged *staged);
+
 /* Applies the operations of a body to in[0 .. nin - 1], at whatever levels they are. Sets every out[k]. */
 void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
                        lucid_tensor *out);
