@@ -129,7 +129,9 @@ static lucid_status capture_joint(lucid_scope *s, void *user, const lucid_tensor
     lucid_results *y = lucid_results_new(s), *dy = lucid_results_new(s);
     if (!y || !dy || !lucid__derivative_inputs(s, v, x, &in, &dx))
         return lucid_error(s);
-    lucid_fn f = lucid__own_fn(s, lucid__body_fn(v->body->words));
+    lucid_fn f = lucid__closure_fn(s, &(lucid__closure){.name = "body",
+                                                        .words = v->body->words,
+                                                        .nargs = (int)v->body->words[1]});
     (void)lucid_jvp_listing(s, f, in, dx, (size_t)v->body->nin, y, dy);
     lucid_tensor *tangents = lucid_alloc(s, ((size_t)v->d->nout + 1) * sizeof *tangents);
     for (int k = 0; tangents && k < v->d->nout; k++)

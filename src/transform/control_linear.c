@@ -21,7 +21,9 @@ static lucid_status capture_tangents(lucid_scope *s, void *user, const lucid_ten
         return lucid_error(s);
     for (size_t i = 0; i < n; i++)
         active[i] = dx[i].v != NULL;
-    lucid_fn f = lucid__own_fn(s, lucid__body_fn(v->body->words));
+    lucid_fn f = lucid__closure_fn(s, &(lucid__closure){.name = "body",
+                                                        .words = v->body->words,
+                                                        .nargs = (int)v->body->words[1]});
     lucid__linear linear;
     if (!f.f || !lucid__linearize(s, f.f, in, active, n, false, y, &linear))
         return lucid_error(s);

@@ -6,7 +6,6 @@
  * none, and to differentiate it is an error. */
 #include <string.h>
 
-#include "base/memory.h"
 #include "prim/custom_call.h"
 #include "transform/custom.h"
 #include "transform/stage.h"
@@ -112,77 +111,6 @@ void lucid__custom_record(lucid_scope *s, const lucid__custom_rules *r, const lu
 
 /* ---- applying ---------------------------------------------------------------------------------------- */
 
-/* A body as a function that has kept what it took from outside. It may live longer than the record: a
- * pullback stays on a tape. */
-typedef struct kept_self {
-    int nin, naux;
-    int64_t *words;
-    int64_t *from; /* below nargs an argument, else an entry of captures */
-    lucid_tensor *captures;
-    int nargs, ncaptures;
-} kept_self;
-
-static void destroy_kept(void *self)
-{
-    kept_self *k = self;
-    for (int i = 0; k->captures && i < k->ncaptures; i++)
-        lucid_release(k->captures[i]);
-    lucid__free(k->words);
-    lucid__free(k->from);
-    lucid__free(k->captures);
-}
-
-static lucid_status call_kept(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
-                              lucid_results *y)
-{
-    const kept_self *k = self;
-    size_t nout = (size_t)k->words[4];
-    lucid_tensor *in = lucid_alloc(s, ((size_t)k->nin + nout + 1) * sizeof *in);
-    lucid_tensor *out = in ? in + k->nin : NULL;
-    if (!in)
-        return lucid_error(s);
-    if (nx != (size_t)k->nargs)
-        return lucid_fail(s, LUCID_TYPE_ERROR, "a recorded rule takes %d arguments, %zu are given",
-                          k->nargs, nx);
-    for (int i = 0; i < k->nin; i++)
-        in[i] = k->from[i] < k->nargs ? x[k->from[i]] : k->captures[k->from[i] - k->nargs];
-    lucid__body_apply(s, k->words, in, out);
-    for (size_t i = 0; i < nout && lucid__ok(s); i++)
-        (void)(i < nout - (size_t)k->naux ? lucid_results_push(s, y, out[i])
-                                          : lucid_results_push_aux(s, y, out[i]));
-    return lucid_error(s);
-}
-
-/* in: the inputs of the operation. */
-static lucid_fn keep(lucid_scope *s, const char *name, const lucid__custom_part *part, int naux,
-                     const lucid_tensor *in, int nin)
-{
-    size_t bytes = (size_t)part->words[0] * sizeof *part->words;
-    lucid__fn *object = lucid__fn_alloc(name, sizeof(kept_self), call_kept, destroy_kept);
-    kept_self *k = object ? (kept_self *)(void *)object->self : NULL;
-    if (k) {
-        *k = (kept_self){.nin = part->nin,
-                         .naux = naux,
-                         .words = lucid__malloc(bytes),
-                         .from = lucid__malloc(((size_t)part->nin + 1) * sizeof *k->from),
-                         .captures = lucid__calloc((size_t)nin + 1, sizeof *k->captures),
-                         .nargs = part->nargs,
-                         .ncaptures = nin};
-    }
-    if (!k || !k->words || !k->from || !k->captures) {
-        lucid__fn_release(object);
-        return lucid__own_fn(s, NULL);
-    }
-    memcpy(k->words, part->words, bytes);
-    for (int i = 0; i < part->nin; i++) {
-        int at = (int)part->from[i] - part->nargs;
-        k->from[i] = part->from[i];
-        if (at >= 0 && !k->captures[at].v)
-            k->captures[at] = lucid_retain(in[at]);
-    }
-    return lucid__own_fn(s, object);
-}
-
 void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     lucid__custom_call call = lucid__custom_read(c->params);
@@ -193,8 +121,14 @@ void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out
     for (int p = 0; p <= call.nrules; p++) {
         lucid__custom_part part;
         at = lucid__custom_part_at(at, &part);
-        fn[p] = keep(&child, call.nrules == 2 ? "custom_vjp" : "custom_jvp", &part,
-                     p == 0 ? call.naux : 0, c->in, c->nin);
+        fn[p] = lucid__closure_fn(
+            &child, &(lucid__closure){.name = call.nrules == 2 ? "custom_vjp" : "custom_jvp",
+                                      .words = part.words,
+                                      .from = part.from,
+                                      .nargs = part.nargs,
+                                      .captures = c->in,
+                                      .ncaptures = c->nin,
+                                      .naux = p == 0 ? call.naux : 0});
     }
     lucid_results *y = lucid_results_new(&child);
     if (y && lucid__ok(s)) {

@@ -253,39 +253,68 @@ void lucid__body_apply_without(lucid_scope *s, const int64_t *words, const lucid
     apply(s, apply_without, words, in, out);
 }
 
-typedef struct body_self {
-    int64_t *words;
-} body_self;
+typedef struct closure_self {
+    int nin, nargs, ncaptures, naux;
+    int64_t *words, *from;
+    lucid_tensor *captures; /* empty: not read */
+} closure_self;
 
-static void destroy_body(void *self)
+static void destroy_closure(void *self)
 {
-    lucid__free(((body_self *)self)->words);
+    closure_self *k = self;
+    for (int i = 0; k->captures && i < k->ncaptures; i++)
+        lucid_release(k->captures[i]);
+    lucid__free(k->words);
+    lucid__free(k->from);
+    lucid__free(k->captures);
 }
 
-static lucid_status call_body(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
-                              lucid_results *y)
+static lucid_status call_closure(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
+                                 lucid_results *y)
 {
-    const int64_t *words = ((const body_self *)self)->words;
-    lucid_tensor *out = lucid_alloc(s, ((size_t)words[4] + 1) * sizeof *out);
-    (void)nx;
-    if (out)
-        lucid__body_apply(s, words, x, out);
-    for (int64_t k = 0; out && k < words[4] && lucid__ok(s); k++)
-        (void)lucid_results_push(s, y, out[k]);
+    const closure_self *k = self;
+    size_t nout = (size_t)k->words[4];
+    lucid_tensor *in = lucid_alloc(s, ((size_t)k->nin + nout + 1) * sizeof *in);
+    lucid_tensor *out = in ? in + k->nin : NULL;
+    if (!in)
+        return lucid_error(s);
+    if (nx != (size_t)k->nargs)
+        return lucid_fail(s, LUCID_TYPE_ERROR,
+                          "a recorded function takes %d arguments, %zu are given", k->nargs, nx);
+    for (int i = 0; i < k->nin; i++)
+        in[i] = k->from[i] < k->nargs ? x[k->from[i]] : k->captures[k->from[i] - k->nargs];
+    lucid__body_apply(s, k->words, in, out);
+    for (size_t i = 0; i < nout && lucid__ok(s); i++)
+        (void)(i < nout - (size_t)k->naux ? lucid_results_push(s, y, out[i])
+                                          : lucid_results_push_aux(s, y, out[i]));
     return lucid_error(s);
 }
 
-lucid__fn *lucid__body_fn(const int64_t *words)
+lucid_fn lucid__closure_fn(lucid_scope *s, const lucid__closure *c)
 {
-    size_t bytes = (size_t)words[0] * sizeof *words;
-    int64_t *copy = lucid__malloc(bytes);
-    lucid__fn *f =
-        copy ? lucid__fn_alloc("body", sizeof(body_self), call_body, destroy_body) : NULL;
-    if (!f) {
-        lucid__free(copy);
-        return NULL;
+    size_t bytes = (size_t)c->words[0] * sizeof *c->words, nin = (size_t)c->words[1];
+    lucid__fn *object =
+        lucid__fn_alloc(c->name, sizeof(closure_self), call_closure, destroy_closure);
+    closure_self *k = object ? (closure_self *)(void *)object->self : NULL;
+    if (k)
+        *k = (closure_self){.nin = (int)nin,
+                            .nargs = c->nargs,
+                            .ncaptures = c->ncaptures,
+                            .naux = c->naux,
+                            .words = lucid__malloc(bytes),
+                            .from = lucid__malloc((nin + 1) * sizeof *k->from),
+                            .captures =
+                                lucid__calloc((size_t)c->ncaptures + 1, sizeof *k->captures)};
+    if (!k || !k->words || !k->from || !k->captures) {
+        lucid__fn_release(object);
+        return lucid__own_fn(s, NULL);
     }
-    memcpy(copy, words, bytes);
-    ((body_self *)(void *)f->self)->words = copy;
-    return f;
+    memcpy(k->words, c->words, bytes);
+    for (size_t i = 0; i < nin; i++) {
+        k->from[i] = c->from ? c->from[i] : (int64_t)i;
+        int64_t at = k->from[i] - k->nargs;
+        if (at >= 0 && !k->captures[at].v)
+            k->captures[at] = lucid_retain(c->captures[at]);
+    }
+    return lucid__own_fn(s, object);
 }

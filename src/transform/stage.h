@@ -40,7 +40,18 @@ void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor 
 void lucid__body_apply_without(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
                                lucid_tensor *out);
 
-/* A body as a function object, which keeps a copy of the words. */
-lucid__fn *lucid__body_fn(const int64_t *words);
+/* A body with what it took from outside. */
+typedef struct lucid__closure {
+    const char *name;
+    const int64_t *words;
+    const int64_t
+        *from; /* of each input: an argument, or nargs + a capture; NULL: they are the arguments */
+    int nargs;
+    const lucid_tensor *captures;
+    int ncaptures, naux; /* naux: results that are auxiliary */
+} lucid__closure;
+
+/* As a function object, which keeps copies of the words and of the captures that are read. Owned by s. */
+lucid_fn lucid__closure_fn(lucid_scope *s, const lucid__closure *c);
 
 #endif
