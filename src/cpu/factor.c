@@ -38,9 +38,10 @@ static bool cholesky_base(const job *q, int64_t n, void *a)
 {
     size_t size = lucid_dtype_size(q->dtype);
     char *result = (char *)q->scratch + lucid__lanes_scratch(LUCID__LANES_MAX_SIZE);
+    const void *const matrices[1] = {a};
     const lucid__lanes w = {.n = n,
                             .count = 1,
-                            .a = {a},
+                            .a = matrices,
                             .a_row = q->row,
                             .a_col = 1,
                             .out = {result},

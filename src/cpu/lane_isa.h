@@ -18,8 +18,8 @@ struct lucid__lane_exec {
     int64_t vary
         [LUCID__LANE_SOURCES]; /* 0: one number for all lanes, of which the first 64 bytes are read */
     lucid__instr_body *body;   /* of instructions that have no body here */
-    const void *const
-        *terms; /* PRODUCTS: two for each of the imm products, which vary as src[1], src[2] */
+    const void *const *
+        terms; /* PRODUCTS: two for each of the imm products, which vary as src[1], src[2]; MATRIX: all registers */
     int64_t imm;
 };
 

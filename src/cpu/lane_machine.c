@@ -95,6 +95,7 @@ static void choose_body(const lucid__lane_machine *m, const lucid__lane_instr *i
         e->run = word;
         break;
     case LUCID__LANE_PICK:
+    case LUCID__LANE_MATRIX:
     case LUCID__LANE_CONTROL:
         break;
     default:
@@ -131,6 +132,10 @@ static void resolve(lucid__lane_machine *m)
             for (int k = 0; k < 2 * sum->n; k++)
                 *term++ = m->reg[sum->regs[k]];
         }
+        if (in->kind == LUCID__LANE_MATRIX) {
+            e->terms = term;
+            term = lucid__lane_matrix_resolve(m, &p->matrices[in->imm], term);
+        }
     }
     m->blend[1] = where_bool;
     m->blend[4] = m->isa->op[LUCID__where][LUCID_INT32];
@@ -151,6 +156,7 @@ bool lucid__lane_machine_init(lucid__lane_machine *m, const lucid__lane_program 
 {
     *m = (lucid__lane_machine){.program = p, .isa = lucid__lane_isa_get(), .capacity = capacity};
     size_t bytes = 2 * LUCID__LANE_GROUP; /* to align, and behind the shortest */
+    bytes += lucid__lane_matrix_scratch(p);
     for (int r = 0; r < p->nregs; r++)
         bytes += reg_bytes(m, r);
     m->memory = lucid__calloc(1, bytes);
@@ -159,6 +165,8 @@ bool lucid__lane_machine_init(lucid__lane_machine *m, const lucid__lane_program 
     size_t terms = 1;
     for (int k = 0; k < p->nproducts; k++)
         terms += 2 * (size_t)p->products[k].n;
+    for (int k = 0; k < p->nmatrices; k++)
+        terms += lucid__lane_matrix_registers(&p->matrices[k]);
     m->terms = lucid__malloc(terms * sizeof *m->terms);
     m->in = lucid__malloc((size_t)(p->nin + p->nout + 1) * sizeof *m->in);
     if (!m->memory || !m->reg || !m->code || !m->terms || !m->in)
@@ -169,6 +177,7 @@ bool lucid__lane_machine_init(lucid__lane_machine *m, const lucid__lane_program 
         m->reg[r] = at;
         at += reg_bytes(m, r);
     }
+    m->scratch = at;
     resolve(m);
     if (!lucid__lane_ports_init(m, in, out))
         return false;
@@ -352,8 +361,13 @@ void lucid__lane_machine_run(lucid__lane_machine *m, int from, int end, int64_t 
             code[i].run(&code[i], n);
             continue;
         }
-        if (m->program->instrs[i].kind == LUCID__LANE_PICK) {
-            pick(m, &code[i], &m->program->instrs[i], n, mask);
+        const lucid__lane_instr *in = &m->program->instrs[i];
+        if (in->kind == LUCID__LANE_PICK) {
+            pick(m, &code[i], in, n, mask);
+            continue;
+        }
+        if (in->kind == LUCID__LANE_MATRIX) {
+            lucid__lane_matrix_run(m, &code[i], in, n);
             continue;
         }
         const lucid__lane_control *c = &m->program->controls[code[i].imm];

@@ -26,7 +26,8 @@ typedef struct lucid__lane_machine {
     char *memory, *tables;
     char **reg;
     lucid__lane_exec *code;
-    const void **terms;         /* of all sums of products */
+    const void **terms;         /* of all sums of products and matrices */
+    char *scratch;              /* of matrices */
     lucid__lane_body *blend[9]; /* d = a ? b : c by the size of an element */
     lucid__lane_port *in, *out;
     int64_t first; /* the example that is lane 0 */
@@ -53,6 +54,16 @@ void lucid__lane_machine_store(const lucid__lane_machine *m, int64_t n);
 /* The results of single lanes: lane slot[i] is example `example[i]`. */
 void lucid__lane_machine_store_some(const lucid__lane_machine *m, const int *slot,
                                     const int64_t *example, int64_t n);
+
+/* How many registers the operands and results of a matrix are, and lists them: NULL for one that nobody reads.
+ * (lane_matrices.c) */
+size_t lucid__lane_matrix_registers(const lucid__lane_matrix *x);
+const void **lucid__lane_matrix_resolve(const lucid__lane_machine *m, const lucid__lane_matrix *x,
+                                        const void **to);
+/* What matrices need to work in. */
+size_t lucid__lane_matrix_scratch(const lucid__lane_program *p);
+void lucid__lane_matrix_run(const lucid__lane_machine *m, const lucid__lane_exec *e,
+                            const lucid__lane_instr *in, int64_t n);
 
 /* Memory of the ports; false: out of memory. (lane_ports.c) */
 bool lucid__lane_ports_init(lucid__lane_machine *m, const lucid__view *in, const lucid__view *out);

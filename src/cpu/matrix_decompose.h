@@ -60,17 +60,17 @@ static void NAME(qr)(const lucid__lanes *w)
     }
     const int64_t m = w->m, n = w->n, k = m < n ? m : n;
     T *c = w->scratch, *tau = c + m * n * LANES, *r = tau + k * LANES, *q = r;
-    NAME(load)(c, m, n, m, w->count, w->a, w->a_col, w->a_row, 0);
+    NAME(load)(c, m, n, m, w, w->a, w->a_col, w->a_row, 0);
     NAME(reflect)(k, n, m, c, tau);
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < n; j++)
             LANE r[(i * n + j) * LANES + l] = i <= j ? c[(j * m + i) * LANES + l] : 0;
-    NAME(store)(r, n, k, n, w->count, w->out[1], k * n, n, 0);
+    NAME(store)(r, n, k, n, w, w->out[1], k * n, n, 0);
     if (!w->out[0])
         return;
     NAME(unfold)(k, m, c, tau);
     NAME(transposed)(k, m, c, q);
-    NAME(store)(q, k, m, k, w->count, w->out[0], m * k, k, 0);
+    NAME(store)(q, k, m, k, w, w->out[0], m * k, k, 0);
 }
 
 static void NAME(eigh)(const lucid__lanes *w)
@@ -82,13 +82,13 @@ static void NAME(eigh)(const lucid__lanes *w)
     }
     const int64_t n = w->n;
     T *a = w->scratch, *values = a + n * n * LANES, *v = w->out[1] ? values + n * LANES : NULL;
-    NAME(load)(a, n, n, n, w->count, w->a, w->a_col, w->a_row, 0);
+    NAME(load)(a, n, n, n, w, w->a, w->a_col, w->a_row, 0);
     NAME(eigen)(n, a, values, v);
-    NAME(store)(values, 1, n, 1, w->count, w->out[0], n, 1, 0);
+    NAME(store)(values, 1, n, 1, w, w->out[0], n, 1, 0);
     if (!v)
         return;
     NAME(transposed)(n, n, v, a);
-    NAME(store)(a, n, n, n, w->count, w->out[1], n * n, n, 0);
+    NAME(store)(a, n, n, n, w, w->out[1], n * n, n, 0);
 }
 
 static void NAME(svd)(const lucid__lanes *w)
@@ -103,15 +103,14 @@ static void NAME(svd)(const lucid__lanes *w)
     T *g = w->scratch, *values = g + m * n * LANES, *tau = values + k * LANES;
     T *u = tau + 2 * k * LANES, *own = w->out[0] ? u + m * k * LANES : NULL;
     NAME(load)
-    (g, longer, k, longer, w->count, w->a, tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col,
-     0);
+    (g, longer, k, longer, w, w->a, tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, 0);
     NAME(singular)(k, longer, g, values, own, !tall, tau);
-    NAME(store)(values, 1, k, 1, w->count, w->out[1], k, 1, 0);
+    NAME(store)(values, 1, k, 1, w, w->out[1], k, 1, 0);
     if (!own)
         return;
-    NAME(store)(tall ? own : g, n, k, n, w->count, w->out[2], k * n, n, 0);
+    NAME(store)(tall ? own : g, n, k, n, w, w->out[2], k * n, n, 0);
     NAME(transposed)(k, m, tall ? g : own, u);
-    NAME(store)(u, k, m, k, w->count, w->out[0], m * k, k, 0);
+    NAME(store)(u, k, m, k, w, w->out[0], m * k, k, 0);
 }
 
 #undef LANE

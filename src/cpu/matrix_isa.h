@@ -49,12 +49,17 @@ typedef struct lucid__lanes {
     int64_t n, k; /* a is (n, n), b is (n, k) */
     int64_t m;    /* qr, svd: a is (m, n) */
     int count;    /* of matrices, at most the lanes there are */
-    const void *a[LUCID__MAX_LANES], *b[LUCID__MAX_LANES];
+    /* In memory: the matrices. In registers of a lane program: element (i, j) of all matrices is the register
+     * a[i a_row + j a_col], of which the lanes from first_lane on are meant. */
+    const void *const *a, *const *b;
     int64_t a_row, a_col, b_row, b_col;
+    bool in_registers;
+    int64_t first_lane;
     bool upper, unit; /* triangular_solve: which triangle of a, ones on its diagonal */
     bool b_is_one;    /* solve: for the inverse */
-    void *out[3];     /* of the first matrix; the others follow, row-major; NULL: not wanted */
-    void *scratch;    /* lucid__lanes_scratch bytes */
+    /* Of the first matrix; the others follow, row-major. In registers: a list of them. NULL: not wanted. */
+    void *out[3];
+    void *scratch; /* lucid__lanes_scratch bytes */
 } lucid__lanes;
 
 typedef void lucid__lanes_fn(const lucid__lanes *w);

@@ -13,280 +13,7 @@
 enum { NAME(COLUMNS) = 8 };     /* right-hand sides taken at a time */
 enum { NAME(FEW) = LANES / 4 }; /* matrices that are not worth the lanes */
 
-/* ---- moving in and out ------------------------------------------------------------------------ */
-
-/* BLOCK neighbours of all lanes change places: elements at[l][0 .. BLOCK) become rows of lanes that
- * are `step` apart, and back. Pieces of 16 bytes make vectors as wide as there are, which are then
- * transposed inside of each 16 bytes, so that memory is read and written by whole vectors. */
-#if HAS_SHUFFLE
-enum {
-    NAME(BLOCK) = 16 / sizeof(T),
-    NAME(WIDE) = VECTOR_BYTES / sizeof(T),
-};
-typedef NAME(WIDE_VECTOR) NAME(wide);
-
-static inline NAME(wide) NAME(gather)(const T *const *at)
-{
-    typedef NAME(v16) v16;
-#define PIECE(q) (*(const v16 *)at[(q)*NAME(BLOCK)])
-#if VECTOR_BYTES == 16
-    return PIECE(0);
-#else
-    const NAME(v32) low = __builtin_shufflevector(PIECE(0), PIECE(1), COUNT_TO_32);
-#if VECTOR_BYTES == 32
-    return low;
-#else
-    const NAME(v32) high = __builtin_shufflevector(PIECE(2), PIECE(3), COUNT_TO_32);
-    return __builtin_shufflevector(low, high, COUNT_TO_64);
-#endif
-#endif
-#undef PIECE
-}
-
-static inline void NAME(scatter)(NAME(wide) x, T *const *at)
-{
-    typedef NAME(v16) v16;
-    *(v16 *)at[0] = __builtin_shufflevector(x, x, PIECE_OF(0));
-#if VECTOR_BYTES >= 32
-    *(v16 *)at[NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(1));
-#endif
-#if VECTOR_BYTES >= 64
-    *(v16 *)at[2 * NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(2));
-    *(v16 *)at[3 * NAME(BLOCK)] = __builtin_shufflevector(x, x, PIECE_OF(3));
-#endif
-}
-
-static inline void NAME(transpose)(NAME(wide) * x)
-{
-    enum { N = NAME(WIDE) };
-    const NAME(wide) a = x[0], b = x[1];
-#if LANES == 16
-    const NAME(wide) c = x[2], d = x[3];
-    const NAME(wide) ab = __builtin_shufflevector(a, b, EACH_PIECE(LOW_OF_4));
-    const NAME(wide) ab2 = __builtin_shufflevector(a, b, EACH_PIECE(HIGH_OF_4));
-    const NAME(wide) cd = __builtin_shufflevector(c, d, EACH_PIECE(LOW_OF_4));
-    const NAME(wide) cd2 = __builtin_shufflevector(c, d, EACH_PIECE(HIGH_OF_4));
-    x[0] = __builtin_shufflevector(ab, cd, EACH_PIECE(LOW_HALVES));
-    x[1] = __builtin_shufflevector(ab, cd, EACH_PIECE(HIGH_HALVES));
-    x[2] = __builtin_shufflevector(ab2, cd2, EACH_PIECE(LOW_HALVES));
-    x[3] = __builtin_shufflevector(ab2, cd2, EACH_PIECE(HIGH_HALVES));
-#else
-    x[0] = __builtin_shufflevector(a, b, EACH_PIECE(LOW_OF_2));
-    x[1] = __builtin_shufflevector(a, b, EACH_PIECE(HIGH_OF_2));
-#endif
-}
-
-static inline void NAME(turn_in)(const T *const *from, int64_t e, T *to, int64_t step)
-{
-    for (int l = 0; l < LANES; l += NAME(WIDE)) {
-        NAME(wide) x[NAME(BLOCK)];
-        for (int b = 0; b < NAME(BLOCK); b++) {
-            const T *at[VECTOR_BYTES];
-            for (int q = 0; q < NAME(WIDE); q += NAME(BLOCK))
-                at[q] = from[l + q + b] + e;
-            x[b] = NAME(gather)(at);
-        }
-        NAME(transpose)(x);
-        for (int b = 0; b < NAME(BLOCK); b++)
-            *(NAME(wide) *)(to + b * step + l) = x[b];
-    }
-}
-
-static inline void NAME(turn_out)(const T *from, int64_t step, T *const *to, int64_t e)
-{
-    for (int l = 0; l < LANES; l += NAME(WIDE)) {
-        NAME(wide) x[NAME(BLOCK)];
-        for (int b = 0; b < NAME(BLOCK); b++)
-            x[b] = *(const NAME(wide) *)(from + b * step + l);
-        NAME(transpose)(x);
-        for (int b = 0; b < NAME(BLOCK); b++) {
-            T *at[VECTOR_BYTES];
-            for (int q = 0; q < NAME(WIDE); q += NAME(BLOCK))
-                at[q] = to[l + q + b] + e;
-            NAME(scatter)(x[b], at);
-        }
-    }
-}
-
-#if VECTOR_BYTES > 16
-/* The same for as many elements as a vector holds: whole vectors there and back, so that a line of
- * memory is met once. Transposed by exchanging halves, then quarters, ... of pairs of vectors. */
-static inline void NAME(transpose_whole)(NAME(wide) * x)
-{
-    enum { N = NAME(WIDE) };
-#define EXCHANGE(step) \
-    for (int i = 0; i < N; i++) \
-        if (!(i & (step))) { \
-            const NAME(wide) a = x[i], b = x[i + (step)]; \
-            x[i] = __builtin_shufflevector(a, b, COUNTED(LOW_OF_PAIR, step)); \
-            x[i + (step)] = __builtin_shufflevector(a, b, COUNTED(HIGH_OF_PAIR, step)); \
-        }
-    EXCHANGE(1)
-    EXCHANGE(2)
-#if VECTOR_BYTES / (64 / LANES) >= 8
-    EXCHANGE(4)
-#endif
-#if VECTOR_BYTES / (64 / LANES) >= 16
-    EXCHANGE(8)
-#endif
-#undef EXCHANGE
-}
-
-static inline void NAME(turn_in_whole)(const T *const *from, int64_t e, T *to, int64_t step)
-{
-    for (int l = 0; l < LANES; l += NAME(WIDE)) {
-        NAME(wide) x[NAME(WIDE)];
-        for (int b = 0; b < NAME(WIDE); b++)
-            x[b] = *(const NAME(wide) *)(from[l + b] + e);
-        NAME(transpose_whole)(x);
-        for (int b = 0; b < NAME(WIDE); b++)
-            *(NAME(wide) *)(to + b * step + l) = x[b];
-    }
-}
-
-static inline void NAME(turn_out_whole)(const T *from, int64_t step, T *const *to, int64_t e)
-{
-    for (int l = 0; l < LANES; l += NAME(WIDE)) {
-        NAME(wide) x[NAME(WIDE)];
-        for (int b = 0; b < NAME(WIDE); b++)
-            x[b] = *(const NAME(wide) *)(from + b * step + l);
-        NAME(transpose_whole)(x);
-        for (int b = 0; b < NAME(WIDE); b++)
-            *(NAME(wide) *)(to[l + b] + e) = x[b];
-    }
-}
-#else
-#define NO_WHOLE_BLOCKS
-#endif
-#else
-#define NO_WHOLE_BLOCKS
-enum { NAME(BLOCK) = 1 };
-
-static inline void NAME(turn_in)(const T *const *from, int64_t e, T *to, int64_t step)
-{
-    (void)step;
-    LANE to[l] = from[l][e];
-}
-
-static inline void NAME(turn_out)(const T *from, int64_t step, T *const *to, int64_t e)
-{
-    (void)step;
-    LANE to[l][e] = from[l];
-}
-#endif
-
-/* n neighbours of every lane, from or to the places `at`; rows of lanes `step` apart. What is left
- * over at the end overlaps the block before it. */
-static void NAME(spread)(T *lanes, int64_t step, int64_t n, const T *const *at)
-{
-    enum { BLOCK = NAME(BLOCK) };
-    int64_t e = 0;
-#ifndef NO_WHOLE_BLOCKS
-    for (; e + NAME(WIDE) <= n; e += NAME(WIDE))
-        NAME(turn_in_whole)(at, e, lanes + e * step, step);
-#endif
-    for (; e + BLOCK <= n; e += BLOCK)
-        NAME(turn_in)(at, e, lanes + e * step, step);
-    if (e < n && n >= BLOCK)
-        NAME(turn_in)(at, n - BLOCK, lanes + (n - BLOCK) * step, step);
-    for (; e < n && n < BLOCK; e++)
-        LANE lanes[e * step + l] = at[l][e];
-}
-
-static void NAME(collect)(const T *lanes, int64_t n, int count, T *const *at)
-{
-    enum { BLOCK = NAME(BLOCK) };
-    int64_t e = 0;
-#ifndef NO_WHOLE_BLOCKS
-    for (; count == LANES && e + NAME(WIDE) <= n; e += NAME(WIDE))
-        NAME(turn_out_whole)(lanes + e * LANES, LANES, at, e);
-#endif
-    for (; count == LANES && e + BLOCK <= n; e += BLOCK)
-        NAME(turn_out)(lanes + e * LANES, LANES, at, e);
-    if (count == LANES && e < n && n >= BLOCK) {
-        NAME(turn_out)(lanes + (n - BLOCK) * LANES, LANES, at, n - BLOCK);
-        return;
-    }
-    for (; e < n; e++)
-        for (int l = 0; l < count; l++)
-            at[l][e] = lanes[e * LANES + l];
-}
-
-/* Whether the lanes lie next to each other in memory. */
-static inline bool NAME(side_by_side)(int count, const void *const *at)
-{
-    bool yes = count == LANES;
-    for (int l = 1; l < LANES; l++)
-        yes &= (const T *)at[l] == (const T *)at[0] + l;
-    return yes;
-}
-
-/* Into rows of lanes `apart` elements apart. Lanes without a matrix of their own repeat the first one. */
-static void NAME(load)(T *restrict to, int64_t apart, int64_t rows, int64_t cols, int count,
-                       const void *const *from, int64_t row, int64_t col, int64_t first_col)
-{
-    const T *at[LANES];
-    LANE at[l] = (const T *)from[l < count ? l : 0] + first_col * col;
-    int64_t step = LANES, across = apart * LANES;
-    if (NAME(side_by_side)(count, from)) {
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < cols; j++)
-                LANE to[i * across + j * step + l] = at[0][i * row + j * col + l];
-        return;
-    }
-    if (col != 1 && (row == 1 || cols == 1)) { /* by columns */
-        int64_t t = rows;
-        rows = cols, cols = t;
-        t = row, row = col, col = t;
-        step = across, across = LANES;
-    } else if (col == 1 && row == cols && apart == cols) {
-        cols *= rows;
-        rows = 1;
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        if (col == 1)
-            NAME(spread)(to + i * across, step, cols, at);
-        for (int64_t j = 0; col != 1 && j < cols; j++)
-            LANE to[i * across + j * step + l] = at[l][j * col];
-        LANE at[l] += row;
-    }
-}
-
-/* Into row-major matrices `apart` elements apart, with rows `row` apart, from column first_col on;
- * `across` is the distance of rows of lanes, in elements. */
-static void NAME(store)(const T *restrict from, int64_t across, int64_t rows, int64_t cols,
-                        int count, void *to, int64_t apart, int64_t row, int64_t first_col)
-{
-    T *at[LANES];
-    LANE at[l] = (T *)to + (l < count ? l : 0) * apart + first_col;
-    if (row == cols && across == cols) {
-        cols *= rows;
-        rows = 1;
-    }
-    if (apart == 1 && cols == 1 && count == LANES) {
-        LANE at[0][l] = from[l];
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        NAME(collect)(ELEMENT(from, across, i, 0), cols, count, at);
-        LANE at[l] += row;
-    }
-}
-
-/* Output k of matrix l, which has `per` elements there. */
-static inline T *NAME(output)(const lucid__lanes *w, int k, int l, int64_t per)
-{
-    return (T *)w->out[k] + l * per;
-}
-
-/* One matrix into row-major order, its rows in the order of perm unless that is NULL. */
-static void NAME(copy)(T *restrict to, int64_t rows, int64_t cols, const T *from, int64_t row,
-                       int64_t col, const int64_t *perm)
-{
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++)
-            to[i * cols + j] = from[(perm ? perm[i] : i) * row + j * col];
-}
+#include "cpu/matrix_moves.h"
 
 /* ---- the inner loops --------------------------------------------------------------------------- */
 
@@ -359,7 +86,7 @@ static void NAME(cholesky)(const lucid__lanes *w)
     }
     T *a = w->scratch, one[LANES], zero[LANES];
     LANE one[l] = 1;
-    NAME(load)(a, ld, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, ld, n, n, w, w->a, w->a_row, w->a_col, 0);
     for (int64_t j = 0; j < n; j++) {
         T *row = ELEMENT(a, ld, j, 0), *d = ELEMENT(a, ld, j, j);
         NAME(reduce)(j, row, LANES, row, LANES, ld * LANES, d, ld * LANES, n - j);
@@ -380,7 +107,7 @@ static void NAME(cholesky)(const lucid__lanes *w)
             else
                 LANE x[l] *= one[l];
         }
-    NAME(store)(a, ld, n, n, w->count, w->out[0], n * n, n, 0);
+    NAME(store)(a, ld, n, n, w, w->out[0], n * n, n, 0);
 }
 
 /* ---- lu ------------------------------------------------------------------------------------ */
@@ -508,11 +235,17 @@ static void NAME(factor)(T *restrict a, INDEX *restrict perm, T *restrict sign, 
     }
 }
 
-static void NAME(store_perm)(const INDEX *perm, int64_t n, int count, int64_t *to)
+static void NAME(store_perm)(const lucid__lanes *w, const INDEX *perm, void *to)
 {
-    for (int l = 0; l < count; l++)
+    const int64_t n = w->n;
+    for (int64_t i = 0; w->in_registers && i < n; i++) {
+        int64_t *x = ((void *const *)to)[i];
+        for (int l = 0; x && l < LANES; l++)
+            x[w->first_lane + l] = (int64_t)perm[i * LANES + l];
+    }
+    for (int l = 0; !w->in_registers && l < w->count; l++)
         for (int64_t i = 0; i < n; i++)
-            to[l * n + i] = (int64_t)perm[i * LANES + l];
+            ((int64_t *)to)[l * n + i] = (int64_t)perm[i * LANES + l];
 }
 
 /* The outputs of lu; what is NULL among the last two is not wanted. */
@@ -534,13 +267,13 @@ static void NAME(lu)(const lucid__lanes *w)
     }
     T *a = w->scratch, sign[LANES], no_columns[1];
     INDEX *perm = (INDEX *)(a + n * n * LANES);
-    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w, w->a, w->a_row, w->a_col, 0);
     NAME(factor)(a, perm, sign, n, no_columns, 0);
-    NAME(store)(a, n, n, n, w->count, w->out[0], n * n, n, 0);
+    NAME(store)(a, n, n, n, w, w->out[0], n * n, n, 0);
     if (w->out[1])
-        NAME(store_perm)(perm, n, w->count, w->out[1]);
-    for (int l = 0; signs && l < w->count; l++)
-        signs[l] = sign[l];
+        NAME(store_perm)(w, perm, w->out[1]);
+    if (w->out[2])
+        NAME(store)(sign, 1, 1, 1, w, w->out[2], 1, 1, 0);
 }
 
 /* ---- substitution --------------------------------------------------------------------------- */
@@ -596,12 +329,12 @@ static void NAME(triangular_solve)(const lucid__lanes *w)
         return;
     }
     T *a = w->scratch, *x = a + n * n * LANES;
-    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w, w->a, w->a_row, w->a_col, 0);
     for (int64_t first = 0; first < w->k; first += NAME(COLUMNS)) {
         int64_t k = w->k - first < NAME(COLUMNS) ? w->k - first : NAME(COLUMNS);
-        NAME(load)(x, k, n, k, w->count, w->b, w->b_row, w->b_col, first);
+        NAME(load)(x, k, n, k, w, w->b, w->b_row, w->b_col, first);
         NAME(substitute_lanes)(a, n, k, w->upper, w->unit, x);
-        NAME(store)(x, k, n, k, w->count, w->out[0], n * w->k, w->k, first);
+        NAME(store)(x, k, n, k, w, w->out[0], n * w->k, w->k, first);
     }
 }
 
@@ -610,13 +343,16 @@ static void NAME(load_permuted)(const lucid__lanes *w, const INDEX *perm, int64_
                                 T *x)
 {
     const int64_t n = w->n;
-    for (int l = 0; w->b_is_one == false && l < LANES; l++) {
-        const T *b = (const T *)w->b[l < w->count ? l : 0] + first * w->b_col;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t c = 0; c < k; c++)
-                x[(i * k + c) * LANES + l] =
-                    b[(int64_t)perm[i * LANES + l] * w->b_row + c * w->b_col];
-    }
+    for (int l = 0; !w->b_is_one && l < LANES; l++)
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t row = (int64_t)perm[i * LANES + l] * w->b_row;
+            T *to = ELEMENT(x, k, i, 0) + l;
+            for (int64_t c = 0; c < k; c++) {
+                const int64_t at = row + (first + c) * w->b_col;
+                to[c * LANES] = w->in_registers ? ((const T *)w->b[at])[w->first_lane + l]
+                                                : ((const T *)w->b[l < w->count ? l : 0])[at];
+            }
+        }
     for (int64_t i = 0; w->b_is_one && i < n; i++)
         for (int64_t c = 0; c < k; c++)
             LANE ELEMENT(x, k, i, c)[l] = perm[i * LANES + l] == (INDEX)(first + c) ? 1 : 0;
@@ -652,21 +388,21 @@ static void NAME(solve)(const lucid__lanes *w)
     T *a = w->scratch, sign[LANES], *x = a + n * n * LANES;
     INDEX *perm = (INDEX *)(x + n * NAME(COLUMNS) * LANES);
     const bool along = n <= NAME(SMALL) && w->k <= NAME(COLUMNS) && !w->b_is_one;
-    NAME(load)(a, n, n, n, w->count, w->a, w->a_row, w->a_col, 0);
+    NAME(load)(a, n, n, n, w, w->a, w->a_row, w->a_col, 0);
     if (along)
-        NAME(load)(x, w->k, n, w->k, w->count, w->b, w->b_row, w->b_col, 0);
+        NAME(load)(x, w->k, n, w->k, w, w->b, w->b_row, w->b_col, 0);
     NAME(factor)(a, perm, sign, n, x, along ? w->k : 0);
     if (w->out[1])
-        NAME(store)(a, n, n, n, w->count, w->out[1], n * n, n, 0);
+        NAME(store)(a, n, n, n, w, w->out[1], n * n, n, 0);
     if (w->out[2])
-        NAME(store_perm)(perm, n, w->count, w->out[2]);
+        NAME(store_perm)(w, perm, w->out[2]);
     for (int64_t first = 0; first < w->k; first += NAME(COLUMNS)) {
         int64_t k = w->k - first < NAME(COLUMNS) ? w->k - first : NAME(COLUMNS);
         if (!along)
             NAME(load_permuted)(w, perm, first, k, x);
         NAME(substitute_lanes)(a, n, k, false, true, x);
         NAME(substitute_lanes)(a, n, k, true, false, x);
-        NAME(store)(x, k, n, k, w->count, w->out[0], n * w->k, w->k, first);
+        NAME(store)(x, k, n, k, w, w->out[0], n * w->k, w->k, first);
     }
 }
 

@@ -83,7 +83,12 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
 {
     const lucid__kernel_args *args = w->args;
     const lucid__view *a = &args->in[0], *b = args->nin > 1 ? &args->in[1] : NULL;
+    const void *at_a[LUCID__MAX_LANES], *at_b[LUCID__MAX_LANES];
     lucid__lanes q;
+    q.a = at_a;
+    q.b = at_b;
+    q.in_registers = false;
+    q.first_lane = 0;
     q.m = w->m;
     q.n = w->n;
     q.k = w->k;
@@ -98,9 +103,9 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
     const int64_t at_once = LUCID__LANE_BYTES / (int64_t)lucid_dtype_size(w->dtype);
     for (int64_t end = first + count; first < end; first += at_once) {
         q.count = (int)(end - first < at_once ? end - first : at_once);
-        lucid__matrices_of(a, first, q.count, q.a);
+        lucid__matrices_of(a, first, q.count, at_a);
         if (b)
-            lucid__matrices_of(b, first, q.count, q.b);
+            lucid__matrices_of(b, first, q.count, at_b);
         for (int k = 0; k < w->nout; k++)
             q.out[k] = lucid__matrix_output(w, k, first);
         w->lanes(&q);

@@ -89,22 +89,43 @@ static bool is_around(const lucid__lane_code *code, int outer, int inner)
     return inner == outer;
 }
 
-/* Where an operation on these cells goes. Out of a branch only if that also takes it out of a loop, or
- * makes it the same for every lane: a branch that nobody takes should cost nothing. */
-static int block_for(const lucid__lane_code *code, const int *src)
+/* The deeper one of a block and those that these cells are from. */
+static int deepest(const lucid__lane_code *code, int to, const int *cells, int64_t n)
 {
-    int to = LUCID__BLOCK_ONCE;
-    for (int i = 0; i < LUCID__LANE_SOURCES; i++) {
-        if (src[i] < 0)
-            continue;
-        int block = code->cells[src[i]].block;
+    for (int64_t i = 0; i < n; i++) {
+        int block = cells[i] < 0 ? to : code->cells[cells[i]].block;
         if (code->blocks[block].depth > code->blocks[to].depth)
             to = block;
     }
+    return to;
+}
+
+/* Where an operation goes whose operands are known in block `to`. Out of a branch only if that also takes it
+ * out of a loop, or makes it the same for every lane: a branch that nobody takes should cost nothing. */
+static int block_for(const lucid__lane_code *code, int to)
+{
     bool leaves_loop = false;
     for (int b = code->block; b != to; b = code->blocks[b].parent)
         leaves_loop |= code->blocks[b].loop;
     return to == LUCID__BLOCK_ONCE || leaves_loop ? to : code->block;
+}
+
+lucid__lane_op *lucid__lane_append_matrix(lucid__lane_code *code, const lucid__lane_matrix *x)
+{
+    if (!lucid__lane_ok(code))
+        return NULL;
+    int to = deepest(code, LUCID__BLOCK_ONCE, x->a, x->m * x->n);
+    if (x->b)
+        to = deepest(code, to, x->b, x->n * x->k);
+    const uint8_t dtype = code->cells[x->a[0]].dtype;
+    const lucid__lane_op op = {.kind = LUCID__LANE_MATRIX,
+                               .dtype = dtype,
+                               .to = dtype,
+                               .dst = -1,
+                               .src = {-1, -1, -1, -1},
+                               .imm = code->nmatrices++,
+                               .matrix = x};
+    return append_to(code, block_for(code, to), &op);
 }
 
 static size_t hash_of(const lucid__lane_op *op)
@@ -132,7 +153,7 @@ int lucid__lane_emit(lucid__lane_code *code, const lucid__lane_op *op, lucid_dty
             p->to == op->to && p->imm == op->imm && memcmp(p->src, op->src, sizeof p->src) == 0 &&
             is_around(code, p->block, code->block))
             return p->dst;
-    int block = block_for(code, op->src);
+    int block = block_for(code, deepest(code, LUCID__BLOCK_ONCE, op->src, LUCID__LANE_SOURCES));
     lucid__lane_op *p = append_to(code, block, op);
     int dst = lucid__lane_cell_new(code, out, block);
     if (!p || !lucid__lane_ok(code))

@@ -47,8 +47,9 @@ struct lucid__lane_op {
     uint16_t prim;
     int dst, src[LUCID__LANE_SOURCES]; /* cells, -1: none */
     int64_t imm;
-    lucid__lane_part *part;         /* CONTROL */
-    const lucid__lane_table *table; /* PICK; its registers are cells */
+    lucid__lane_part *part;           /* CONTROL */
+    const lucid__lane_table *table;   /* PICK; its registers are cells */
+    const lucid__lane_matrix *matrix; /* MATRIX; so are these */
     int nterms, *terms; /* PRODUCTS: pairs of cells; none while src[1] src[2] is the only product */
     bool live;
     bool effect; /* PICK: its check counts, even if nobody reads the result */
@@ -88,7 +89,7 @@ typedef struct lucid__lane_code {
     int block; /* the one that is being written */
     lucid__lane_op *hash[LUCID__LANE_HASH];
     lucid__lane_part *main;
-    int ncontrols, ntables, nproducts;
+    int ncontrols, ntables, nproducts, nmatrices;
     const char *why_not; /* not suitable */
     bool no_memory;
 } lucid__lane_code;
@@ -129,10 +130,16 @@ int lucid__lane_elementwise(lucid__lane_code *code, lucid__prim_id prim, lucid_d
 int lucid__lane_number(lucid__lane_code *code, lucid_dtype dtype, double value);
 /* An operation that stands where it is: a copy, a mark, a control. */
 lucid__lane_op *lucid__lane_append(lucid__lane_code *code, const lucid__lane_op *op);
+/* The operation on a matrix, which is kept, in the block that its operands ask for. Its cells are due. */
+lucid__lane_op *lucid__lane_append_matrix(lucid__lane_code *code, const lucid__lane_matrix *x);
 
 /* One operation of a body: sets the cells of its outputs. in[i]: those of input i. (lane_ops.c) */
 void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lucid__body_op *op,
                        int **values);
+
+/* Factorisations and solutions: an instruction per matrix. (lane_matrices.c) */
+void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
+                           const lucid__body_op *op, int **values);
 
 /* Sums, differences and products of floats that read one another become one instruction, and so do sums of
  * products, so that what is between them is not written and read. (lane_trees.c) */

@@ -75,6 +75,10 @@ static void need_op(worklist *w, lucid__lane_op *op)
         need(w, op->src[i]);
     if (op->table)
         need_all(w, op->table->regs, lucid__lane_table_size(op->table));
+    if (op->matrix) {
+        need_all(w, op->matrix->a, op->matrix->m * op->matrix->n);
+        need_all(w, op->matrix->b, op->matrix->n * op->matrix->k);
+    }
     if (op->part)
         need_part(w, op->part);
 }
@@ -127,17 +131,17 @@ static bool reads(const lucid__lane_op *op, int cell)
 static void make_late(lucid__lane_code *code, const lucid__lane_part *part, int phi, int next)
 {
     lucid__lane_op *op = cell_of(code, next)->def, *last = NULL;
-    if (!op || op->block != part->block || op->part || cell_of(code, next)->is_phi)
+    if (!op || op->block != part->block || op->part || op->matrix || cell_of(code, next)->is_phi)
         return;
     lucid__lane_block *block = &code->blocks[part->block];
     for (lucid__lane_op *p = op->next; p; p = p->next) {
-        if (p->part || p->table || reads(p, next))
+        if (p->part || p->table || p->matrix || reads(p, next))
             break;
         if (reads(p, phi) || p == part->test)
             last = p;
     }
     for (const lucid__lane_op *p = last ? last->next : NULL; p; p = p->next)
-        if (p->part || p->table || reads(p, phi))
+        if (p->part || p->table || p->matrix || reads(p, phi))
             return; /* read once more: nothing is gained */
     if (!last)
         return;
@@ -250,6 +254,16 @@ static void live_part(lucid__lane_code *code, const lucid__lane_part *part, int 
         use_all(code, part->result, part->nresults, FOREVER / 2, around);
 }
 
+/* Some lanes' results are written before others' operands are read. */
+static void live_matrix(lucid__lane_code *code, const lucid__lane_matrix *x, int time, int block)
+{
+    use_all(code, x->a, x->m * x->n, time, block);
+    use_all(code, x->b, x->n * x->k, time, block);
+    for (int k = 0; k < x->nout; k++)
+        for (int64_t i = 0; i < x->size[k]; i++)
+            extend(code, x->out[k][i], 2 * time, 0);
+}
+
 static void live_blocks(lucid__lane_code *code, int begin_time)
 {
     for (int i = 0; i < code->ncells; i++) {
@@ -271,6 +285,8 @@ static void live_blocks(lucid__lane_code *code, int begin_time)
                 use_all(code, op->table->regs, lucid__lane_table_size(op->table), op->time, b);
                 extend(code, op->dst, 2 * op->time, 0);
             }
+            if (op->matrix)
+                live_matrix(code, op->matrix, op->time, b);
             if (op->dst >= 0)
                 extend(code, op->dst, 2 * op->time + 1, 0);
         }

@@ -595,6 +595,8 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
         elementwise(&o);
     else if (prim->family == LUCID__REDUCTION)
         reduction(&o);
+    else if (prim->family == LUCID__LINALG && op->prim != LUCID__pinv)
+        lucid__lane_matrix_op(code, body, op, values);
     else
         unsuitable(code, prim->name);
 }

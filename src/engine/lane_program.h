@@ -30,6 +30,7 @@ typedef enum lucid__lane_kind {
     LUCID__LANE_PHILOX,  /* dst, 16 bytes a lane = words of block imm of (seed, draw, lane): src */
     LUCID__LANE_WORD,    /* dst = word imm of src[0] */
     LUCID__LANE_PICK,    /* dst = one of tables[imm], by the int64 src[0 .. ndim - 1] */
+    LUCID__LANE_MATRIX,  /* matrices[imm] */
     LUCID__LANE_CONTROL, /* controls[imm] */
 } lucid__lane_kind;
 
@@ -85,6 +86,17 @@ typedef struct lucid__lane_products {
     const int *regs;
 } lucid__lane_products;
 
+/* What a LINALG primitive makes of the matrix (m, n) of each lane, and of its right-hand sides (n, k). */
+typedef struct lucid__lane_matrix {
+    lucid__prim_id prim;
+    bool upper, transpose, unit; /* triangular_solve */
+    int64_t m, n, k;
+    const int *a, *b; /* registers, row-major; b NULL: it takes none */
+    int nout;
+    int64_t size[3]; /* elements of each output */
+    const int *out[3];
+} lucid__lane_matrix;
+
 typedef struct lucid__lane_branch {
     int first, end;
     lucid__lane_moves out; /* for the lanes that took it */
@@ -121,11 +133,12 @@ typedef struct lucid__lane_program {
     const uint8_t *reg_size; /* bytes of a lane */
     int64_t lane_bytes;      /* of all registers that differ from lane to lane */
     int tile;                /* lanes side by side */
-    int ninstrs, ncontrols, ntables, nproducts, nin, nout;
+    int ninstrs, ncontrols, ntables, nproducts, nmatrices, nin, nout;
     const lucid__lane_instr *instrs;
     const lucid__lane_control *controls;
     const lucid__lane_table *tables;
     const lucid__lane_products *products;
+    const lucid__lane_matrix *matrices;
     int once_end, begin_end; /* instrs [0, once_end), [once_end, begin_end), then the CONTROL */
     lucid__lane_moves fresh; /* while: from where a lane began to where it runs */
     const lucid__lane_stream *in, *out;

@@ -180,6 +180,10 @@ void lucid__lane_trees(lucid__lane_code *code)
                 note(code, r, op->src[i], op);
             if (op->table)
                 note_all(r, op->table->regs, lucid__lane_table_size(op->table));
+            if (op->matrix) {
+                note_all(r, op->matrix->a, op->matrix->m * op->matrix->n);
+                note_all(r, op->matrix->b, op->matrix->n * op->matrix->k);
+            }
             if (op->part)
                 note_part(r, op->part);
         }

@@ -13,6 +13,7 @@ typedef struct writer {
     lucid__lane_control *controls;
     lucid__lane_table *tables;
     lucid__lane_products *products;
+    lucid__lane_matrix *matrices;
 } writer;
 
 static void *keep(writer *w, size_t count, size_t size)
@@ -56,6 +57,16 @@ static const lucid__lane_slice *slices(writer *w, const lucid__lane_slice *from,
         to[k].slice = regs(w, from[k].slice, from[k].n);
         to[k].whole = regs(w, from[k].whole, from[k].n * length);
     }
+    return to;
+}
+
+static lucid__lane_matrix matrix(writer *w, const lucid__lane_matrix *x)
+{
+    lucid__lane_matrix to = *x;
+    to.a = regs(w, x->a, x->m * x->n);
+    to.b = regs(w, x->b, x->n * x->k);
+    for (int k = 0; k < x->nout; k++)
+        to.out[k] = regs(w, x->out[k], x->size[k]);
     return to;
 }
 
@@ -128,6 +139,8 @@ static void write_block(writer *w, int block)
             w->tables[op->imm] = *op->table;
             w->tables[op->imm].regs = regs(w, op->table->regs, lucid__lane_table_size(op->table));
         }
+        if (op->matrix)
+            w->matrices[op->imm] = matrix(w, op->matrix);
         if (op->part && lucid__lane_ok(w->code))
             write_part(w, op->part);
     }
@@ -171,13 +184,16 @@ static int count_ops(const lucid__lane_code *code, int block)
     return n;
 }
 
-/* Products beyond the first of an instruction. */
+/* Work beyond one step an instruction: more products, and those of matrices, roughly. */
 static int count_more_products(const lucid__lane_code *code, int block)
 {
-    int n = 0;
-    for (const lucid__lane_op *op = code->blocks[block].first; op; op = op->next)
+    int64_t n = 0;
+    for (const lucid__lane_op *op = code->blocks[block].first; op; op = op->next) {
+        const lucid__lane_matrix *x = op->matrix;
         n += op->nterms > 1 ? op->nterms - 1 : 0;
-    return n;
+        n += x ? x->m * x->n * (x->n + x->k) : 0;
+    }
+    return (int)(n < INT32_MAX / 2 ? n : INT32_MAX / 2);
 }
 
 static int tile_of(int64_t lane_bytes)
@@ -201,6 +217,7 @@ const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__aren
     w.controls = keep(&w, (size_t)code->ncontrols, sizeof *w.controls);
     w.tables = keep(&w, (size_t)code->ntables, sizeof *w.tables);
     w.products = keep(&w, (size_t)code->nproducts, sizeof *w.products);
+    w.matrices = keep(&w, (size_t)code->nmatrices, sizeof *w.matrices);
     uint8_t *sizes = keep(&w, (size_t)r->n, sizeof *sizes);
     if (!lucid__lane_ok(code))
         return NULL;
@@ -214,8 +231,10 @@ const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__aren
     w.p->controls = w.controls;
     w.p->tables = w.tables;
     w.p->products = w.products;
+    w.p->matrices = w.matrices;
     w.p->ntables = code->ntables;
     w.p->ncontrols = code->ncontrols;
+    w.p->nmatrices = code->nmatrices;
     write_block(&w, LUCID__BLOCK_ONCE);
     w.p->once_end = w.p->ninstrs;
     w.p->begin_end = w.p->once_end + count_ops(code, LUCID__BLOCK_BEGIN) - 1;

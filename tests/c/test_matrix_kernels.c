@@ -696,10 +696,12 @@ static void check_isa(const lucid__matrix_isa *isa, lucid_dtype dtype, int64_t n
     const int64_t bytes = n * n * (int64_t)lucid_dtype_size(dtype);
     char *scratch = malloc(lucid__lanes_scratch(n) + 64);
     assert_non_null(scratch);
-    lucid__lanes w = {.n = n, .count = (int)count, .a_row = n, .a_col = 1, .out = {l.data}};
+    const void *matrices[LUCID__MAX_LANES];
+    lucid__lanes w = {
+        .n = n, .count = (int)count, .a = matrices, .a_row = n, .a_col = 1, .out = {l.data}};
     w.scratch = scratch + (64 - (uintptr_t)scratch % 64);
     for (int64_t e = 0; e < count; e++) {
-        w.a[e] = (const char *)a.data + e * bytes;
+        matrices[e] = (const char *)a.data + e * bytes;
         for (int64_t i = 0; i < n; i++)
             put2(&a, e, i, i, 2 + (double)n);
     }
