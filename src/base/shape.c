@@ -73,9 +73,8 @@ lucid_shape lucid__shape_insert(const lucid_shape *shape, int at, int64_t size)
 
 lucid_shape lucid__shape_remove(const lucid_shape *shape, int at)
 {
-    lucid_shape r = {.ndim = shape->ndim - 1};
-    for (int i = 0; i < r.ndim; i++)
-        r.dim[i] = shape->dim[i + (i >= at)];
+    lucid_shape r = {0};
+    lucid__shape_remove_into(shape, at, &r);
     return r;
 }
 

@@ -43,6 +43,13 @@ static inline int lucid__wrap_dim(int dim, int ndim)
 /* shape with one dim put in before position `at`, or taken out there. */
 lucid_shape lucid__shape_insert(const lucid_shape *shape, int at, int64_t size);
 lucid_shape lucid__shape_remove(const lucid_shape *shape, int at);
+/* The same into another shape, of which only the dims that it has are written. */
+static inline void lucid__shape_remove_into(const lucid_shape *shape, int at, lucid_shape *to)
+{
+    to->ndim = shape->ndim - 1;
+    for (int i = 0; i < to->ndim; i++)
+        to->dim[i] = shape->dim[i + (i >= at)];
+}
 
 /* "float32 (3, 4)"; returns `to`, which has room for LUCID__AVAL_TEXT characters. */
 enum { LUCID__AVAL_TEXT = LUCID__SHAPE_TEXT + 32 };

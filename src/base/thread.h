@@ -26,9 +26,12 @@ static inline void lucid__ref(lucid__refs *refs)
     atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
 }
 
-/* True when this was the last one: the caller then owns the object alone. */
+/* True when this was the last one: the caller then owns the object alone. Who has the only reference need not
+ * tell others that it is gone, since nobody else can make another: most objects go without a locked instruction. */
 static inline bool lucid__unref(lucid__refs *refs)
 {
+    if (atomic_load_explicit(refs, memory_order_acquire) == 1)
+        return true;
     if (atomic_fetch_sub_explicit(refs, 1, memory_order_release) != 1)
         return false;
     atomic_thread_fence(memory_order_acquire);

@@ -83,7 +83,7 @@ static inline void lucid__node_link(lucid__node *n, lucid__node *input, int out)
 static inline void lucid__node_drop_reader(lucid__node *n, int out)
 {
     if (n->nout > 1)
-        (void)lucid__unref(&n->out[out].readers);
+        atomic_fetch_sub_explicit(&n->out[out].readers, 1, memory_order_release);
 }
 
 /* Iterative: a chain of any length is released in constant stack. */

@@ -177,9 +177,9 @@ static lucid__value *replaced(lucid__value *v, replace_node *replace, void *ctx)
         lucid__value *tangent = replaced(v->tangent, replace, ctx);
         if (tangent)
             new = lucid__value_new_dual(v->level, inner, tangent);
-        lucid__value_release(tangent);
+        else
+            lucid__value_release(inner);
     }
-    lucid__value_release(inner);
     return new;
 }
 

@@ -113,10 +113,7 @@ lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x)
 {
     if (!x.v)
         return x;
-    /* What the child built last is its result, mostly: the reference goes from one list to the other. */
-    bool last = child->count > 0 && child->values[child->count - 1] == x.v;
-    child->count -= last;
-    return lucid__own(child->parent, last ? x.v : lucid__value_retain(x.v));
+    return lucid__own(child->parent, lucid__scope_take(child, x));
 }
 
 lucid_tensor lucid_keep(lucid_scope *s, lucid_tensor x)

@@ -93,6 +93,8 @@ static inline void lucid__scope_leave(lucid_scope *s)
 }
 /* Takes over the caller's reference (NULL: records out of memory unless an error is there). */
 static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
+/* A reference to x, which the scope has no more use for: its own, if x is what it was given last or first. */
+static inline lucid__value *lucid__scope_take(lucid_scope *s, lucid_tensor x);
 /* Gives a handle of the child to its parent. Empty handles pass through. */
 lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x);
 /* Takes over the caller's reference, as lucid__own. */
@@ -116,6 +118,19 @@ static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v)
         return lucid__own_more(s, v);
     s->values[s->count++] = v;
     return (lucid_tensor){v};
+}
+
+static inline lucid__value *lucid__scope_take(lucid_scope *s, lucid_tensor x)
+{
+    if (s->count > 0 && s->values[s->count - 1] == x.v) {
+        s->count--;
+        return x.v;
+    }
+    if (s->count > 0 && s->values[0] == x.v) {
+        s->values[0] = s->values[--s->count];
+        return x.v;
+    }
+    return lucid__value_retain(x.v);
 }
 
 #endif

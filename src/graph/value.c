@@ -66,10 +66,13 @@ lucid__value *lucid__value_new_graph(lucid__node *node, int out)
 lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int axis)
 {
     lucid__value *v = new_value(LUCID__BATCH, level);
-    if (!v)
+    if (!v) {
+        lucid__value_release(inner);
         return NULL;
-    v->aval = (lucid__aval){inner->aval.dtype, lucid__shape_remove(&inner->aval.shape, axis)};
-    v->inner = lucid__value_retain(inner);
+    }
+    v->aval.dtype = inner->aval.dtype;
+    lucid__shape_remove_into(&inner->aval.shape, axis, &v->aval.shape);
+    v->inner = inner;
     v->axis = axis;
     return v;
 }
@@ -77,11 +80,14 @@ lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int ax
 lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid__value *tangent)
 {
     lucid__value *v = new_value(LUCID__DUAL, level);
-    if (!v)
+    if (!v) {
+        lucid__value_release(primal);
+        lucid__value_release(tangent);
         return NULL;
+    }
     v->aval = primal->aval;
-    v->inner = lucid__value_retain(primal);
-    v->tangent = lucid__value_retain(tangent);
+    v->inner = primal;
+    v->tangent = tangent;
     return v;
 }
 
@@ -89,10 +95,12 @@ lucid__value *lucid__value_new_tape(uint64_t level, lucid__tape_entry *entry, in
                                     const lucid__aval *aval)
 {
     lucid__value *v = new_value(LUCID__TAPE, level);
-    if (!v)
+    if (!v) {
+        lucid__tape_entry_release(entry);
         return NULL;
+    }
     v->aval = *aval;
-    v->entry = lucid__tape_entry_retain(entry);
+    v->entry = entry;
     v->out = out;
     return v;
 }

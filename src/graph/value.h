@@ -49,12 +49,11 @@ struct lucid__value {
 lucid__value *lucid__value_retain(lucid__value *v); /* NULL is fine */
 void lucid__value_release(lucid__value *v);         /* NULL is fine */
 
-/* Each takes new references to what it wraps; NULL: out of memory. */
+/* Each takes over the caller's references to what it wraps, also on failure; NULL: out of memory. */
 lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int axis);
 lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid__value *tangent);
 lucid__value *lucid__value_new_tape(uint64_t level, struct lucid__tape_entry *entry, int out,
                                     const lucid__aval *aval);
-/* Takes over the caller's reference to node. */
 lucid__value *lucid__value_new_graph(struct lucid__node *node, int out);
 
 #endif

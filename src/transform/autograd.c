@@ -36,7 +36,8 @@ lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x)
     lucid_tensor leaf = lucid__tape_leaf(&child, LUCID__AMBIENT_TAPE, &x.v->aval);
     lucid_tensor y = {NULL};
     if (leaf.v)
-        y = lucid__own(s, lucid__value_new_dual(LUCID__AMBIENT_DUAL, x.v, leaf.v));
+        y = lucid__own(s, lucid__value_new_dual(LUCID__AMBIENT_DUAL, lucid__value_retain(x.v),
+                                                lucid__value_retain(leaf.v)));
     lucid__scope_leave(&child);
     return y;
 }
@@ -125,7 +126,7 @@ lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x)
     lucid_tensor inner = lucid_detach(s, (lucid_tensor){x.v->inner});
     if (!inner.v || inner.v == x.v->inner)
         return inner.v ? x : inner;
-    lucid__value *v = lucid__value_new_batch(x.v->level, inner.v, x.v->axis);
+    lucid__value *v = lucid__value_new_batch(x.v->level, lucid__value_retain(inner.v), x.v->axis);
     if (v)
         v->version = x.v->version;
     return lucid__own(s, v);

@@ -3,15 +3,19 @@
 #include "transform/level.h"
 #include "transform/split.h"
 
-lucid_tensor lucid__level_wrap(lucid_scope *s, const lucid__level *level, lucid_tensor inner,
-                               int axis)
+/* Takes over the reference. */
+static lucid_tensor wrap(lucid_scope *s, const lucid__level *level, lucid__value *inner, int axis)
 {
-    if (!inner.v)
-        return inner;
-    lucid__value *v = lucid__value_new_batch(level->id, inner.v, axis);
+    lucid__value *v = lucid__value_new_batch(level->id, inner, axis);
     if (v)
         v->version = level->split ? level->split->version : 0;
     return lucid__own(s, v);
+}
+
+lucid_tensor lucid__level_wrap(lucid_scope *s, const lucid__level *level, lucid_tensor inner,
+                               int axis)
+{
+    return inner.v ? wrap(s, level, lucid__value_retain(inner.v), axis) : inner;
 }
 
 void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
@@ -61,5 +65,7 @@ void lucid__batch_apply(lucid_scope *s, const lucid__level *level, const lucid__
     rule(s, &inner_call, axis, level->size, inner, out_axis);
     s->session->lifts_below = lifts;
     for (int k = 0; k < nout && lucid__ok(s); k++)
-        out[k] = out_axis[k] < 0 ? inner[k] : lucid__level_wrap(s, level, inner[k], out_axis[k]);
+        out[k] = out_axis[k] < 0 || !inner[k].v
+                     ? inner[k]
+                     : wrap(s, level, lucid__scope_take(s, inner[k]), out_axis[k]);
 }

@@ -267,8 +267,10 @@ static void dual_by_jvp(lucid_scope *s, const lucid__level *level, const rules *
             return;
         t = lucid_cast(s, t, v.v->aval.dtype);
         if (t.v)
-            (void)lucid_results_push(s, out,
-                                     lucid__own(s, lucid__value_new_dual(level->id, v.v, t.v)));
+            (void)lucid_results_push(
+                s, out,
+                lucid__own(s, lucid__value_new_dual(level->id, lucid__value_retain(v.v),
+                                                    lucid__value_retain(t.v))));
     }
 }
 
@@ -320,8 +322,10 @@ static void dual_by_vjp(lucid_scope *s, const lucid__level *level, const rules *
         bool differentiable = dy[k].v && lucid__is_float(avals[k].dtype);
         (void)lucid_results_push(
             s, out,
-            differentiable ? lucid__own(s, lucid__value_new_dual(level->id, all[k].v, dy[k].v))
-                           : all[k]);
+            differentiable
+                ? lucid__own(s, lucid__value_new_dual(level->id, lucid__value_retain(all[k].v),
+                                                      lucid__value_retain(dy[k].v)))
+                : all[k]);
     }
 }
 

@@ -393,7 +393,8 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_s
         if (!lucid__from_arguments(s, "custom_vmap", level->id, y))
             return;
         if (dy[k].v && lucid__is_float(y.v->aval.dtype))
-            y = lucid__own(s, lucid__value_new_dual(level->id, y.v, dy[k].v));
+            y = lucid__own(s, lucid__value_new_dual(level->id, lucid__value_retain(y.v),
+                                                    lucid__value_retain(dy[k].v)));
         (void)lucid_results_push(s, out, y);
     }
 }

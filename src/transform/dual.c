@@ -117,5 +117,6 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         push_tangents(s, &primal, out, dx, dy);
     for (int k = 0; k < nout && lucid__ok(s); k++)
         if (dy[k].v && lucid__is_float(out[k].v->aval.dtype))
-            out[k] = lucid__own(s, lucid__value_new_dual(level->id, out[k].v, dy[k].v));
+            out[k] = lucid__own(s, lucid__value_new_dual(level->id, lucid__scope_take(s, out[k]),
+                                                         lucid__scope_take(s, dy[k])));
 }

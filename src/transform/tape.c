@@ -67,9 +67,10 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     }
     if (level->kind == LUCID__LEVEL_TAPE)
         lucid__tape_note(s, e);
+    for (int k = 1; k < nout; k++)
+        (void)lucid__tape_entry_retain(e);
     for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_tape(level->id, e, k, &avals[k]));
-    lucid__tape_entry_release(e);
 }
 
 bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v)
@@ -94,9 +95,7 @@ void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e)
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval)
 {
     lucid__tape_entry *e = lucid__tape_entry_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
-    lucid__value *v = e ? lucid__value_new_tape(level, e, 0, aval) : NULL;
-    lucid__tape_entry_release(e);
-    return lucid__own(s, v);
+    return lucid__own(s, e ? lucid__value_new_tape(level, e, 0, aval) : NULL);
 }
 
 void lucid__linear_release(lucid__linear *linear)
@@ -383,7 +382,8 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
             continue;
         *leaf = lucid__tape_leaf(&child, tape.id, &x[i].v->aval);
         if (leaf->v)
-            in[i] = lucid__own(&child, lucid__value_new_dual(dual.id, x[i].v, leaf->v));
+            in[i] = lucid__own(&child, lucid__value_new_dual(dual.id, lucid__value_retain(x[i].v),
+                                                             lucid__value_retain(leaf->v)));
         ok = lucid__ok(s);
     }
     ok = ok && lucid__fn_run(&child, f, in, nx, r) == LUCID_OK;

@@ -23,7 +23,8 @@ void lucid__tape_function_record(lucid_scope *s, const lucid__pullback *p, const
     e->pull = lucid__fn_retain((lucid__fn *)(uintptr_t)p->fn);
     lucid__tape_note(s, e);
     for (size_t k = 0; k < p->ny; k++)
-        y[k] = lucid__own(s, lucid__value_new_tape(t[0].v->level, e, (int)k, &p->y[k]));
+        y[k] = lucid__own(
+            s, lucid__value_new_tape(t[0].v->level, lucid__tape_entry_retain(e), (int)k, &p->y[k]));
     lucid__tape_entry_release(e);
 }
 

@@ -166,8 +166,10 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
     }
     lucid__level_push(s, &dual);
     for (size_t i = 0; in && i < nx && lucid__ok(s); i++)
-        in[i] =
-            in[i].v ? lucid__own(&child, lucid__value_new_dual(dual.id, x[i].v, in[i].v)) : x[i];
+        in[i] = in[i].v
+                    ? lucid__own(&child, lucid__value_new_dual(dual.id, lucid__value_retain(x[i].v),
+                                                               lucid__value_retain(in[i].v)))
+                    : x[i];
     if (lucid__ok(s))
         (void)lucid__fn_run(&child, f.f, in, nx, r);
     lucid__level_pop(s, &dual);
