@@ -30,8 +30,9 @@ typedef struct lucid__bodies {
     lucid__instr_body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
     lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
     lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
-    const lucid__pair_bodies *pair;            /* isa_pairs.c */
-    lucid__philox_run *philox;                 /* isa_philox.c */
+    const lucid__pair_bodies *pair; /* isa_pairs.c */
+    lucid__philox_run *philox;      /* isa_philox.c */
+    lucid__philox_row *philox_row;
     const lucid__sort_isa *sort;               /* isa_sort.c */
     const lucid__arg_extreme *argmax, *argmin; /* isa_arg.c, by dtype */
 } lucid__bodies;

@@ -182,8 +182,28 @@ enum { WHOLE = 16 };
     WHOLE_GROUPS(name)
 
 /* In two steps, the second of x and of w, which the first has computed: where a call would keep the lanes of
- * one group from running beside those of the next. */
-#define MATH1_IN_TWO(name, first, ...) \
+ * one group from running beside those of the next. The second has two forms with the same bits where w is
+ * usual, and groups without another take the shorter one. */
+#define MATH1_IN_TWO(name, first, seldom, ...) \
+    static inline void BODY(name##_second)(T * to, const T *p, const T *between, int64_t n, \
+                                           bool usual) \
+    { \
+        _Pragma("omp simd") for (int64_t j = 0; j < n; j++) \
+        { \
+            T x = p[j], w = between[j]; \
+            to[j] = __VA_ARGS__; \
+        } \
+    } \
+    static inline bool BODY(name##_usual)(const T *between, int64_t n) \
+    { \
+        int found = 0; \
+        _Pragma("omp simd reduction(| : found)") for (int64_t j = 0; j < n; j++) \
+        { \
+            T w = between[j]; \
+            found |= seldom; \
+        } \
+        return !found; \
+    } \
     static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
     { \
         enum { BLOCK = 8 * WHOLE }; \
@@ -197,10 +217,12 @@ enum { WHOLE = 16 };
                     between[g + j] = first; \
                 } \
             } \
-            _Pragma("omp simd") for (int64_t j = 0; j < n; j++) \
-            { \
-                T x = p[done + j], w = between[j]; \
-                to[done + j] = __VA_ARGS__; \
+            int64_t step = BODY(name##_usual)(between, n) ? n : WHOLE; \
+            for (int64_t g = 0; g < n; g += step) { \
+                if (step > WHOLE || BODY(name##_usual)(between + g, WHOLE)) \
+                    BODY(name##_second)(to + done + g, p + done + g, between + g, step, true); \
+                else \
+                    BODY(name##_second)(to + done + g, p + done + g, between + g, WHOLE, false); \
             } \
         } \
     } \
@@ -481,6 +503,7 @@ CAST(f64_f32, double, float, (float)x)
 #define FOLD(name, ...)
 
 extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
+extern lucid__philox_row JOIN(lucid__philox_row_, LUCID__ISA);
 extern const lucid__pair_bodies JOIN(lucid__pairs_, LUCID__ISA);
 extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
 extern const lucid__arg_extreme JOIN(lucid__argmax_, LUCID__ISA)[LUCID__DTYPES];
@@ -610,6 +633,7 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
         },
     .pair = &JOIN(lucid__pairs_, LUCID__ISA),
     .philox = JOIN(lucid__philox_run_, LUCID__ISA),
+    .philox_row = JOIN(lucid__philox_row_, LUCID__ISA),
     .sort = &JOIN(lucid__sort_, LUCID__ISA),
     .argmax = JOIN(lucid__argmax_, LUCID__ISA),
     .argmin = JOIN(lucid__argmin_, LUCID__ISA),

@@ -5,6 +5,8 @@
  * So each word stands in a lane of 64 bits, whose upper half may hold anything: then a round is two
  * multiplications, two shifts and four exclusive ors, and nothing is masked until the end.
  * Compilers do not find this, hence the intrinsics. */
+#include <string.h>
+
 #include "cpu/philox_tile.h"
 
 #ifndef LUCID__ISA
@@ -16,6 +18,7 @@
 enum { TILE = LUCID__PHILOX_TILE };
 
 lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
+lucid__philox_row JOIN(lucid__philox_row_, LUCID__ISA);
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -24,13 +27,14 @@ lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
 enum { LANES = 8 };
 typedef __m512i vec;
 #define MUL _mm512_mul_epu32
-#define SHIFT_RIGHT _mm512_srli_epi64
+#define UPPER(x) _mm512_shuffle_epi32(x, _MM_PERM_DDBB)
 #define SHIFT_LEFT _mm512_slli_epi64
 #define XOR _mm512_xor_si512
 #define OR _mm512_or_si512
 #define AND _mm512_and_si512
 #define ADD _mm512_add_epi32
 #define REPEAT(x) _mm512_set1_epi64((long long)(x))
+#define COUNT _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0)
 
 static inline vec load(const uint32_t *from)
 {
@@ -49,13 +53,14 @@ static inline void store(uint32_t *to, vec low, vec high)
 enum { LANES = 4 };
 typedef __m256i vec;
 #define MUL _mm256_mul_epu32
-#define SHIFT_RIGHT _mm256_srli_epi64
+#define UPPER(x) _mm256_shuffle_epi32(x, 0xF5)
 #define SHIFT_LEFT _mm256_slli_epi64
 #define XOR _mm256_xor_si256
 #define OR _mm256_or_si256
 #define AND _mm256_and_si256
 #define ADD _mm256_add_epi32
 #define REPEAT(x) _mm256_set1_epi64x((long long)(x))
+#define COUNT _mm256_set_epi64x(3, 2, 1, 0)
 
 static inline vec load(const uint32_t *from)
 {
@@ -70,26 +75,66 @@ static inline void store(uint32_t *to, vec low, vec high)
 }
 #endif
 
+typedef struct block {
+    vec c0, c1, c2, c3;
+} block;
+
+static inline block next_round(block c, vec k0, vec k1)
+{
+    vec a = MUL(REPEAT(LUCID__PHILOX_M0), c.c0), b = MUL(REPEAT(LUCID__PHILOX_M1), c.c2);
+    return (block){XOR(XOR(UPPER(b), c.c1), k0), b, XOR(XOR(UPPER(a), c.c3), k1), a};
+}
+
+static inline void store_words(uint32_t *to, block c)
+{
+    const vec lower = REPEAT(UINT32_MAX);
+    store(to, OR(AND(c.c0, lower), SHIFT_LEFT(c.c1, 32)),
+          OR(AND(c.c2, lower), SHIFT_LEFT(c.c3, 32)));
+}
+
 void JOIN(lucid__philox_run_, LUCID__ISA)(lucid__philox_tile *t)
 {
-    const vec m0 = REPEAT(LUCID__PHILOX_M0), m1 = REPEAT(LUCID__PHILOX_M1);
     const vec w0 = REPEAT(LUCID__PHILOX_W0), w1 = REPEAT(LUCID__PHILOX_W1);
-    const vec lower = REPEAT(UINT32_MAX);
     for (int i = 0; i < TILE; i += LANES) {
-        vec c0 = load(&t->counter[0][i]), c1 = load(&t->counter[1][i]);
-        vec c2 = load(&t->counter[2][i]), c3 = load(&t->counter[3][i]);
+        block c = {load(&t->counter[0][i]), load(&t->counter[1][i]), load(&t->counter[2][i]),
+                   load(&t->counter[3][i])};
         vec k0 = load(&t->key[0][i]), k1 = load(&t->key[1][i]);
         for (int r = 0; r < LUCID__PHILOX_ROUNDS; r++) {
-            vec a = MUL(m0, c0), b = MUL(m1, c2);
-            c0 = XOR(XOR(SHIFT_RIGHT(b, 32), c1), k0);
-            c2 = XOR(XOR(SHIFT_RIGHT(a, 32), c3), k1);
-            c1 = b;
-            c3 = a;
+            c = next_round(c, k0, k1);
             k0 = ADD(k0, w0);
             k1 = ADD(k1, w1);
         }
-        store(&t->word[4 * i], OR(AND(c0, lower), SHIFT_LEFT(c1, 32)),
-              OR(AND(c2, lower), SHIFT_LEFT(c3, 32)));
+        store_words(&t->word[4 * i], c);
+    }
+}
+
+/* Whole vectors of blocks go straight to where they belong, with keys that all lanes read from memory. */
+void JOIN(lucid__philox_row_, LUCID__ISA)(const uint32_t counter[4], const uint32_t key[2],
+                                          int skip, int64_t n, uint32_t *to)
+{
+    enum { WORDS = 4 * LANES };
+    uint64_t k0[LUCID__PHILOX_ROUNDS], k1[LUCID__PHILOX_ROUNDS];
+    for (uint32_t r = 0; r < LUCID__PHILOX_ROUNDS; r++) {
+        k0[r] = (uint32_t)(key[0] + r * LUCID__PHILOX_W0);
+        k1[r] = (uint32_t)(key[1] + r * LUCID__PHILOX_W1);
+    }
+    vec c0 = ADD(REPEAT(counter[0]), COUNT);
+    while (n > 0) {
+        block c = {c0, REPEAT(counter[1]), REPEAT(counter[2]), REPEAT(counter[3])};
+        for (int r = 0; r < LUCID__PHILOX_ROUNDS; r++)
+            c = next_round(c, REPEAT(k0[r]), REPEAT(k1[r]));
+        c0 = ADD(c0, REPEAT(LANES));
+        int64_t count = WORDS - skip < n ? WORDS - skip : n;
+        if (count == WORDS) {
+            store_words(to, c);
+        } else {
+            uint32_t word[WORDS];
+            store_words(word, c);
+            memcpy(to, word + skip, (size_t)count * sizeof *to);
+            skip = 0;
+        }
+        to += count;
+        n -= count;
     }
 }
 
@@ -102,6 +147,21 @@ void JOIN(lucid__philox_run_, LUCID__ISA)(lucid__philox_tile *t)
                                      t->counter[3][i]};
         const uint32_t key[2] = {t->key[0][i], t->key[1][i]};
         lucid__philox(counter, key, &t->word[4 * i]);
+    }
+}
+
+void JOIN(lucid__philox_row_, LUCID__ISA)(const uint32_t counter[4], const uint32_t key[2],
+                                          int skip, int64_t n, uint32_t *to)
+{
+    uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, word[4];
+    while (n > 0) {
+        int64_t count = 4 - skip < n ? 4 - skip : n;
+        lucid__philox(c, key, word);
+        memcpy(to, word + skip, (size_t)count * sizeof *to);
+        c[0]++;
+        skip = 0;
+        to += count;
+        n -= count;
     }
 }
 

@@ -6,11 +6,13 @@
  *
  * The lanes choose coefficients, so that one polynomial is computed; by their bits, because compilers would
  * make three polynomials of conditional expressions. The logarithm comes apart from the rest, which then is
- * a loop without calls. */
+ * a loop without calls; and where a block has none of the numbers that are seldom, `usual` is true and nothing is
+ * computed for their sake: the same bits. */
 #ifndef LUCID__NORMAL_QUANTILE_H
 #define LUCID__NORMAL_QUANTILE_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -53,14 +55,24 @@ static inline double from_bits_of(int64_t bits)
     return x;
 }
 
+static inline bool quantile_is_seldom_off(float w)
+{
+    return w >= 6;
+}
+
+static inline bool quantile_is_seldom_of(double w)
+{
+    return w > 25;
+}
+
 /* a where middle is all ones, c where far is, else b. */
 #define CHOOSE(a, b, c) \
     from_bits_off(bits_off(b) ^ (middle & (bits_off(a) ^ bits_off(b))) ^ \
                   (far & (bits_off(c) ^ bits_off(b))))
-static inline float normal_quantile_off(float p, float w)
+static inline __attribute__((always_inline)) float normal_quantile_off(float p, float w, bool usual)
 {
     float q = p - 0.5f, root = sqrtf(w);
-    int32_t middle = w < 6 ? -1 : 0, far = root > 4.72f ? -1 : 0;
+    int32_t middle = usual || w < 6 ? -1 : 0, far = !usual && root > 4.72f ? -1 : 0;
     float r = CHOOSE(w - 1, root - 3.5f, root - 7);
     float x = CHOOSE(-1.648055302e-8f, 3.598666610e-5f, -3.277965314e-9f);
     x = x * r + CHOOSE(2.843889182e-7f, 7.575245930e-5f, 3.343579954e-8f);
@@ -72,17 +84,18 @@ static inline float normal_quantile_off(float p, float w)
     x = x * r + CHOOSE(1.202168845e-2f, 9.280674431e-3f, -1.450095986e-3f);
     x = x * r + CHOOSE(7.009777722e-1f, 2.849269122e0f, 2.852739286e0f);
     x = x * r + CHOOSE(3.188696423e0f, 9.434177956e0f, 1.942852152e1f);
-    return q * (w == INFINITY ? INFINITY : x);
+    return q * (!usual && w == INFINITY ? INFINITY : x);
 }
 #undef CHOOSE
 
 #define CHOOSE(a, b, c) \
     from_bits_of(bits_of(b) ^ (middle & (bits_of(a) ^ bits_of(b))) ^ \
                  (far & (bits_of(c) ^ bits_of(b))))
-static inline double normal_quantile_of(double p, double w)
+static inline __attribute__((always_inline)) double normal_quantile_of(double p, double w,
+                                                                       bool usual)
 {
     double q = p - 0.5, root = sqrt(w);
-    int64_t middle = fabs(q) <= 0.425 ? -1 : 0, far = root > 5 ? -1 : 0;
+    int64_t middle = fabs(q) <= 0.425 ? -1 : 0, far = !usual && root > 5 ? -1 : 0;
     double r = CHOOSE(0.180625 - q * q, root - 1.6, root - 5);
     double over =
         CHOOSE(2.5090809287301226727e3, 7.74545014278341407640e-4, 2.01033439929228813265e-7);
@@ -115,7 +128,7 @@ static inline double normal_quantile_of(double p, double w)
     under = under * r +
             CHOOSE(4.2313330701600911252e1, 2.05319162663775882187e0, 5.99832206555887937690e-1);
     under = under * r + 1;
-    double x = w == INFINITY ? INFINITY : over / under;
+    double x = !usual && w == INFINITY ? INFINITY : over / under;
     return middle ? q * x : q < 0 ? -x : x;
 }
 #undef CHOOSE

@@ -14,4 +14,9 @@ typedef struct lucid__philox_tile {
 /* Fills in the words. */
 typedef void lucid__philox_run(lucid__philox_tile *t);
 
+/* n words of the blocks from `counter` on, which differ in the counter's first word alone; without the first
+ * `skip` < 4. */
+typedef void lucid__philox_row(const uint32_t counter[4], const uint32_t key[2], int skip,
+                               int64_t n, uint32_t *to);
+
 #endif

@@ -1,11 +1,11 @@
-/* Blocks of all lanes form one sequence, cut into tiles, so that lanes of one block only (a scalar per
- * example under vmap) go as fast as one lane of many. */
+/* Lanes of many blocks go one by one. Those of few form one sequence of blocks, cut into tiles, so that lanes of
+ * one block only (a scalar per example under vmap) go as fast. */
 #include "cpu/random_words.h"
 
 #include "base/shape.h"
 #include "cpu/instr.h"
 
-enum { TILE = LUCID__PHILOX_TILE, NOT_STEADY = -1 };
+enum { TILE = LUCID__PHILOX_TILE, NOT_STEADY = -1, MANY_BLOCKS = 16 };
 
 lucid__word_source lucid__word_source_new(const lucid__view in[3], int64_t words)
 {
@@ -85,6 +85,23 @@ static void fill(const lucid__word_source *s, lucid__philox_tile *t, int64_t lan
     }
 }
 
+/* Lanes of many blocks. */
+static void rows(const lucid__word_source *s, int64_t first, int64_t n, uint32_t *to)
+{
+    lucid__philox_row *run = lucid__bodies_get()->philox_row;
+    int64_t lane = first / s->words, word = first % s->words;
+    for (; n > 0; lane++, word = 0) {
+        int64_t length = s->words - word < n ? s->words - word : n;
+        uint64_t seed = at(s, 0, lane);
+        const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+        uint32_t counter[4];
+        lucid__philox_counter((uint32_t)(word / 4), at(s, 1, lane), at(s, 2, lane), counter);
+        run(counter, key, (int)(word % 4), length, to);
+        to += length;
+        n -= length;
+    }
+}
+
 /* Tiles of blocks that follow each other; of the first one words may be left out in front, of the last
  * behind, and of each lane's last. */
 static void consecutive(const lucid__word_source *s, int64_t first, int64_t n, uint32_t *to)
@@ -151,7 +168,9 @@ static void scattered(const lucid__word_source *s, int64_t first, int64_t stride
 void lucid__random_words(const lucid__word_source *s, int64_t first, int64_t stride, int64_t n,
                          uint32_t *to)
 {
-    if (stride == 1)
+    if (stride == 1 && s->blocks >= MANY_BLOCKS)
+        rows(s, first, n, to);
+    else if (stride == 1)
         consecutive(s, first, n, to);
     else
         scattered(s, first, stride, n, to);

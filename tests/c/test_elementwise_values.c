@@ -79,12 +79,13 @@ static int64_t hard_integer(int64_t i, int64_t low, int64_t high)
 }
 
 /* Hard points first, turned by `turn` so that two inputs meet each other's, then random numbers over
- * many magnitudes. */
+ * many magnitudes, a third of them between 0 and 1, where some functions have their domain. */
 static element value(lucid_dtype dtype, int64_t i, int64_t turn, test_rng *rng)
 {
     element e = {.l = 0};
     bool is_hard = i < 64 || rng_below(rng, 8) == 0;
-    double x = rng_normal(rng) * pow(10, rng_uniform(rng, -3, 3));
+    double x = rng_below(rng, 3) == 0 ? pow(rng_uniform(rng, 0, 1), (double)rng_below(rng, 12))
+                                      : rng_normal(rng) * pow(10, rng_uniform(rng, -3, 3));
     int64_t k = i + turn * (1 + i / (HARD + 3));
     switch (dtype) {
     case LUCID_BOOL:
