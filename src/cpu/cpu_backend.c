@@ -19,7 +19,6 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
                        .work = lucid__cumulative_work,
                        .contiguous = 1},
     [LUCID__eigh] = {.run = lucid__eigh_kernel, .work = lucid__eigh_work, .optional = 0x2},
-    [LUCID__gather] = {.run = lucid__gather_kernel},
     [LUCID__inv] = {.run = lucid__inv_kernel, .work = lucid__inv_work},
     [LUCID__lu] = {.run = lucid__lu_kernel, .work = lucid__lu_work, .optional = 0x6},
     [LUCID__pinv] = {.run = lucid__pinv_kernel, .work = lucid__pinv_work},

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "cpu/arg_extreme.h"
+#include "cpu/look_up.h"
 #include "cpu/philox_tile.h"
 #include "cpu/sort_lanes.h"
 #include "engine/program.h"
@@ -35,6 +36,7 @@ typedef struct lucid__bodies {
     lucid__philox_row *philox_row;
     const lucid__sort_isa *sort;               /* isa_sort.c */
     const lucid__arg_extreme *argmax, *argmin; /* isa_arg.c, by dtype */
+    const lucid__look_up *look_up;             /* isa_look_up.c */
 } lucid__bodies;
 
 /* The table for this machine. */

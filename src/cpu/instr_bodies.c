@@ -508,6 +508,7 @@ extern const lucid__pair_bodies JOIN(lucid__pairs_, LUCID__ISA);
 extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
 extern const lucid__arg_extreme JOIN(lucid__argmax_, LUCID__ISA)[LUCID__DTYPES];
 extern const lucid__arg_extreme JOIN(lucid__argmin_, LUCID__ISA)[LUCID__DTYPES];
+extern const lucid__look_up JOIN(lucid__look_up_, LUCID__ISA);
 extern const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA);
 const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
     .op =
@@ -636,5 +637,6 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
     .philox_row = JOIN(lucid__philox_row_, LUCID__ISA),
     .sort = &JOIN(lucid__sort_, LUCID__ISA),
     .argmax = JOIN(lucid__argmax_, LUCID__ISA),
+    .look_up = &JOIN(lucid__look_up_, LUCID__ISA),
     .argmin = JOIN(lucid__argmin_, LUCID__ISA),
 };

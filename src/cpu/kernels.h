@@ -4,7 +4,6 @@
 
 #include "engine/backend.h"
 
-lucid__kernel_fn lucid__gather_kernel;                             /* kernel_gather.c */
 lucid__kernel_fn lucid__scatter_add_kernel, lucid__scatter_kernel; /* kernel_scatter.c */
 lucid__kernel_fn lucid__cumsum_kernel, lucid__cumprod_kernel;      /* kernel_cumulative.c */
 lucid__kernel_fn lucid__sort_kernel;                               /* kernel_sort.c */

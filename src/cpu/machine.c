@@ -420,6 +420,7 @@ static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__inst
     case LUCID__iota:
     case LUCID__constant:
     case LUCID__broadcast:
+    case LUCID__gather:
         return NULL;
     case LUCID__cast:
         return bodies->cast[in->dtype][in->to];
@@ -436,6 +437,8 @@ void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int
         fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, lanes, in->imm);
     else if (in->op == LUCID__broadcast)
         spread(m, in);
+    else if (in->op == LUCID__gather)
+        lucid__machine_gather(m, in);
     else
         fold_box(m, in);
 }
@@ -492,9 +495,12 @@ static bool find_sources(lucid__machine *m)
     return true;
 }
 
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots)
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
+                         lucid__bad_index *report)
 {
     m->program = p;
+    m->bad.found = false;
+    m->report = report;
     m->bodies = lucid__bodies_get();
     m->slots = slots;
     memset(m->start, 0, sizeof m->start);
@@ -508,6 +514,8 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     }
     unsigned all = (1u << p->ndim) - 1;
     size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
+    size_t positions = (size_t)lucid__gather_scratch(m) * sizeof(int64_t);
+    scratch = scratch > positions ? scratch : positions;
     if (!find_sources(m))
         return false;
     size_t table = ((size_t)p->ninstrs * sizeof(lucid__instr_body *) + 63) / 64 * 64;
@@ -544,4 +552,6 @@ void lucid__machine_free(lucid__machine *m)
     if (m->memory != m->near)
         lucid__free(m->memory);
     lucid__free(m->words);
+    if (m->bad.found)
+        lucid__report_bad_index(&m->bad, m->report);
 }

@@ -7,8 +7,18 @@
 #include "cpu/instr.h"
 #include "cpu/random_words.h"
 #include "engine/program.h"
+#include "lucid.h"
 
 enum { LUCID__MACHINE_NEAR = 4096 };
+
+/* An index that is out of range: the first one, of the first instruction that has any. */
+typedef struct lucid__bad_index {
+    bool found;
+    int instr;
+    int64_t position; /* row-major along the index's dims */
+    int number;       /* which of the instruction's indices */
+    int64_t value;
+} lucid__bad_index;
 
 typedef struct lucid__machine {
     const lucid__program *program;
@@ -24,12 +34,22 @@ typedef struct lucid__machine {
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
     bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
     void *reg[LUCID__MAX_REGISTERS]; /* where its lanes are now: its own, or in a stream's memory */
+    lucid__bad_index bad, *report;   /* of this machine; of the whole run */
     _Alignas(max_align_t) char near[LUCID__MACHINE_NEAR]; /* memory of a small box */
 } lucid__machine;
 
-/* `order` and `size` are set. False: out of memory. */
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots);
+/* `order` and `size` are set. False: out of memory. report: what the run has found, which this machine adds to in
+ * the end. */
+bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
+                         lucid__bad_index *report);
 void lucid__machine_free(lucid__machine *m);
+
+/* machine_gather.c. Lanes of scratch memory that the gathers of a program want. */
+int64_t lucid__gather_scratch(const lucid__machine *m);
+void lucid__machine_gather(lucid__machine *m, const lucid__instr *in);
+void lucid__report_bad_index(const lucid__bad_index *bad, lucid__bad_index *report);
+lucid_status lucid__bad_index_status(const lucid__program *p, const lucid__bad_index *bad,
+                                     char *error, size_t error_size);
 
 /* The points of the box along some dims. */
 static inline int64_t lucid__machine_lanes(const lucid__machine *m, unsigned dims)

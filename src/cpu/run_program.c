@@ -10,6 +10,7 @@ enum {
      * it costs to start one and wait for it. */
     WORK_PER_THREAD = 1 << 17,
     WORDS_WORK = 8, /* to make a word is as much */
+    GATHER_WORK = 2,
     MOST_LANES = 4096,
     LEAST_COLUMNS = 64,
     LINE = 16, /* elements that share a line of the cache, and then some */
@@ -23,15 +24,21 @@ int lucid__threads_for(const lucid__program *p, int64_t points)
     int work = p->nloads + p->ninstrs + p->nstores;
     for (int i = 0; i < p->nloads; i++)
         work += p->loads[i].words ? WORDS_WORK : 0;
+    work += p->ntables * GATHER_WORK;
     int64_t useful = points / (WORK_PER_THREAD / work + 1);
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
 }
 
+/* Of the registers over all dims. */
 static int64_t element_bytes(const lucid__program *p)
 {
+    const unsigned all = (1u << p->ndim) - 1;
     for (int i = 0; i < p->nloads; i++)
-        if (lucid_dtype_size((lucid_dtype)p->loads[i].dtype) > 4)
+        if (lucid_dtype_size((lucid_dtype)p->loads[i].dtype) > 4 && p->over[i] == all)
+            return 8;
+    for (int i = 0; i < p->ntables; i++)
+        if (lucid_dtype_size((lucid_dtype)p->tables[i].at.dtype) > 4)
             return 8;
     return 4;
 }
@@ -207,14 +214,14 @@ static void run_box(lucid__machine *m, changes c, bool first)
 
 /* Boxes first .. end - 1. False: out of memory. */
 static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const lucid__program *p,
-                      void *const *slots, int64_t first, int64_t end)
+                      void *const *slots, int64_t first, int64_t end, lucid__bad_index *bad)
 {
     lucid__machine m;
     memcpy(m.order, model->order, sizeof m.order);
     memcpy(m.size, model->size, sizeof m.size);
     if (first >= end)
         return true;
-    if (!lucid__machine_init(&m, p, slots))
+    if (!lucid__machine_init(&m, p, slots, bad))
         return false;
     for (int64_t i = first; i < end; i++) {
         changes c = go_to(&m, b, i);
@@ -241,7 +248,8 @@ static int other_way(const lucid__program *p)
     return -1;
 }
 
-static lucid_status run_whole(const lucid__program *p, void *const *slots, bool columns)
+static lucid_status run_whole(const lucid__program *p, void *const *slots, bool columns,
+                              lucid__bad_index *bad)
 {
     const unsigned all = (1u << p->ndim) - 1;
     lucid__machine model;
@@ -268,11 +276,12 @@ static lucid_status run_whole(const lucid__program *p, void *const *slots, bool 
     int threads = lucid__threads_for(p, points);
     threads = b.count < threads ? (int)b.count : threads;
     if (threads <= 1)
-        return run_boxes(&model, &b, p, slots, 0, b.count) ? LUCID_OK : LUCID_MEMORY_ERROR;
+        return run_boxes(&model, &b, p, slots, 0, b.count, bad) ? LUCID_OK : LUCID_MEMORY_ERROR;
     atomic_bool failed = false;
 #pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
     for (int t = 0; t < threads; t++)
-        if (!run_boxes(&model, &b, p, slots, b.count * t / threads, b.count * (t + 1) / threads))
+        if (!run_boxes(&model, &b, p, slots, b.count * t / threads, b.count * (t + 1) / threads,
+                       bad))
             atomic_store(&failed, true);
     return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
@@ -290,10 +299,11 @@ bool lucid__prefers_columns(const lucid__program *p)
         return outer >= LUCID__FOLD_LANES;
     for (int d = 0; d < p->ndim; d++)
         *(p->folded >> d & 1 ? &along_row : &along_column) = d;
-    for (int i = 0; i < p->nloads; i++) {
-        const int64_t *stride = p->loads[i].stride;
-        bool row = (p->over[i] >> along_row & 1) && stride[along_row] == 1;
-        bool column = (p->over[i] >> along_column & 1) && stride[along_column] == 1;
+    for (int i = 0; i < p->nloads + p->ntables; i++) {
+        const lucid__stream *t = i < p->nloads ? &p->loads[i] : &p->tables[i - p->nloads].at;
+        unsigned over = p->over[t->reg];
+        bool row = (over >> along_row & 1) && t->stride[along_row] == 1;
+        bool column = (over >> along_column & 1) && t->stride[along_column] == 1;
         for_rows += row;
         for_columns += column && !row;
     }
@@ -311,15 +321,25 @@ static bool has_consumers(const lucid__program *p)
     return false;
 }
 
-lucid_status lucid__run_program(const lucid__program *p, void *const *slots)
+static lucid_status run(const lucid__program *p, void *const *slots, lucid__bad_index *bad)
 {
     if (!p->folded)
-        return run_whole(p, slots, false);
+        return run_whole(p, slots, false, bad);
     bool columns = lucid__prefers_columns(p), again = has_consumers(p);
     int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
     bool fits = columns
                     ? again && inner <= lucid__limits.whole_bytes / lane_bytes(p) / LEAST_COLUMNS
                 : again ? inner <= lucid__limits.whole_bytes / lane_bytes(p)
                         : inner <= lanes;
-    return p->uneven || fits ? run_whole(p, slots, columns) : lucid__run_stages(p, slots);
+    return p->uneven || fits ? run_whole(p, slots, columns, bad) : lucid__run_stages(p, slots, bad);
+}
+
+lucid_status lucid__run_program(const lucid__program *p, void *const *slots, char *error,
+                                size_t error_size)
+{
+    lucid__bad_index bad = {.found = false};
+    lucid_status status = run(p, slots, &bad);
+    if (status != LUCID_OK || !bad.found)
+        return status;
+    return lucid__bad_index_status(p, &bad, error, error_size);
 }

@@ -5,10 +5,11 @@
 #include "cpu/machine.h"
 #include "lucid.h"
 
-/* Runs any program. */
-lucid_status lucid__run_program(const lucid__program *p, void *const *slots);
+/* Runs any program. error: which index is out of range, on LUCID_INDEX_ERROR. */
+lucid_status lucid__run_program(const lucid__program *p, void *const *slots, char *error,
+                                size_t error_size);
 /* Runs a program whose reductions are over the same dims, box by box along them, too. */
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots);
+lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, lucid__bad_index *bad);
 
 /* How large boxes get: bytes of registers that stay in the first-level cache, and that may be in the second
  * where all reduced points are held at once; lanes of a register over all dims. Tests make them tiny, so that

@@ -33,6 +33,7 @@ typedef struct run {
     int64_t inner, chunk, width; /* points behind a result; of a box at once; results of a box */
     int most_folds;
     lucid__boxes tiles; /* of the results */
+    lucid__bad_index *bad;
 } run;
 
 typedef struct worker {
@@ -273,7 +274,7 @@ static bool worker_init(const run *r, const lucid__machine *model, worker *w)
     memcpy(w->m.size, model->size, sizeof w->m.size);
     size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
     w->acc = lucid__malloc(bytes + (size_t)r->most_folds * sizeof(lucid__fold) + 64);
-    if (w->acc && lucid__machine_init(&w->m, r->p, r->slots))
+    if (w->acc && lucid__machine_init(&w->m, r->p, r->slots, r->bad))
         return true;
     lucid__free(w->acc);
     w->acc = NULL;
@@ -410,9 +411,9 @@ static void cut(run *r, lucid__machine *model)
     }
 }
 
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots)
+lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, lucid__bad_index *bad)
 {
-    run r = {.p = p, .slots = slots};
+    run r = {.p = p, .slots = slots, .bad = bad};
     lucid__machine model;
     bool ok = prepare(&r);
     if (ok) {

@@ -63,8 +63,10 @@ typedef struct lucid__speed {
 
 typedef struct lucid__backend {
     const char *name;
-    /* slots: the memory of each slot of the plan. Only LUCID_MEMORY_ERROR can come back. */
-    lucid_status (*run_program)(const lucid__program *program, void *const *slots);
+    /* slots: the memory of each slot of the plan. LUCID_MEMORY_ERROR, or LUCID_INDEX_ERROR and in `error` which
+     * index is out of range. */
+    lucid_status (*run_program)(const lucid__program *program, void *const *slots, char *error,
+                                size_t error_size);
     lucid_status (*run_lanes)(const lucid__lane_program *program, const lucid__kernel_args *args);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
     /* What the machine can do, measured when first asked for. Only under the engine's lock. */

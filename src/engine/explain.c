@@ -56,6 +56,26 @@ static bool take_words(const taker *t, const lucid__words *w, lucid__told_step *
     return true;
 }
 
+/* A table is read, beside what names positions in it. */
+static bool take_gather(const taker *t, const lucid__program *p, const lucid__instr *in, int *maker,
+                        lucid__told_step *to, int *load, lucid__told_op *op)
+{
+    const lucid__table *table = &p->tables[in->imm];
+    int *src = many(t, table->n + 1, sizeof *src), n = 0;
+    if (!src)
+        return false;
+    if (table->at.slot >= 0) {
+        src[n++] = ~to->nloads;
+        load[to->nloads++] = table->at.slot;
+    }
+    for (int j = 0; j < table->n; j++)
+        src[n++] = maker[in->src[j]];
+    maker[in->dst] = to->nops;
+    op[to->nops++] =
+        (lucid__told_op){.name = lucid__prim_get(LUCID__gather)->name, .nsrc = n, .src = src};
+    return true;
+}
+
 /* The second operation of an instruction; the first is the last of op[]. */
 static bool take_second(const taker *t, const lucid__instr *in, int nfirst, int *maker,
                         lucid__told_op *op, int *nops)
@@ -77,7 +97,8 @@ static bool take_second(const taker *t, const lucid__instr *in, int nfirst, int 
 static bool take_program(const taker *t, const lucid__program *p, lucid__told_step *to)
 {
     int maker[LUCID__MAX_REGISTERS];
-    int *load = many(t, 3 * p->nloads, sizeof *load), *store = many(t, p->nstores, sizeof *store);
+    int *load = many(t, 3 * p->nloads + p->ntables, sizeof *load);
+    int *store = many(t, p->nstores, sizeof *store);
     int *store_op = many(t, p->nstores, sizeof *store_op);
     lucid__told_op *op = many(t, p->nloads + 2 * p->ninstrs, sizeof *op);
     if (!load || !store || !store_op || !op)
@@ -97,6 +118,11 @@ static bool take_program(const taker *t, const lucid__program *p, lucid__told_st
         const lucid__instr *in = &p->instrs[i];
         if (in->op == LUCID__broadcast) {
             maker[in->dst] = maker[in->src[0]];
+            continue;
+        }
+        if (in->op == LUCID__gather) {
+            if (!take_gather(t, p, in, maker, to, load, op))
+                return false;
             continue;
         }
         const lucid__prim *of = lucid__prim_get((lucid__prim_id)in->op);

@@ -8,6 +8,7 @@
  *     dims it does not lie over is spread.
  *   - A group runs where its first member stood, so what a member reads must be made before that group or
  *     inside it. A group that joins a later one runs where that one stands, so nobody in between may need it.
+ *   - What a gather looks up must be in memory; where it looks is a register like any other.
  *   - A kernel is a group of its own; but random words that only programs read are made by them (fuse_words.c).
  */
 #include "engine/fuse.h"
@@ -30,7 +31,7 @@ enum {
 /* Who reads and writes a slot, over all steps. */
 typedef struct traffic {
     int reads, writes;
-    bool result;  /* of the plan */
+    bool result;  /* of the plan, or made for its checks */
     int forwards; /* reads that became registers */
     int group;    /* the last one that writes it so far; -1: none, a leaf */
     int output;   /* of that group; NOT_IN_REGISTER: it has no single writer that can be joined */
@@ -56,8 +57,10 @@ static lucid__group *group_at(const fuser *f, int at)
 static void count_traffic(fuser *f)
 {
     const lucid__plan *plan = f->plan;
-    for (int k = 0; k < plan->nslots; k++)
+    for (int k = 0; k < plan->nslots; k++) {
         f->slots[k].group = f->slots[k].output = -1;
+        f->slots[k].result = plan->slots[k].checks;
+    }
     for (int i = 0; i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
         for (int j = 0; j < step->program.nloads; j++) {
@@ -66,6 +69,9 @@ static void count_traffic(fuser *f)
             for (int k = 0; w && k < 3; k++)
                 f->slots[w->in[k].slot].reads++;
         }
+        for (int j = 0; j < step->program.ntables; j++)
+            if (step->program.tables[j].at.slot >= 0)
+                f->slots[step->program.tables[j].at.slot].reads++;
         for (int j = 0; j < step->program.nstores; j++)
             f->slots[step->program.stores[j].slot].writes++;
         for (int j = 0; j < step->nin; j++)
@@ -227,11 +233,10 @@ static bool add_output(fuser *f, int at, const lucid__stream *to, int v)
 static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fit)
 {
     lucid__group *g = group_at(f, at);
-    const uint16_t all = (uint16_t)((1u << p->ndim) - 1);
-    const uint16_t over = lucid__fit_dims(fit, all);
     int of_load[3] = {0}, result = 0;
     grow_space(g, fit);
     for (int i = 0; i < p->nloads; i++) {
+        const uint16_t over = lucid__fit_dims(fit, p->over[i]);
         traffic *t = &f->slots[p->loads[i].slot];
         if (t->group == at) {
             int v = g->outputs[t->output].reg;
@@ -241,7 +246,7 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
             lucid__draft_value v = {.loaded = true,
                                     .over = over,
                                     .reads = 1,
-                                    .from = lucid__fit_stream(fit, &p->loads[i], all)};
+                                    .from = lucid__fit_stream(fit, &p->loads[i], p->over[i])};
             v.from.reg = 0;
             of_load[i] = lucid__group_add(g, f->scratch, &v);
         }
@@ -258,6 +263,12 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
         v.instr.dst = 0;
         if (v.instr.op == LUCID__iota)
             v.instr.imm = fit->order[v.instr.imm];
+        if (p->ntables > 0) {
+            v.table = p->tables;
+            v.from = lucid__fit_stream(fit, &p->tables->at, p->over[p->instrs[0].dst]);
+            v.from.reg = 0;
+            v.instr.imm = 0;
+        }
         result = lucid__group_add(g, f->scratch, &v);
     }
     if (result < 0)
@@ -301,7 +312,8 @@ static int words_from(const fuser *f, const lucid__words *w)
     return at;
 }
 
-static bool makes_words_from(const fuser *f, const lucid__group *g, int at)
+/* Whether the group needs something in memory that group `at` makes: a table, or what words are made from. */
+static bool looks_up(const fuser *f, const lucid__group *g, int at)
 {
     for (int i = 0; i < g->nloads; i++) {
         const lucid__words *w = g->values[g->load[i]].from.words;
@@ -309,6 +321,10 @@ static bool makes_words_from(const fuser *f, const lucid__group *g, int at)
             if (f->slots[w->in[k].slot].group == at)
                 return true;
     }
+    for (int i = 0; i < g->nvalues; i++)
+        if (g->values[i].table && g->values[i].from.slot >= 0 &&
+            f->slots[g->values[i].from.slot].group == at)
+            return true;
     return false;
 }
 
@@ -317,7 +333,7 @@ static bool reads_from(const fuser *f, const lucid__group *g, int at)
     for (int i = 0; i < g->nloads; i++)
         if (f->slots[g->values[g->load[i]].from.slot].group == at)
             return true;
-    if (makes_words_from(f, g, at))
+    if (looks_up(f, g, at))
         return true;
     for (int i = 0; i < g->step.nin; i++)
         if (f->slots[g->step.in[i].slot].group == at)
@@ -330,7 +346,7 @@ static bool can_wait(const fuser *f, int a, int b)
 {
     const lucid__group *g = group_at(f, a);
     if (!g->open || b - a > MERGE_BACK || !has_room(group_at(f, b), g, NULL) ||
-        makes_words_from(f, group_at(f, b), a))
+        looks_up(f, group_at(f, b), a))
         return false;
     for (int i = 0; i < g->noutputs; i++)
         if (f->slots[g->outputs[i].slot].group != a) /* written to again since */
@@ -478,6 +494,10 @@ static int earliest(const fuser *f, const lucid__step *step)
     }
     for (int i = 0; i < p->nloads; i++) {
         int made = words_from(f, p->loads[i].words);
+        at = made >= at && made >= 0 ? made + 1 : at;
+    }
+    for (int i = 0; i < p->ntables; i++) {
+        int slot = p->tables[i].at.slot, made = slot >= 0 ? f->slots[slot].group : -1;
         at = made >= at && made >= 0 ? made + 1 : at;
     }
     int written = f->slots[p->stores[0].slot].group;

@@ -55,6 +55,9 @@ bool lucid__words_in_place(lucid__plan *plan, lucid__arena *scratch)
         const lucid__step *step = &plan->steps[i];
         for (int j = 0; j < step->nin; j++)
             uses[step->in[j].slot].in_memory = true;
+        for (int j = 0; j < step->program.ntables; j++)
+            if (step->program.tables[j].at.slot >= 0)
+                uses[step->program.tables[j].at.slot].in_memory = true;
         for (int j = 0; j < step->program.nloads; j++)
             uses[step->program.loads[j].slot].asked +=
                 asked(&step->program, &step->program.loads[j]);

@@ -89,6 +89,17 @@ static bool same_instr(const lucid__instr *a, const lucid__instr *b)
            memcmp(a->src, b->src, sizeof a->src) == 0;
 }
 
+static bool same_table(const lucid__draft_value *a, const lucid__draft_value *b)
+{
+    const lucid__table *s = a->table, *t = b->table;
+    if (!s || !t)
+        return s == t;
+    size_t bytes = (size_t)s->n * sizeof *s->size;
+    return lucid__same_stream(&a->from, &b->from, LUCID_MAX_NDIM) && s->n == t->n &&
+           s->shown_dim == t->shown_dim && memcmp(s->size, t->size, bytes) == 0 &&
+           memcmp(s->step, t->step, bytes) == 0;
+}
+
 static void *grown(lucid__arena *scratch, void *array, int count, int *capacity, size_t size)
 {
     if (count < *capacity)
@@ -112,7 +123,8 @@ int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_
     }
     for (int i = 0; !v->loaded && i < g->nvalues; i++) {
         const lucid__draft_value *old = &g->values[i];
-        if (!old->loaded && old->over == v->over && same_instr(&old->instr, &v->instr))
+        if (!old->loaded && old->over == v->over && same_instr(&old->instr, &v->instr) &&
+            same_table(old, v))
             return i;
     }
     g->values = grown(scratch, g->values, g->nvalues, &g->value_capacity, sizeof *g->values);
@@ -256,6 +268,13 @@ static void write_values(const lucid__group *g, const int *last_use, const int *
         instr->dst = (uint16_t)reg[i];
         for (int j = 0; j < 3; j++)
             instr->src[j] = (uint16_t)reg[j < v->nsrc ? v->instr.src[j] : i];
+        if (v->table) {
+            lucid__table *table = &to->tables[to->ntables];
+            *table = *v->table;
+            table->at = v->from;
+            table->at.reg = instr->dst;
+            instr->imm = to->ntables++;
+        }
         instr++;
     }
 }
@@ -273,7 +292,9 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
     find_uses(g, needed, last_use);
     pair_values(g, last_use);
     find_uses(g, needed, last_use);
+    int ntables = 0;
     for (int i = 0; i < g->nvalues; i++) {
+        ntables += g->values[i].table && last_use[i] >= 0;
         to->nloads += g->values[i].loaded && last_use[i] >= 0;
         to->ninstrs += !g->values[i].loaded && last_use[i] >= 0;
     }
@@ -282,7 +303,8 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
     to->stores = lucid__arena_alloc(arena, (size_t)to->nstores * sizeof *to->stores);
     to->instrs = lucid__arena_alloc(arena, (size_t)to->ninstrs * sizeof *to->instrs);
     to->over = lucid__arena_alloc(arena, (size_t)to->nregs * sizeof *to->over);
-    if (!to->loads || !to->stores || !to->instrs || !to->over)
+    to->tables = lucid__arena_alloc(arena, (size_t)ntables * sizeof *to->tables);
+    if (!to->loads || !to->stores || !to->instrs || !to->over || !to->tables)
         return false;
     write_values(g, last_use, reg, to);
     for (int i = 0, n = 0; i < g->noutputs; i++)

@@ -15,8 +15,9 @@ typedef struct lucid__draft_value {
     bool loaded;
     uint8_t nsrc;
     uint16_t over;
-    int reads; /* of a load: how many steps read through it */
-    lucid__stream from;
+    int reads;                 /* of a load: how many steps read through it */
+    lucid__stream from;        /* of a gather: from where in the table */
+    const lucid__table *table; /* of a gather: all else; NULL: it is none */
     lucid__instr instr;
 } lucid__draft_value;
 

@@ -85,7 +85,9 @@ typedef struct draft {
     lucid__location store;
     lucid__instr instr;
     bool has_instr;
-    bool overwrites; /* what an earlier step wrote */
+    bool overwrites;           /* what an earlier step wrote */
+    const lucid__table *table; /* of a gather, whose loads are the indices */
+    const lucid__location *looked_up;
 } draft;
 
 /* Dims of size 1 are left out, so that programs over the same points have the same dims. */
@@ -100,6 +102,25 @@ static lucid__stream stream(const draft *d, const lucid__location *l, const int6
         if (d->space.dim[i] != 1)
             t.stride[n++] = stride[i];
     return t;
+}
+
+/* The indices lie over the dims along which one of them changes. */
+static bool add_table(lucid__lowering *l, const draft *d, lucid__program *g)
+{
+    uint16_t over = 0;
+    g->tables = lucid__arena_alloc(l->plan->arena, sizeof *g->tables);
+    if (!g->tables)
+        return out_of_memory(l);
+    for (int i = 0; i < g->nloads; i++)
+        for (int k = 0; k < g->ndim; k++)
+            over |= (uint16_t)((g->loads[i].stride[k] != 0) << k);
+    for (int i = 0; i < g->nloads; i++)
+        g->over[i] = over;
+    g->ntables = 1;
+    g->tables[0] = *d->table;
+    g->tables[0].at =
+        stream(d, d->looked_up, d->looked_up->stride, d->space.ndim, g->instrs[0].dst);
+    return true;
 }
 
 static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draft *d)
@@ -139,6 +160,8 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
         for (int i = 0; i < 3; i++)
             g->instrs[0].src[i] = (uint16_t)(i < d->nloads ? i : result);
     }
+    if (d->table && !add_table(l, d, g))
+        return false;
     if (d->reduced > 0)
         g->over[result] = (uint16_t)((1u << kept) - 1);
     lucid__program_survey(g);
@@ -271,6 +294,140 @@ static bool lower_pad(lucid__lowering *l, const lucid__op *op, const lucid__loca
     return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 
+/* ---- gather(x, i1 .. im): prim/indexing_prims.c ------------------------------------------------ */
+
+/* How the dims of a gather lie in a program: those of x and of the indices, as dims of the result. */
+typedef struct positions {
+    int nb, k, rest;           /* shared dims, of positions, untouched */
+    int order[LUCID_MAX_NDIM]; /* the result's dims, from the outermost in memory on */
+    lucid_shape shape;         /* of the result, in that order */
+    int64_t x_stride[LUCID_MAX_NDIM];
+} positions;
+
+static int64_t magnitude(int64_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* What is an outer dim of x in memory, from the indexed dim's point of view, is one of the result, too, and what is
+ * an inner one stays one: rows are copied as they stand, and what is looked up within a row stays within it. */
+static positions positions_of(const lucid__op *op, const lucid__location *x,
+                              const lucid__location *index)
+{
+    positions p = {.nb = (int)op->params[0]};
+    int m = op->nin - 1, n = 0, first = p.nb + m;
+    p.k = index->aval.shape.ndim - p.nb;
+    p.rest = x->aval.shape.ndim - first;
+    const int64_t step = magnitude(x->stride[first - 1]);
+    for (int inner = 0; inner < 2; inner++) {
+        for (int i = 0; i < p.nb; i++)
+            if ((x->stride[i] != 0 && magnitude(x->stride[i]) <= step) == inner)
+                p.order[n++] = i;
+        for (int i = 0; i < p.rest; i++)
+            if ((magnitude(x->stride[first + i]) <= step) == inner)
+                p.order[n++] = p.nb + p.k + i;
+        for (int i = 0; i < p.k && !inner; i++)
+            p.order[n++] = p.nb + i;
+    }
+    p.shape.ndim = n;
+    for (int i = 0; i < n; i++) {
+        int d = p.order[i];
+        p.shape.dim[i] = op->out[0].shape.dim[d];
+        p.x_stride[i] = d < p.nb ? x->stride[d] : d < p.nb + p.k ? 0 : x->stride[d - p.k + m];
+    }
+    return p;
+}
+
+/* An index, as it is read over the result's dims. */
+static lucid__location spread_index(const positions *p, const lucid__location *index)
+{
+    lucid__location l = *index;
+    l.aval.shape = p->shape;
+    for (int i = 0; i < p->shape.ndim; i++)
+        l.stride[i] = p->order[i] < p->nb + p->k ? index->stride[p->order[i]] : 0;
+    return l;
+}
+
+/* How far from x's first element on the positions are that the first indices name, row-major: as a location of
+ * int64 over the positions. */
+static bool locate(lucid__lowering *l, const lucid__op *op, const lucid__location *index,
+                   const lucid__table *table, lucid__location *out)
+{
+    const lucid__aval aval = {LUCID_INT64, index[0].aval.shape};
+    lucid__location nowhere = {.slot = -1, .aval = aval};
+    if (!lucid__lower_alloc(l, &aval, out))
+        return false;
+    draft d = {.space = aval.shape,
+               .nloads = table->n,
+               .store = *out,
+               .has_instr = true,
+               .instr = {.op = LUCID__gather, .dtype = LUCID_INT64, .to = LUCID_INT64},
+               .table = table,
+               .looked_up = &nowhere};
+    for (int j = 0; j < table->n; j++)
+        d.loads[j] = index[j];
+    return emit_program(l, (lucid__prim_id)op->prim, &d);
+}
+
+/* Takes up the indices from number `first` on, as many as there is room for. */
+static int add_indices(const lucid__op *op, const lucid__location *x, const lucid__location *index,
+                       int first, lucid__table *table)
+{
+    int nb = (int)op->params[0], m = op->nin - 1;
+    table->shown_dim = (op->nparams > 1 ? (int)op->params[1] : 0) + first - table->n;
+    for (; first < m && table->n < LUCID__TABLE_INDICES; first++, table->n++) {
+        table->dtype[table->n] = (uint8_t)index[first].aval.dtype;
+        table->size[table->n] = x->aval.shape.dim[nb + first];
+        table->step[table->n] = x->stride[nb + first];
+    }
+    return first;
+}
+
+/* Positions already worked out are one more index, which needs no check. */
+static bool lower_gather(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                         lucid__location *out)
+{
+    lucid__location x = in[0], index[LUCID_MAX_NDIM];
+    const int m = op->nin - 1;
+    const bool nothing = lucid__numel(&op->out[0].shape) == 0;
+    memcpy(index, in + 1, (size_t)m * sizeof *index);
+    if (m > LUCID__TABLE_INDICES && !lucid__is_contiguous(&x.aval.shape, x.stride) &&
+        (!lucid__lower_alloc(l, &x.aval, &x) || !emit_copy(l, LUCID__gather, &in[0], &x, false)))
+        return false;
+    lucid__table table = {0};
+    int done = add_indices(op, &x, index, 0, &table);
+    while (done < m || (nothing && table.n > 0)) {
+        lucid__location found;
+        if (!locate(l, op, index + done - table.n, &table, &found))
+            return false;
+        l->plan->slots[found.slot].checks = nothing;
+        table = (lucid__table){.n = 1, .dtype = {LUCID_INT64}, .size = {INT64_MAX}, .step = {1}};
+        if (done == m)
+            return true;
+        index[done - 1] = found;
+        done = add_indices(op, &x, index, done, &table);
+    }
+    positions p = positions_of(op, &x, &in[1]);
+    draft d = {
+        .space = p.shape,
+        .nloads = table.n,
+        .has_instr = true,
+        .instr = {.op = LUCID__gather, .dtype = (uint8_t)x.aval.dtype, .to = (uint8_t)x.aval.dtype},
+        .table = &table,
+        .looked_up = &x};
+    int64_t stride[LUCID_MAX_NDIM];
+    lucid__strides(&p.shape, stride);
+    for (int i = 0; i < p.shape.ndim; i++)
+        out->stride[p.order[i]] = stride[i];
+    for (int j = 0; j < table.n; j++)
+        d.loads[j] = spread_index(&p, &index[m - table.n + j]);
+    d.store = *out;
+    d.store.aval.shape = p.shape;
+    memcpy(d.store.stride, stride, sizeof stride);
+    memcpy(x.stride, p.x_stride, sizeof x.stride);
+    return emit_program(l, LUCID__gather, &d);
+}
+
 /* Control flow as a lane program, if its bodies are fit for it. */
 static bool to_lanes(lucid__lowering *l, lucid__step *step)
 {
@@ -347,6 +504,8 @@ bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__locat
         return lower_concatenate(l, op, in, out);
     case LUCID__pad:
         return lower_pad(l, op, in, out);
+    case LUCID__gather:
+        return lower_gather(l, op, in, out);
     case LUCID__reshape: { /* not a view: copied row-major, which then is one */
         lucid__location part = *out;
         part.aval = in->aval;

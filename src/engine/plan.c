@@ -120,6 +120,9 @@ static void link_slots(lucid__plan *plan, const lucid__backend *backend)
             if (!w)
                 use_slot(plan, g->loads[j].slot, i, false);
         }
+        for (int j = 0; j < g->ntables; j++)
+            if (g->tables[j].at.slot >= 0)
+                use_slot(plan, g->tables[j].at.slot, i, false);
         for (int j = 0; j < g->nstores; j++)
             use_slot(plan, g->stores[j].slot, i, true);
         for (int j = 0; j < step->nin; j++)

@@ -38,6 +38,7 @@ typedef struct lucid__slot {
     int last_used; /* the step after which it can go; nsteps: it holds a result */
     int next_made, next_dead;
     bool read;     /* by a step, or as a result */
+    bool checks;   /* its step is for finding what is wrong, whoever reads it */
     bool left_out; /* an output of a kernel that nobody reads: it has no memory */
 } lucid__slot;
 

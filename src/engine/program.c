@@ -61,6 +61,11 @@ static bool mergeable(const lucid__program *g, int p, int d)
         if ((g->over[t->reg] >> d & 1) && t->stride[p] != lucid__times(t->stride[d], g->dim[d]))
             return false;
     }
+    for (int i = 0; i < g->ntables; i++) {
+        const lucid__stream *t = &g->tables[i].at;
+        if ((g->over[t->reg] >> d & 1) && t->stride[p] != lucid__times(t->stride[d], g->dim[d]))
+            return false;
+    }
     return true;
 }
 
@@ -73,6 +78,8 @@ static void move_dim(lucid__program *g, int to, int from)
         g->loads[i].stride[to] = g->loads[i].stride[from];
     for (int i = 0; i < g->nstores; i++)
         g->stores[i].stride[to] = g->stores[i].stride[from];
+    for (int i = 0; i < g->ntables; i++)
+        g->tables[i].at.stride[to] = g->tables[i].at.stride[from];
     for (int i = 0; i < g->ninstrs; i++)
         if (g->instrs[i].op == LUCID__iota && g->instrs[i].imm == from)
             g->instrs[i].imm = to;

@@ -20,6 +20,8 @@
  *     iota       the index along loop dim `imm`, as dtype
  *     constant   the whole number `imm`, as dtype
  *     broadcast  as above
+ *     gather     elements of table `imm`, at positions that the registers src name; these lie over the same dims,
+ *                among those of dst
  *
  * Two elementwise operations can be one instruction, whose first result is in no register:
  *     then(op(a, b), c), or then(c, op(a, b)) if it is `turned`, with the operands op takes and then c, if `then`
@@ -57,7 +59,7 @@ typedef struct lucid__instr {
     uint16_t src[3];
     bool turned;
     uint16_t then; /* lucid__prim_id; 0: nothing */
-    int64_t imm;   /* powi: the exponent; iota: the dim; constant: the number */
+    int64_t imm;   /* powi: the exponent; iota: the dim; constant: the number; gather: the table */
 } lucid__instr;
 
 struct lucid__words;
@@ -80,11 +82,26 @@ typedef struct lucid__words {
     lucid__stream in[3]; /* seed, draw, lane: over these dims */
 } lucid__words;
 
+/* What a gather reads, which must be in memory: the stream goes from point to point of dst's dims, and each index
+ * from there along a dim of the table. An index counts from the end where it is negative; one that is out of range
+ * is an error of the whole program. */
+enum { LUCID__TABLE_INDICES = 3 };
+
+typedef struct lucid__table {
+    lucid__stream
+        at; /* reg: dst. slot -1: no memory, the result is how many elements from its start on it would be */
+    int n;         /* indices */
+    int shown_dim; /* of the first, for messages */
+    uint8_t dtype[LUCID__TABLE_INDICES];
+    int64_t size[LUCID__TABLE_INDICES], step[LUCID__TABLE_INDICES]; /* of the dims they go along */
+} lucid__table;
+
 typedef struct lucid__program {
     int ndim;
     int64_t dim[LUCID_MAX_NDIM];
-    int nloads, ninstrs, nstores, nregs;
+    int nloads, ninstrs, nstores, nregs, ntables;
     lucid__stream *loads, *stores;
+    lucid__table *tables;
     lucid__instr *instrs;
     uint16_t *over;  /* of each register */
     uint16_t folded; /* the dims that some reduction combines over */

@@ -29,17 +29,15 @@ static lucid__view view_of(const run *r, const lucid__location *l)
     return v;
 }
 
-static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
+static lucid_status run_kernel(const run *r, const lucid__step *step, char *error,
+                               size_t error_size)
 {
     enum { FEW = 12 };
     lucid__view few[FEW], *in = few;
-    char message[512] = "";
     if (step->nin + step->nout > FEW)
         in = lucid__malloc((size_t)(step->nin + step->nout) * sizeof *in);
-    if (!in) {
-        lucid__out_of_memory(s);
-        return false;
-    }
+    if (!in)
+        return LUCID_MEMORY_ERROR;
     lucid__view *out = in + step->nin;
     for (int i = 0; i < step->nin; i++)
         in[i] = view_of(r, &step->in[i]);
@@ -50,17 +48,13 @@ static bool run_kernel(lucid_scope *s, const run *r, const lucid__step *step)
                                .nin = step->nin,
                                .in = in,
                                .out = out,
-                               .error = message,
-                               .error_size = sizeof message};
+                               .error = error,
+                               .error_size = error_size};
     lucid_status status = step->lanes ? r->backend->run_lanes(step->lanes, &args)
                                       : r->backend->kernels[step->prim].run(&args);
     if (in != few)
         lucid__free(in);
-    if (status == LUCID_MEMORY_ERROR)
-        lucid__out_of_memory(s);
-    else if (status != LUCID_OK)
-        (void)lucid_fail(s, status, "%s", message);
-    return status == LUCID_OK;
+    return status;
 }
 
 static bool run_step(lucid_scope *s, run *r, int at)
@@ -76,20 +70,21 @@ static bool run_step(lucid_scope *s, run *r, int at)
         }
         r->slots[k] = r->buffers[k]->data;
     }
-    bool ok = true;
-    if (step->kind == LUCID__STEP_PROGRAM) {
-        ok = r->backend->run_program(&step->program, r->slots) == LUCID_OK;
-        if (!ok)
-            lucid__out_of_memory(s);
-    } else {
-        ok = run_kernel(s, r, step);
-    }
+    char message[512] = "";
+    lucid_status status =
+        step->kind == LUCID__STEP_PROGRAM
+            ? r->backend->run_program(&step->program, r->slots, message, sizeof message)
+            : run_kernel(r, step, message, sizeof message);
+    if (status == LUCID_MEMORY_ERROR)
+        lucid__out_of_memory(s);
+    else if (status != LUCID_OK)
+        (void)lucid_fail(s, status, "%s", message);
     atomic_fetch_add_explicit(&steps_run, 1, memory_order_relaxed);
     for (int k = step->first_dead; k >= 0; k = plan->slots[k].next_dead) {
         lucid__buffer_release(r->buffers[k]);
         r->buffers[k] = NULL;
     }
-    return ok;
+    return status == LUCID_OK;
 }
 
 static bool run_begin(lucid_scope *s, run *r, const lucid__plan *plan,

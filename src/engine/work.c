@@ -29,8 +29,22 @@ double lucid__instr_points(const lucid__program *p, const lucid__instr *in)
 static bool computes(const lucid__instr *in)
 {
     return in->op != LUCID__cast && in->op != LUCID__iota && in->op != LUCID__constant &&
-           in->op != LUCID__broadcast && in->op != LUCID__where &&
+           in->op != LUCID__broadcast && in->op != LUCID__where && in->op != LUCID__gather &&
            lucid__is_float((lucid_dtype)in->dtype);
+}
+
+/* What is read, which may be the same elements again and again, but no more than there are. */
+static double table_bytes(const lucid__program *p, const lucid__table *t)
+{
+    double all = (double)lucid_dtype_size((lucid_dtype)t->at.dtype), read = all;
+    for (int d = 0; d < p->ndim; d++) {
+        bool over = p->over[t->at.reg] >> d & 1;
+        all *= over && t->at.stride[d] != 0 ? (double)p->dim[d] : 1;
+        read *= over ? (double)p->dim[d] : 1;
+    }
+    for (int j = 0; j < t->n; j++)
+        all *= (double)t->size[j];
+    return t->at.slot < 0 ? 0 : all < read ? all : read;
 }
 
 static lucid__work program_work(const lucid__program *p)
@@ -43,6 +57,8 @@ static lucid__work program_work(const lucid__program *p)
         for (int k = 0; words && k < 3; k++)
             w.bytes_read += bytes(words->dim, words->in[k].stride, words->ndim, words->in[k].dtype);
     }
+    for (int i = 0; i < p->ntables; i++)
+        w.bytes_read += table_bytes(p, &p->tables[i]);
     for (int i = 0; i < p->nstores; i++)
         w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
     for (int i = 0; i < p->ninstrs; i++)

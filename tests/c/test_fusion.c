@@ -198,6 +198,19 @@ static lucid_tensor random_binary(maker *m, lucid_tensor x, lucid_tensor y)
     }
 }
 
+/* Elements along the last dim at positions that other numbers of the program say. */
+static lucid_tensor random_gather(maker *m, lucid_tensor x, lucid_tensor where)
+{
+    int last = lucid_ndim(x) - 1;
+    if (last < 0 || lucid_size(x, last) == 0 || lucid_ndim(where) > 2 || last > 2 ||
+        lucid_numel(x) > 20000 || lucid_numel(where) > 20)
+        return random_unary(m, x);
+    lucid_tensor size = lucid_scalar_int(m->s, lucid_size(x, last));
+    lucid_tensor at = lucid_cast(m->s, lucid_mul(m->s, lucid_tanh(m->s, where), size), LUCID_INT32);
+    at = lucid_remainder(m->s, at, size);
+    return lucid_take(m->s, x, draw(m, 2) ? at : lucid_sub(m->s, at, size), last);
+}
+
 static lucid_tensor random_view(maker *m, lucid_tensor x)
 {
     int64_t low[] = {1, 0, 2, 1}, high[] = {0, 2, 1, 1};
@@ -256,12 +269,13 @@ static void make(lucid_scope *parent, uint64_t seed, bool one_by_one, lucid_tens
     m.pool[m.count++] = lucid_randn(m.s, LUCID_SHAPE(5));
     m.pool[m.count++] = lucid_randn(m.s, LUCID_SCALAR_SHAPE);
     for (int i = 0; i < STEPS; i++) {
-        uint32_t kind = draw(&m, 10);
+        uint32_t kind = draw(&m, 11);
         lucid_tensor x = any(&m), y = any(&m);
-        m.pool[m.count] = kind < 3   ? random_unary(&m, x)
-                          : kind < 7 ? random_binary(&m, x, y)
-                          : kind < 9 ? random_view(&m, x)
-                                     : random_reduction(&m, x);
+        m.pool[m.count] = kind < 3    ? random_unary(&m, x)
+                          : kind < 7  ? random_binary(&m, x, y)
+                          : kind < 9  ? random_view(&m, x)
+                          : kind < 10 ? random_reduction(&m, x)
+                                      : random_gather(&m, x, y);
         if (one_by_one)
             assert_int_equal(lucid_eval(m.s, &m.pool[m.count], 1), LUCID_OK);
         m.count++;
