@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cpu/instr.h"
+
 lucid__index_walk lucid__index_walk_new(const lucid__kernel_args *args, const lucid__view *x,
                                         int at, bool row_major)
 {
@@ -95,6 +97,11 @@ static bool add_run(const lucid__view *x, int64_t start, int64_t stride, int64_t
                     int64_t size, int64_t step, int64_t *offset)
 {
     bool all_fit = true;
+    const lucid__look_up *look_up = lucid__bodies_get()->look_up;
+    if (stride == 1 && x->dtype == LUCID_INT32)
+        return look_up->locate_int32(offset, (const int32_t *)x->data + start, length, size, step);
+    if (stride == 1)
+        return look_up->locate_int64(offset, (const int64_t *)x->data + start, length, size, step);
     if (x->dtype == LUCID_INT32)
         ADD_RUN(int32_t)
     else

@@ -1,128 +1,177 @@
-/* scatter_add, scatter: the output starts as a copy of y, then takes the rows of v in row-major order.
- * Threads share out the leading dims b, or where there is one such slab, the elements of the rows,
- * so each output element is written by one thread and in one order. */
+/* scatter_add, scatter: the output starts as a copy of y, then takes the rows of v in row-major order. Each element
+ * of the output is written by one thread, in that order: threads share out the leading dims b; where there are few
+ * such slabs, the elements of the rows; and where these are short, the places that rows go to, of which every thread
+ * takes its own from the whole list. */
 #include <string.h>
 
 #include "base/dtype.h"
 #include "cpu/index_walk.h"
+#include "cpu/instr.h"
 #include "cpu/kernels.h"
 #include "cpu/threads.h"
 
-enum { PARALLEL = 1 << 15 };
-
-typedef void write_row(const lucid__row *row, const void *v, int64_t offset, int64_t from,
-                       int64_t n, void *out, int64_t to);
-
-/* out[i] = or += v[i] for elements from .. from + n - 1 of a row. */
-#define WRITE_ROW(name, type, statement) \
-    static void name(const lucid__row *row, const void *v, int64_t offset, int64_t from, \
-                     int64_t n, void *out, int64_t to) \
-    { \
-        const type *x = (const type *)v + offset; \
-        type *y = (type *)out + to; \
-        if (row->ndim <= 1) { \
-            int64_t stride = row->ndim == 0 ? 0 : row->stride[0]; \
-            for (int64_t i = 0; i < n; i++) { \
-                type e = x[(from + i) * stride]; \
-                statement; \
-            } \
-            return; \
-        } \
-        lucid_shape shape = {.ndim = row->ndim}; \
-        memcpy(shape.dim, row->dim, sizeof row->dim); \
-        for (int64_t done = 0; done < n; done += LUCID__INDEX_BLOCK) { \
-            int64_t at[LUCID__INDEX_BLOCK]; \
-            int64_t few = n - done < LUCID__INDEX_BLOCK ? n - done : LUCID__INDEX_BLOCK; \
-            lucid__strided_offsets(&shape, row->stride, from + done, few, at); \
-            for (int64_t i = done; i < done + few; i++) { \
-                type e = x[at[i - done]]; \
-                statement; \
-            } \
-        } \
-    }
-WRITE_ROW(put_1, uint8_t, y[i] = e)
-WRITE_ROW(put_4, uint32_t, y[i] = e)
-WRITE_ROW(put_8, uint64_t, y[i] = e)
-WRITE_ROW(add_bool, uint8_t, y[i] |= e)
-/* Unsigned: integer sums wrap around. */
-WRITE_ROW(add_int32, uint32_t, y[i] += e)
-WRITE_ROW(add_int64, uint64_t, y[i] += e)
-WRITE_ROW(add_float32, float, y[i] += e)
-WRITE_ROW(add_float64, double, y[i] += e)
-
-static write_row *const put_by_size[] = {[1] = put_1, [4] = put_4, [8] = put_8};
-static write_row *const add_by_dtype[] = {
-    [LUCID_BOOL] = add_bool,       [LUCID_INT32] = add_int32,     [LUCID_INT64] = add_int64,
-    [LUCID_FLOAT32] = add_float32, [LUCID_FLOAT64] = add_float64,
+enum {
+    PARALLEL = 1 << 15,
+    LINE = 16,  /* elements of a row that are worth a thread: a line of the cache */
+    SHARED = 8, /* elements of a row that make picking out one's own rows pay */
+    BLOCK = LUCID__INDEX_BLOCK,
 };
 
-static void copy_in(const lucid__view *y, void *out)
+typedef struct scattering {
+    lucid__index_walk walk;
+    lucid__row row; /* of v: dims merged */
+    lucid__write_rows *write;
+    const lucid__view *v;
+    size_t size; /* of an element */
+    char *out;
+} scattering;
+
+/* Copies y, which may be one number, in front of everything else. */
+static void copy_in(const lucid__view *y, char *out)
 {
     lucid__row all = lucid__row_new(y, 0);
-    size_t size = lucid_dtype_size(y->dtype);
-    if (all.count > 0 && all.ndim == 1 && all.stride[0] == 1) {
+    const size_t size = lucid_dtype_size(y->dtype);
+    if (all.ndim == 0 || (all.ndim == 1 && all.stride[0] == 1 && all.count <= PARALLEL)) {
         memcpy(out, y->data, (size_t)all.count * size);
         return;
     }
-    int64_t blocks = (all.count + PARALLEL - 1) / PARALLEL;
-#pragma omp parallel for num_threads(lucid__team_if(blocks > 1))
-    for (int64_t b = 0; b < blocks; b++) {
-        int64_t from = b * PARALLEL;
-        int64_t n = all.count - from < PARALLEL ? all.count - from : PARALLEL;
-        put_by_size[size](&all, y->data, 0, from, n, out, from);
+    lucid__write_rows *put = lucid__bodies_get()->look_up->put[size];
+    const int last = all.ndim - 1;
+    const int64_t n = all.dim[last], runs = all.count / n;
+    lucid_shape outer = {.ndim = last};
+    memcpy(outer.dim, all.dim, (size_t)last * sizeof *outer.dim);
+    /* Long runs in pieces, short ones together. */
+    const int64_t piece = n < PARALLEL ? n : PARALLEL, pieces = (n + piece - 1) / piece;
+    const int64_t blocks = (runs + BLOCK - 1) / BLOCK;
+#pragma omp parallel for collapse(2) num_threads(lucid__team_if(all.count > PARALLEL))
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t p = 0; p < pieces; p++) {
+            int64_t at[BLOCK], to[BLOCK], first = b * BLOCK, from = p * piece;
+            int64_t few = runs - first < BLOCK ? runs - first : BLOCK;
+            lucid__strided_offsets(&outer, all.stride, first, few, at);
+            for (int64_t i = 0; i < few; i++) {
+                at[i] += from * all.stride[last];
+                to[i] = (first + i) * n + from;
+            }
+            put(out, to, y->data, at, few, n - from < piece ? n - from : piece, all.stride[last]);
+        }
+}
+
+/* Elements from .. from + length - 1 of n rows: along the last dim of the rows, once for each position in front. */
+static void write_block(const scattering *s, const int64_t *to, const int64_t *at, int64_t n,
+                        int64_t from, int64_t length)
+{
+    const lucid__row *row = &s->row;
+    const char *v = s->v->data;
+    const int last = row->ndim - 1;
+    if (last <= 0) {
+        const int64_t stride = last < 0 ? 1 : row->stride[0];
+        s->write(s->out + from * (int64_t)s->size, to, v + from * stride * (int64_t)s->size, at, n,
+                 length, stride);
+        return;
+    }
+    lucid_shape outer = {.ndim = last};
+    memcpy(outer.dim, row->dim, (size_t)last * sizeof *outer.dim);
+    const int64_t each = row->dim[last], count = row->count / each;
+    for (int64_t k = 0; k < count; k++) {
+        int64_t where = 0;
+        lucid__strided_offsets(&outer, row->stride, k, 1, &where);
+        s->write(s->out + k * each * (int64_t)s->size, to, v + where * (int64_t)s->size, at, n,
+                 each, row->stride[last]);
     }
 }
 
-static lucid_status scatter(const lucid__kernel_args *args, write_row *write)
+/* Which part of the work: positions, elements of the rows, and places of the output that they go to. */
+typedef struct share {
+    int64_t first, end, from, length, low, high;
+} share;
+
+/* Keeps the rows that go to low .. high - 1, in their order. */
+static int64_t pick(int64_t *to, int64_t *at, int64_t n, int64_t low, int64_t high)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t where = to[i], what = at[i];
+        to[kept] = where;
+        at[kept] = what;
+        kept += (where >= low) & (where < high);
+    }
+    return kept;
+}
+
+/* False: an index is out of range. */
+static bool write_share(const scattering *s, share mine, bool all_places)
+{
+    bool all_fit = true;
+    for (int64_t first = mine.first; first < mine.end; first += BLOCK) {
+        int64_t to[BLOCK], at[BLOCK], n = mine.end - first < BLOCK ? mine.end - first : BLOCK;
+        lucid__strided_offsets(&s->walk.positions, s->v->stride, first, n, at);
+        if (!lucid__index_offsets(&s->walk, first, n, to)) {
+            all_fit = false;
+            continue;
+        }
+        if (!all_places)
+            n = pick(to, at, n, mine.low, mine.high);
+        if (mine.length > 0)
+            write_block(s, to, at, n, mine.from, mine.length);
+    }
+    return all_fit;
+}
+
+static lucid_status scatter(const lucid__kernel_args *args, lucid__write_rows *write)
 {
     const lucid__view *y = args->in, *v = args->in + 1;
-    int nb = (int)args->params[0];
-    lucid__index_walk w = lucid__index_walk_new(args, y, 2, true);
-    lucid__row row = lucid__row_new(v, w.positions.ndim);
-    copy_in(y, args->out->data);
-    if (w.count == 0)
+    const int nb = (int)args->params[0];
+    scattering s = {.walk = lucid__index_walk_new(args, y, 2, true),
+                    .write = write,
+                    .v = v,
+                    .size = lucid_dtype_size(y->dtype),
+                    .out = args->out->data};
+    s.row = lucid__row_new(v, s.walk.positions.ndim);
+    const int64_t count = s.walk.count, elements = lucid__numel(&y->shape);
+    if (elements > 0)
+        copy_in(y, s.out);
+    if (count == 0)
         return LUCID_OK;
     int64_t slabs = 1;
     for (int i = 0; i < nb; i++)
-        slabs *= w.positions.dim[i];
-    int64_t per_slab = w.count / slabs;
-    int64_t piece = row.count;
-    if (slabs == 1 && row.ndim <= 1 && row.count > 1) {
-        piece = PARALLEL / per_slab;
-        piece = piece < 64 ? 64 : piece;
-    }
-    int64_t pieces = row.count > piece ? (row.count + piece - 1) / piece : 1;
+        slabs *= s.walk.positions.dim[i];
+    const bool parallel = count * (s.row.count > 0 ? s.row.count : 1) > PARALLEL;
+    const int threads = parallel ? lucid__num_threads() : 1;
     /* Slabs of few positions go to a thread together. */
-    int64_t together = per_slab < LUCID__INDEX_BLOCK ? LUCID__INDEX_BLOCK / per_slab : 1;
-    int64_t per_group = together * per_slab, groups = (w.count + per_group - 1) / per_group;
+    const int64_t per_slab = count / slabs;
+    const int64_t together = per_slab < BLOCK ? BLOCK / per_slab : 1;
+    const int64_t per_group = together * per_slab, groups = (count + per_group - 1) / per_group;
+    int64_t piece = s.row.count, places = 1;
+    if (groups < threads && s.row.ndim == 1 && s.row.count >= threads * LINE)
+        piece = ((s.row.count + threads - 1) / threads + LINE - 1) / LINE * LINE;
+    else if (groups < threads)
+        places = s.row.count >= SHARED ? threads : 1;
+    const int64_t pieces = piece > 0 ? (s.row.count + piece - 1) / piece : 1;
+    const int64_t parts = pieces * places;
     bool all_fit = true;
-    bool parallel = w.count * (row.count > 0 ? row.count : 1) > PARALLEL;
 #pragma omp parallel for collapse(2) num_threads(lucid__team_if(parallel)) reduction(&& : all_fit)
     for (int64_t g = 0; g < groups; g++)
-        for (int64_t p = 0; p < pieces; p++) {
-            int64_t to[LUCID__INDEX_BLOCK], at[LUCID__INDEX_BLOCK];
-            int64_t from = p * piece, end = (g + 1) * per_group;
-            end = end < w.count ? end : w.count;
-            int64_t length = row.count - from < piece ? row.count - from : piece;
-            for (int64_t first = g * per_group; first < end; first += LUCID__INDEX_BLOCK) {
-                int64_t n = end - first < LUCID__INDEX_BLOCK ? end - first : LUCID__INDEX_BLOCK;
-                lucid__strided_offsets(&w.positions, v->stride, first, n, at);
-                if (!lucid__index_offsets(&w, first, n, to))
-                    all_fit = false;
-                else if (length > 0)
-                    for (int64_t i = 0; i < n; i++)
-                        write(&row, v->data, at[i], from, length, args->out->data, to[i] + from);
-            }
+        for (int64_t p = 0; p < parts; p++) {
+            int64_t end = (g + 1) * per_group, left = s.row.count - p % pieces * piece;
+            share mine = {.first = g * per_group,
+                          .end = end < count ? end : count,
+                          .from = p % pieces * piece,
+                          .length = left < piece ? left : piece,
+                          .low = elements / places * (p / pieces),
+                          .high = p / pieces == places - 1 ? elements
+                                                           : elements / places * (p / pieces + 1)};
+            all_fit = write_share(&s, mine, places == 1) && all_fit;
         }
-    return all_fit ? LUCID_OK : lucid__index_report(&w, args);
+    return all_fit ? LUCID_OK : lucid__index_report(&s.walk, args);
 }
 
 lucid_status lucid__scatter_add_kernel(const lucid__kernel_args *args)
 {
-    return scatter(args, add_by_dtype[args->in[0].dtype]);
+    return scatter(args, lucid__bodies_get()->look_up->add[args->in[0].dtype]);
 }
 
 lucid_status lucid__scatter_kernel(const lucid__kernel_args *args)
 {
-    return scatter(args, put_by_size[lucid_dtype_size(args->in[0].dtype)]);
+    return scatter(args, lucid__bodies_get()->look_up->put[lucid_dtype_size(args->in[0].dtype)]);
 }
