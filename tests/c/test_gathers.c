@@ -221,15 +221,15 @@ static void many_indices_at_once(void **state)
         for (size_t n = 1; n <= 6; n++) {
             lucid_scope *s = lucid_open(NULL);
             lucid_shape shape = LUCID_SHAPE(2, 3, 2, 3, 2, 2);
-            lucid_tensor x = ready(s, count_up(s, shape)), index[6], y = x;
+            lucid_tensor x = ready(s, count_up(s, shape)), index[6];
             if (flipped)
-                x = y = lucid_transpose(s, lucid_flip(s, x, LUCID_DIMS(1, 4)), 1, 3);
+                x = lucid_transpose(s, lucid_flip(s, x, LUCID_DIMS(1, 4)), 1, 3);
             for (size_t j = 0; j < n; j++)
                 index[j] =
                     indices(s, LUCID_SHAPE(11), shape.dim[j], j % 2 ? LUCID_INT32 : LUCID_INT64);
             lucid_tensor all = lucid_index(s, x, index, n);
             for (int64_t p = 0; p < 11; p++) {
-                y = x;
+                lucid_tensor y = x;
                 for (size_t j = 0; j < n; j++)
                     y = lucid_index(s, y,
                                     (lucid_tensor[]){lucid_slice(s, index[j], 0, p, p + 1, 1)}, 1),
