@@ -104,7 +104,7 @@ static lucid__stream stream(const draft *d, const lucid__location *l, const int6
     return t;
 }
 
-/* The indices lie over the dims along which one of them changes. */
+/* The indices lie over the dims along which one of them changes; over all, where the result is positions. */
 static bool add_table(lucid__lowering *l, const draft *d, lucid__program *g)
 {
     uint16_t over = 0;
@@ -113,7 +113,7 @@ static bool add_table(lucid__lowering *l, const draft *d, lucid__program *g)
         return out_of_memory(l);
     for (int i = 0; i < g->nloads; i++)
         for (int k = 0; k < g->ndim; k++)
-            over |= (uint16_t)((g->loads[i].stride[k] != 0) << k);
+            over |= (uint16_t)((d->looked_up->slot < 0 || g->loads[i].stride[k] != 0) << k);
     for (int i = 0; i < g->nloads; i++)
         g->over[i] = over;
     g->ntables = 1;

@@ -240,6 +240,26 @@ static void many_indices_at_once(void **state)
         }
 }
 
+/* Four indices and more, of which the first three do not change along all dims of positions. */
+static void indices_that_are_spread(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = ready(s, count_up(s, LUCID_SHAPE(4, 2, 2, 4)));
+    const int64_t minus = -1, a[3] = {0, 3, -1}, c[3] = {-2, -1, -2}, d[6] = {-1, 3, -4, 0, -4, 1};
+    lucid_tensor index[4] = {lucid_from_data(s, a, LUCID_INT64, LUCID_SHAPE(3)),
+                             {NULL},
+                             lucid_from_data(s, c, LUCID_INT64, LUCID_SHAPE(1, 3)),
+                             lucid_from_data(s, d, LUCID_INT64, LUCID_SHAPE(2, 3))};
+    index[1] = lucid_from_data(s, &minus, LUCID_INT64, LUCID_SCALAR_SHAPE);
+    double expected[6];
+    for (int i = 0; i < 6; i++)
+        expected[i] =
+            (double)(((((a[i % 3] + 4) % 4) * 2 + 1) * 2 + c[i % 3] + 2) * 4 + (d[i] + 4) % 4);
+    check_values(s, lucid_index(s, x, index, 4), LUCID_SHAPE(2, 3), expected);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 static void nothing_to_read(void **state)
 {
     (void)state;
@@ -308,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_function_that_reads_at_positions_is_one_dispatch),
         cmocka_unit_test(every_layout_gives_the_right_elements),
         cmocka_unit_test(many_indices_at_once),
+        cmocka_unit_test(indices_that_are_spread),
         cmocka_unit_test(nothing_to_read),
         cmocka_unit_test(an_index_out_of_range_is_named),
         cmocka_unit_test(the_first_index_out_of_range_is_named),
