@@ -218,6 +218,12 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
         move(&l, memory, m->reg[t->reg], stream_size(t), false);
 }
 
+const char *lucid__machine_in_place(const lucid__machine *m, const lucid__stream *t)
+{
+    const char *lanes = m->reg[t->reg], *own = m->memory + m->own[t->reg];
+    return t->words || lanes == own ? NULL : lanes;
+}
+
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
 lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,

@@ -85,6 +85,8 @@ static inline void lucid__machine_execute(lucid__machine *m, int i)
 
 /* Lets instructions write straight to memory where the lanes of a store lie there one after the other. */
 void lucid__machine_aim(lucid__machine *m, const lucid__stream *t);
+/* Where the lanes of a stream are in memory; NULL if they are elsewhere. */
+const char *lucid__machine_in_place(const lucid__machine *m, const lucid__stream *t);
 /* Writes what is not there yet. */
 void lucid__machine_store(lucid__machine *m, const lucid__stream *t);
 

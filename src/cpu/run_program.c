@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "cpu/ahead.h"
 #include "cpu/threads.h"
 
 enum {
@@ -189,7 +190,7 @@ static bool loads_anew(const lucid__machine *m, const lucid__stream *t, changes 
 
 /* What does not lie over the dims that moved is there already: values per column, for all boxes of rows.
  * It is written to memory by the first box that has it. */
-static void run_box(lucid__machine *m, changes c, bool first)
+static void run_box(lucid__machine *m, changes c, bool first, lucid__ahead *next)
 {
     const lucid__program *p = m->program;
     const unsigned all = (1u << p->ndim) - 1, dims = c.start | c.len;
@@ -199,9 +200,12 @@ static void run_box(lucid__machine *m, changes c, bool first)
     for (int i = 0; i < p->nloads; i++)
         if (first || loads_anew(m, &p->loads[i], c))
             lucid__machine_load(m, &p->loads[i]);
-    for (int i = 0; i < p->ninstrs; i++)
+    lucid__ahead_begin(next, m);
+    for (int i = 0; i < p->ninstrs; i++) {
+        lucid__ahead_some(next);
         if (first || (p->over[p->instrs[i].dst] & dims))
             lucid__machine_execute(m, i);
+    }
     for (int i = 0; i < p->nstores; i++) {
         unsigned over = p->over[p->stores[i].reg];
         bool once = true;
@@ -223,9 +227,10 @@ static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const 
         return true;
     if (!lucid__machine_init(&m, p, slots, bad))
         return false;
+    lucid__ahead next = lucid__ahead_new(p, b->n > 0 ? b->dim[b->n - 1] : -1);
     for (int64_t i = first; i < end; i++) {
         changes c = go_to(&m, b, i);
-        run_box(&m, c, i == first);
+        run_box(&m, c, i == first, &next);
     }
     lucid__machine_free(&m);
     return true;
