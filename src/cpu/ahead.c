@@ -1,5 +1,6 @@
 #include "cpu/ahead.h"
 
+#include "cpu/native.h"
 #include "cpu/run_program.h"
 
 enum {
@@ -18,35 +19,41 @@ static int64_t size_of(const lucid__stream *t)
     return (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
 }
 
-lucid__ahead lucid__ahead_new(const lucid__program *p, int dim)
+void lucid__ahead_init(lucid__ahead *a, const lucid__program *p, int dim)
 {
     int64_t bytes = 0;
     for (int i = 0; i < p->nloads + p->nstores; i++) {
         const lucid__stream *t = stream_of(p, i);
         bytes += t->words ? 0 : lucid__times(lucid__points(p, p->over[t->reg]), size_of(t));
     }
-    bool useful = p->ninstrs >= LEAST_BETWEEN && bytes >= FAR_BYTES;
-    return (lucid__ahead){.dim = useful ? dim : -1};
+    bool useful = (p->native || p->ninstrs >= LEAST_BETWEEN) && bytes >= FAR_BYTES;
+    a->dim = useful ? dim : -1;
+    a->nruns = a->at = 0;
 }
 
-void lucid__ahead_begin(lucid__ahead *a, const lucid__machine *m)
+void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m)
 {
     const lucid__program *p = m->program;
     const int d = a->dim;
     int64_t lines = 0;
     a->nruns = a->at = 0;
+    m->next = NULL;
     if (d < 0 || m->start[d] + 2 * m->size[d] > p->dim[d])
         return;
-    for (int i = 0; i < p->nloads + p->nstores && a->nruns < LUCID__MOST_AHEAD; i++) {
+    for (int i = 0; i < p->nloads + p->nstores; i++) {
         const lucid__stream *t = stream_of(p, i);
         const char *here = lucid__machine_in_place(m, t);
-        if (!here || !(p->over[t->reg] >> d & 1))
+        const bool moves = here && (p->over[t->reg] >> d & 1);
+        char *next = (char *)m->reg[t->reg] + (moves ? m->size[d] * t->stride[d] * size_of(t) : 0);
+        a->next[t->reg] = next;
+        if (!moves || (p->native && p->native->asks[t->reg]) || a->nruns == LUCID__MOST_AHEAD)
             continue;
         int64_t n = lucid__machine_lanes(m, p->over[t->reg]) * size_of(t) / LINE_BYTES;
-        a->run[a->nruns].from = here + m->size[d] * t->stride[d] * size_of(t);
+        a->run[a->nruns].from = next;
         a->run[a->nruns++].lines = n;
         lines += n;
     }
+    m->next = a->next;
     a->share = (int)(lines / p->ninstrs + 1);
 }
 

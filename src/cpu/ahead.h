@@ -10,7 +10,8 @@ enum { LUCID__MOST_AHEAD = 16 };
 
 typedef struct lucid__ahead {
     int dim; /* that the next box is further along; -1: nothing is asked for */
-    int nruns, at, share;
+    void *next[LUCID__MAX_REGISTERS]; /* what chains ask for themselves */
+    int nruns, at, share;             /* the rest, in shares before each instruction */
     struct {
         const char *from;
         int64_t lines;
@@ -18,9 +19,9 @@ typedef struct lucid__ahead {
 } lucid__ahead;
 
 /* dim: along which most boxes follow each other; -1: none do. */
-lucid__ahead lucid__ahead_new(const lucid__program *p, int dim);
+void lucid__ahead_init(lucid__ahead *a, const lucid__program *p, int dim);
 /* When the loads of a box are done. */
-void lucid__ahead_begin(lucid__ahead *a, const lucid__machine *m);
+void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m);
 /* Before each of its instructions: a share of the lines. */
 void lucid__ahead_some(lucid__ahead *a);
 

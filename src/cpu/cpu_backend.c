@@ -39,6 +39,7 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
 const lucid__backend lucid__cpu_backend = {
     .name = "cpu",
     .run_program = lucid__run_program,
+    .forget_program = lucid__forget_program,
     .run_lanes = lucid__run_lanes,
     .kernels = kernels,
     .speed = lucid__cpu_speed,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cpu/native.h"
 
 /* ---- moving lanes ------------------------------------------------------------------------------- */
 
@@ -420,6 +421,8 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
 /* What goes lane by lane. */
 static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__instr *in)
 {
+    if (in->op == LUCID__CHAIN)
+        return NULL;
     if (in->then)
         return lucid__pair_body(bodies, in);
     switch ((lucid__prim_id)in->op) {
@@ -437,7 +440,9 @@ static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__inst
 
 void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int64_t lanes)
 {
-    if (in->op == LUCID__iota)
+    if (in->op == LUCID__CHAIN)
+        lucid__native_run(m->program->native, in->imm, m->reg, lanes, m->next ? m->next : m->reg);
+    else if (in->op == LUCID__iota)
         count(m, in);
     else if (in->op == LUCID__constant)
         fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, lanes, in->imm);
@@ -507,6 +512,7 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     m->program = p;
     m->bad.found = false;
     m->report = report;
+    m->next = NULL;
     m->bodies = lucid__bodies_get();
     m->slots = slots;
     memset(m->start, 0, sizeof m->start);

@@ -33,6 +33,7 @@ typedef struct lucid__machine {
     lucid__word_source *words;          /* of the loads that make words; NULL: there are none */
     size_t own[LUCID__MAX_REGISTERS];   /* where in memory a register's own lanes are */
     bool uniform[LUCID__MAX_REGISTERS]; /* loads: one number for all points, there from the start */
+    void *const *next; /* of each stream's register: where lanes come next; NULL: nobody knows */
     void *reg[LUCID__MAX_REGISTERS]; /* where its lanes are now: its own, or in a stream's memory */
     lucid__bad_index bad, *report;   /* of this machine; of the whole run */
     _Alignas(max_align_t) char near[LUCID__MACHINE_NEAR]; /* memory of a small box */

@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 #include "cpu/ahead.h"
+#include "cpu/native.h"
 #include "cpu/threads.h"
 
 enum {
@@ -227,7 +228,8 @@ static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const 
         return true;
     if (!lucid__machine_init(&m, p, slots, bad))
         return false;
-    lucid__ahead next = lucid__ahead_new(p, b->n > 0 ? b->dim[b->n - 1] : -1);
+    lucid__ahead next;
+    lucid__ahead_init(&next, p, b->n > 0 ? b->dim[b->n - 1] : -1);
     for (int64_t i = first; i < end; i++) {
         changes c = go_to(&m, b, i);
         run_box(&m, c, i == first, &next);
@@ -254,11 +256,11 @@ static int other_way(const lucid__program *p)
 }
 
 static lucid_status run_whole(const lucid__program *p, void *const *slots, bool columns,
-                              lucid__bad_index *bad)
+                              int threads, lucid__bad_index *bad)
 {
     const unsigned all = (1u << p->ndim) - 1;
     lucid__machine model;
-    int64_t points = lucid__points(p, all), most = MOST_LANES;
+    int64_t most = MOST_LANES;
     int64_t bytes = lucid__limits.cache_bytes;
     int at = 0;
     /* The outer dims in front of the reduced ones, or behind them. */
@@ -278,7 +280,6 @@ static lucid_status run_whole(const lucid__program *p, void *const *slots, bool 
         model.order[p->ndim - 2] = other;
     }
     lucid__boxes b = lucid__boxes_cut(&model, p, all & ~p->folded, bytes, most);
-    int threads = lucid__threads_for(p, points);
     threads = b.count < threads ? (int)b.count : threads;
     if (threads <= 1)
         return run_boxes(&model, &b, p, slots, 0, b.count, bad) ? LUCID_OK : LUCID_MEMORY_ERROR;
@@ -326,25 +327,46 @@ static bool has_consumers(const lucid__program *p)
     return false;
 }
 
-static lucid_status run(const lucid__program *p, void *const *slots, lucid__bad_index *bad)
+/* The program in the form that it is best run in. */
+static const lucid__program *native_form(lucid__program *p)
 {
+    if (lucid__native_after == INT64_MAX)
+        return p;
+    if (!p->native_tried) {
+        p->done += p->ninstrs * (double)lucid__points(p, (1u << p->ndim) - 1);
+        p->native_tried = p->done >= (double)lucid__native_after;
+        p->native = p->native_tried ? lucid__native_new(p) : NULL;
+    }
+    return p->native ? &p->native->program : p;
+}
+
+static lucid_status run(lucid__program *p, void *const *slots, lucid__bad_index *bad)
+{
+    const int threads = lucid__threads_for(p, lucid__points(p, (1u << p->ndim) - 1));
     if (!p->folded)
-        return run_whole(p, slots, false, bad);
+        return run_whole(native_form(p), slots, false, threads, bad);
     bool columns = lucid__prefers_columns(p), again = has_consumers(p);
     int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
     bool fits = columns
                     ? again && inner <= lucid__limits.whole_bytes / lane_bytes(p) / LEAST_COLUMNS
                 : again ? inner <= lucid__limits.whole_bytes / lane_bytes(p)
                         : inner <= lanes;
-    return p->uneven || fits ? run_whole(p, slots, columns, bad) : lucid__run_stages(p, slots, bad);
+    return p->uneven || fits ? run_whole(native_form(p), slots, columns, threads, bad)
+                             : lucid__run_stages(p, slots, bad);
 }
 
-lucid_status lucid__run_program(const lucid__program *p, void *const *slots, char *error,
+lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size)
 {
     lucid__bad_index bad = {.found = false};
-    lucid_status status = run(p, slots, &bad);
+    lucid_status status = run(program, slots, &bad);
     if (status != LUCID_OK || !bad.found)
         return status;
-    return lucid__bad_index_status(p, &bad, error, error_size);
+    return lucid__bad_index_status(program, &bad, error, error_size);
+}
+
+void lucid__forget_program(lucid__program *p)
+{
+    lucid__native_free(p->native);
+    p->native = NULL;
 }

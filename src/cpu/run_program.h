@@ -6,8 +6,9 @@
 #include "lucid.h"
 
 /* Runs any program. error: which index is out of range, on LUCID_INDEX_ERROR. */
-lucid_status lucid__run_program(const lucid__program *p, void *const *slots, char *error,
+lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size);
+void lucid__forget_program(lucid__program *p);
 /* Runs a program whose reductions are over the same dims, box by box along them, too. */
 lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, lucid__bad_index *bad);
 

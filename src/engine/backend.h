@@ -65,8 +65,10 @@ typedef struct lucid__backend {
     const char *name;
     /* slots: the memory of each slot of the plan. LUCID_MEMORY_ERROR, or LUCID_INDEX_ERROR and in `error` which
      * index is out of range. */
-    lucid_status (*run_program)(const lucid__program *program, void *const *slots, char *error,
+    lucid_status (*run_program)(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size);
+    /* Frees what the backend has with it. */
+    void (*forget_program)(lucid__program *program);
     lucid_status (*run_lanes)(const lucid__lane_program *program, const lucid__kernel_args *args);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
     /* What the machine can do, measured when first asked for. Only under the engine's lock. */

@@ -203,6 +203,9 @@ void lucid__plan_release(lucid__plan *plan)
 {
     if (!plan || --plan->users > 0)
         return;
+    for (int i = 0; i < plan->nsteps; i++)
+        if (plan->steps[i].kind == LUCID__STEP_PROGRAM)
+            lucid__cpu_backend.forget_program(&plan->steps[i].program);
     lucid__arena_free(plan->arena);
     lucid__free(plan->slots);
     lucid__free(plan->steps);

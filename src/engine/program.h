@@ -105,6 +105,10 @@ typedef struct lucid__program {
     lucid__instr *instrs;
     uint16_t *over;  /* of each register */
     uint16_t folded; /* the dims that some reduction combines over */
+    /* The backend's own form of it, which is tried for once it `done` enough: points times instructions. */
+    struct lucid__native *native;
+    double done;
+    bool native_tried;
     bool uneven; /* the reductions differ in their dims, or not all are of values over all dims */
 } lucid__program;
 

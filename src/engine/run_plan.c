@@ -60,7 +60,7 @@ static lucid_status run_kernel(const run *r, const lucid__step *step, char *erro
 static bool run_step(lucid_scope *s, run *r, int at)
 {
     const lucid__plan *plan = r->plan;
-    const lucid__step *step = &plan->steps[at];
+    lucid__step *step = &plan->steps[at];
     for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made) {
         r->buffers[k] = lucid__buffer_new(plan->slots[k].bytes);
         if (!r->buffers[k]) {

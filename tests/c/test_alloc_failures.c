@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "cpu/native.h"
 #include "support/differences.h"
 #include "support/scenarios.h"
 
@@ -84,6 +85,7 @@ static void test_scenario(void **state)
 int main(void)
 {
     static struct CMUnitTest tests[64];
+    lucid__native_after = 0;
     for (size_t i = 0; i < scenario_count; i++)
         tests[i] = (struct CMUnitTest){.name = scenarios[i].name,
                                        .test_func = test_scenario,

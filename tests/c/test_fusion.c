@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/native.h"
 #include "cpu/run_program.h"
 #include "engine/fuse.h"
 #include "lucid.h"
@@ -296,7 +297,10 @@ static void compare_programs(uint64_t first, uint64_t count, lucid__box_limits l
         lucid_tensor fused[KEPT], single[KEPT];
         make(s, seed, false, fused);
         lucid__set_fusion(false);
+        const int64_t after = lucid__native_after;
+        lucid__native_after = INT64_MAX;
         make(s, seed, true, single);
+        lucid__native_after = after;
         lucid__set_fusion(true);
         lucid__limits = limits;
         assert_int_equal(lucid_eval(s, fused, KEPT), LUCID_OK);
@@ -359,6 +363,21 @@ static void reductions_over_any_dims(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* Every chain of operations as machine code, with vectors of either length. */
+static void native_programs_give_the_same_bits(void **state)
+{
+    (void)state;
+    const int64_t usual = lucid__native_after;
+    const lucid__box_limits tiny = {1024, 0, 16};
+    lucid__native_after = 0;
+    for (int wide = 0; wide < 2; wide++) {
+        lucid__native_wide = wide == 1;
+        compare_programs(10000 + 1000 * (uint64_t)wide, 300, lucid__limits);
+        compare_programs(20000 + 1000 * (uint64_t)wide, 100, tiny);
+    }
+    lucid__native_after = usual;
+}
+
 static void random_programs_give_the_same_bits(void **state)
 {
     (void)state;
@@ -384,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_transposed_read_waits),
         cmocka_unit_test(a_chain_of_transposes_is_one_step),
         cmocka_unit_test(random_programs_give_the_same_bits),
+        cmocka_unit_test(native_programs_give_the_same_bits),
         cmocka_unit_test(reductions_over_any_dims),
         cmocka_unit_test(tiny_boxes_give_the_same_bits),
     };

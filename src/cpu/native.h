@@ -1,0 +1,51 @@
+/* The native form of a program: where elementwise operations follow each other, their chain is machine code
+ * (chain_code.h) instead of one pass over the lanes each. The bits are the same.
+ *
+ * It is a program too, whose instructions LUCID__CHAIN run chains; only what passes between chains and other
+ * instructions has registers. It is made, in some microseconds, when a program has done work enough to win
+ * them back. There is none without the instruction set or where a process may not make code.
+ */
+#ifndef LUCID__NATIVE_H
+#define LUCID__NATIVE_H
+
+#include "base/arena.h"
+#include "cpu/chain_code.h"
+#include "engine/program.h"
+
+enum { LUCID__CHAIN = LUCID__PRIM_COUNT }; /* an instruction's op; imm: which chain */
+
+typedef struct lucid__native_chain {
+    lucid__chain chain;
+    lucid__chain_fn *run;
+} lucid__native_chain;
+
+struct lucid__native {
+    lucid__program program;
+    lucid__arena *arena;
+    int nchains;
+    lucid__native_chain *chains;
+    bool wide;
+    bool *asks; /* of each register: the stream's memory is asked for by a chain */
+    void *code; /* of all chains */
+    size_t code_bytes;
+};
+typedef struct lucid__native lucid__native;
+
+/* Points times instructions after which a program gets its native form. Tests set 0, and INT64_MAX for never;
+ * the environment variable LUCID_NATIVE=0 says never, too. */
+extern int64_t lucid__native_after;
+/* Vectors of 512 bits where there are some; tests set it to false. */
+extern bool lucid__native_wide;
+
+/* Chains of all native forms that were made. Only under the engine's lock, as all of this. */
+extern int64_t lucid__native_chains_made;
+
+/* NULL: none is possible, or worth it. */
+lucid__native *lucid__native_new(const lucid__program *p);
+/* NULL is fine. */
+void lucid__native_free(lucid__native *native);
+/* Runs chain `number` on n lanes; table[r]: where the lanes of register r are, next[r]: those that come next. */
+void lucid__native_run(const lucid__native *native, int64_t number, void *const *table, int64_t n,
+                       void *const *next);
+
+#endif
