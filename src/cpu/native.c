@@ -11,7 +11,6 @@
 enum {
     MOST_INSTRS = 1024,
     LEAST_CHAIN = 2,
-    MOST_PORTS = 64,
     NOWHERE = -1,
     WIDEST = 64, /* bytes of a vector */
 };
@@ -89,6 +88,15 @@ static int add_op(maker *k, const lucid__instr *in, int op_id, const int *src, i
     return value;
 }
 
+/* Of the first operation of an instruction. */
+static int operands_of(const lucid__program *p, const lucid__instr *in)
+{
+    if (in->op == LUCID__gather)
+        return p->tables[in->imm].n;
+    bool source = in->op == LUCID__iota || in->op == LUCID__constant;
+    return source ? 0 : lucid__prim_get((lucid__prim_id)in->op)->nin;
+}
+
 /* The program in values; a pair as two operations. */
 static void list_ops(maker *k)
 {
@@ -101,9 +109,7 @@ static void list_ops(maker *k)
     }
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__instr *in = &p->instrs[i];
-        const lucid__prim *prim = lucid__prim_get((lucid__prim_id)in->op);
-        bool source = in->op == LUCID__iota || in->op == LUCID__constant;
-        int src[3], n = source ? 0 : prim->nin;
+        int src[3], n = operands_of(p, in);
         for (int j = 0; j < n; j++)
             src[j] = now[in->src[j]];
         int value = add_op(k, in, in->op, src, n, p->over[in->dst]);
@@ -277,7 +283,7 @@ static bool same_dtype(const maker *k, int first, int at)
 static bool has_code(const lucid__native *native, const lucid__chain *c)
 {
     lucid__code counted = {.wide = native->wide};
-    return c->nout > 0 && c->nin + c->nout <= MOST_PORTS && lucid__chain_emit(&counted, c);
+    return c->nout > 0 && c->nin + c->nout <= LUCID__MOST_PORTS && lucid__chain_emit(&counted, c);
 }
 
 static void add_item(maker *k, int first, int n, int chain)
@@ -399,6 +405,8 @@ static bool add_single(maker *k, int at, int *free_at)
     in.dst = (uint16_t)r;
     for (int j = 0; j < 3; j++)
         in.src[j] = j < o->nsrc ? reg_of(k, o->src[j]) : in.dst;
+    if (in.op == LUCID__gather)
+        g->tables[in.imm].at.reg = in.dst;
     g->instrs[g->ninstrs++] = in;
     return true;
 }
@@ -416,10 +424,14 @@ static bool write_program(maker *k)
     g->nregs = p->nloads;
     g->instrs = lucid__arena_alloc(arena, (size_t)k->nitems * sizeof *g->instrs);
     g->stores = lucid__arena_alloc(arena, (size_t)p->nstores * sizeof *g->stores);
+    g->tables = lucid__arena_alloc(arena, (size_t)(p->ntables + 1) * sizeof *g->tables);
     g->over = lucid__arena_alloc(arena, LUCID__MAX_REGISTERS * sizeof *g->over);
     k->to->asks = lucid__arena_alloc(arena, LUCID__MAX_REGISTERS * sizeof *k->to->asks);
-    if (!free_at || !store_value || !k->to->asks || !g->instrs || !g->stores || !g->over)
+    if (!free_at || !store_value || !k->to->asks || !g->instrs || !g->stores || !g->tables ||
+        !g->over)
         return false;
+    for (int i = 0; i < p->ntables; i++)
+        g->tables[i] = p->tables[i];
     memcpy(store_value, k->reg, (size_t)p->nstores * sizeof *store_value);
     find_last(k);
     for (int i = 0; i < p->nloads; i++) {
@@ -535,6 +547,38 @@ void lucid__native_free(lucid__native *native)
     lucid__free(native);
 }
 
+/* ---- reading the program ------------------------------------------------------------------------------ */
+
+static int list_ports(const lucid__chain_port *ports, int n, uint16_t *regs)
+{
+    for (int i = 0; i < n; i++)
+        regs[i] = ports[i].reg;
+    return n;
+}
+
+int lucid__instr_reads(const lucid__program *p, const lucid__instr *in, uint16_t *regs)
+{
+    int n = 0;
+    if (in->op == LUCID__CHAIN) {
+        const lucid__chain *c = &p->native->chains[in->imm].chain;
+        return list_ports(c->in, c->nin, regs);
+    }
+    for (int j = 0; j < 3; j++)
+        if (in->src[j] != in->dst)
+            regs[n++] = in->src[j];
+    return n;
+}
+
+int lucid__instr_writes(const lucid__program *p, const lucid__instr *in, uint16_t *regs)
+{
+    if (in->op == LUCID__CHAIN) {
+        const lucid__chain *c = &p->native->chains[in->imm].chain;
+        return list_ports(c->out, c->nout, regs);
+    }
+    regs[0] = in->dst;
+    return 1;
+}
+
 /* ---- running ---------------------------------------------------------------------------------------- */
 
 static size_t port_size(const lucid__chain *c, const lucid__chain_port *port)
@@ -547,7 +591,7 @@ static void run_rest(const lucid__native_chain *chain, void *const *table, int64
                      int64_t rest, int64_t width)
 {
     const lucid__chain *c = &chain->chain;
-    _Alignas(WIDEST) char near[MOST_PORTS][WIDEST];
+    _Alignas(WIDEST) char near[LUCID__MOST_PORTS][WIDEST];
     void *moved[LUCID__MAX_REGISTERS];
     char(*copy)[WIDEST] = near;
     for (int i = 0; i < c->nin; i++, copy++) {

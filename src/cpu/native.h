@@ -40,6 +40,11 @@ extern bool lucid__native_wide;
 /* Chains of all native forms that were made. Only under the engine's lock, as all of this. */
 extern int64_t lucid__native_chains_made;
 
+/* The registers that an instruction of any program reads, or those that it writes; how many. */
+enum { LUCID__MOST_PORTS = 64 };
+int lucid__instr_reads(const lucid__program *p, const lucid__instr *in, uint16_t *regs);
+int lucid__instr_writes(const lucid__program *p, const lucid__instr *in, uint16_t *regs);
+
 /* NULL: none is possible, or worth it. */
 lucid__native *lucid__native_new(const lucid__program *p);
 /* NULL is fine. */

@@ -340,29 +340,31 @@ static const lucid__program *native_form(lucid__program *p)
     return p->native ? &p->native->program : p;
 }
 
-static lucid_status run(lucid__program *p, void *const *slots, lucid__bad_index *bad)
+static lucid_status run(const lucid__program *p, void *const *slots, int threads,
+                        lucid__bad_index *bad)
 {
-    const int threads = lucid__threads_for(p, lucid__points(p, (1u << p->ndim) - 1));
     if (!p->folded)
-        return run_whole(native_form(p), slots, false, threads, bad);
+        return run_whole(p, slots, false, threads, bad);
     bool columns = lucid__prefers_columns(p), again = has_consumers(p);
     int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
     bool fits = columns
                     ? again && inner <= lucid__limits.whole_bytes / lane_bytes(p) / LEAST_COLUMNS
                 : again ? inner <= lucid__limits.whole_bytes / lane_bytes(p)
                         : inner <= lanes;
-    return p->uneven || fits ? run_whole(native_form(p), slots, columns, threads, bad)
-                             : lucid__run_stages(p, slots, bad);
+    return p->uneven || fits ? run_whole(p, slots, columns, threads, bad)
+                             : lucid__run_stages(p, slots, threads, bad);
 }
 
 lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size)
 {
+    int64_t points = lucid__points(program, (1u << program->ndim) - 1);
+    const lucid__program *p = native_form(program);
     lucid__bad_index bad = {.found = false};
-    lucid_status status = run(program, slots, &bad);
+    lucid_status status = run(p, slots, lucid__threads_for(program, points), &bad);
     if (status != LUCID_OK || !bad.found)
         return status;
-    return lucid__bad_index_status(program, &bad, error, error_size);
+    return lucid__bad_index_status(p, &bad, error, error_size);
 }
 
 void lucid__forget_program(lucid__program *p)

@@ -9,8 +9,9 @@
 lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size);
 void lucid__forget_program(lucid__program *p);
-/* Runs a program whose reductions are over the same dims, box by box along them, too. */
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, lucid__bad_index *bad);
+/* Runs a program whose reductions are over the same dims, box by box along them, too, with so many threads. */
+lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int threads,
+                               lucid__bad_index *bad);
 
 /* How large boxes get: bytes of registers that stay in the first-level cache, and that may be in the second
  * where all reduced points are held at once; lanes of a register over all dims. Tests make them tiny, so that

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "cpu/native.h"
 #include "cpu/run_program.h"
 #include "cpu/threads.h"
 
@@ -55,13 +56,15 @@ static int find_stages(const lucid__program *p, uint8_t *when, uint8_t *store_st
     int last = 0;
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__instr *in = &p->instrs[i];
+        uint16_t regs[LUCID__MOST_PORTS];
         uint8_t at = 0;
-        for (int j = 0; j < 3; j++)
-            if (in->src[j] != in->dst && of_reg[in->src[j]] > at)
-                at = of_reg[in->src[j]];
+        for (int j = lucid__instr_reads(p, in, regs) - 1; j >= 0; j--)
+            at = of_reg[regs[j]] > at ? of_reg[regs[j]] : at;
         when[i] = at;
-        of_reg[in->dst] = (uint8_t)(at + lucid__is_fold(in->op));
-        last = of_reg[in->dst] > last ? of_reg[in->dst] : last;
+        at = (uint8_t)(at + lucid__is_fold(in->op));
+        for (int j = lucid__instr_writes(p, in, regs) - 1; j >= 0; j--)
+            of_reg[regs[j]] = at;
+        last = at > last ? at : last;
     }
     for (int i = 0; i < p->nstores; i++)
         store_stage[i] = of_reg[p->stores[i].reg];
@@ -86,15 +89,20 @@ static void list_stage(run *r, int s, const uint8_t *when, uint16_t **numbers)
         bool fold = lucid__is_fold(in->op);
         if (!fold && !over_points(p, in->dst) && when[i] == s)
             to->results[to->nresults++] = (uint16_t)i;
-        if (fold ? when[i] != s : !over_points(p, in->dst) || !needed[in->dst])
+        uint16_t regs[LUCID__MOST_PORTS];
+        int written = lucid__instr_writes(p, in, regs);
+        bool used = false;
+        for (int j = 0; j < written; j++)
+            used |= needed[regs[j]];
+        if (fold ? when[i] != s : !over_points(p, in->dst) || !used)
             continue;
         to->points[to->npoints++] = (uint16_t)i;
         if (fold)
             to->folds[to->nfolds++] = (uint16_t)i;
-        needed[in->dst] = false;
-        for (int j = 0; j < 3; j++)
-            if (in->src[j] != in->dst)
-                needed[in->src[j]] = true;
+        for (int j = 0; j < written; j++)
+            needed[regs[j]] = false;
+        for (int j = lucid__instr_reads(p, in, regs) - 1; j >= 0; j--)
+            needed[regs[j]] = true;
     }
     for (int i = 0; i < p->nloads; i++)
         if (needed[i] && over_points(p, i))
@@ -411,14 +419,14 @@ static void cut(run *r, lucid__machine *model)
     }
 }
 
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, lucid__bad_index *bad)
+lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int threads,
+                               lucid__bad_index *bad)
 {
     run r = {.p = p, .slots = slots, .bad = bad};
     lucid__machine model;
     bool ok = prepare(&r);
     if (ok) {
         cut(&r, &model);
-        int threads = lucid__threads_for(p, lucid__points(p, (1u << p->ndim) - 1));
         int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
         if (threads > 1 && r.tiles.count < threads && blocks >= threads)
             ok = share_tiles(&r, &model, threads);
