@@ -153,12 +153,15 @@ void JOIN(lucid__philox_run_, LUCID__ISA)(lucid__philox_tile *t)
 void JOIN(lucid__philox_row_, LUCID__ISA)(const uint32_t counter[4], const uint32_t key[2],
                                           int skip, int64_t n, uint32_t *to)
 {
-    uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, word[4];
-    while (n > 0) {
-        int64_t count = 4 - skip < n ? 4 - skip : n;
-        lucid__philox(c, key, word);
+    enum { BLOCKS = 16, WORDS = 4 * BLOCKS };
+    uint32_t word[WORDS], first = counter[0];
+    for (; n > 0; first += BLOCKS) {
+        int64_t count = WORDS - skip < n ? WORDS - skip : n;
+        for (uint32_t i = 0; i < BLOCKS; i++) {
+            const uint32_t c[4] = {first + i, counter[1], counter[2], counter[3]};
+            lucid__philox(c, key, &word[4 * i]);
+        }
         memcpy(to, word + skip, (size_t)count * sizeof *to);
-        c[0]++;
         skip = 0;
         to += count;
         n -= count;

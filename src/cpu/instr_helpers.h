@@ -1,0 +1,112 @@
+/* What the expressions of instr.def call, for loops over lanes; part of instr_bodies.c. */
+#ifndef LUCID__INSTR_HELPERS_H
+#define LUCID__INSTR_HELPERS_H
+
+#include <math.h>
+#include <stdint.h>
+
+/* ---- vector math ----------------------------------------------------------------------------- */
+
+/* glibc's libmvec has vector versions (error at most 4 ulp) of these; telling GCC so makes the loops
+ * below call them. Clang is told by -fveclib=libmvec. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && \
+    (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
+#define VECTOR1(name) \
+    __attribute__((simd("notinbranch"))) extern float name##f(float); \
+    __attribute__((simd("notinbranch"))) extern double name(double);
+#define VECTOR2(name) \
+    __attribute__((simd("notinbranch"))) extern float name##f(float, float); \
+    __attribute__((simd("notinbranch"))) extern double name(double, double);
+VECTOR1(cbrt)
+VECTOR1(exp)
+VECTOR1(exp2)
+VECTOR1(expm1)
+VECTOR1(log)
+VECTOR1(log2)
+VECTOR1(log10)
+VECTOR1(log1p)
+VECTOR1(sin)
+VECTOR1(cos)
+VECTOR1(tan)
+VECTOR1(asin)
+VECTOR1(acos)
+VECTOR1(atan)
+VECTOR1(sinh)
+VECTOR1(cosh)
+VECTOR1(tanh)
+VECTOR1(asinh)
+VECTOR1(acosh)
+VECTOR1(atanh)
+VECTOR1(erf)
+VECTOR1(erfc)
+VECTOR2(atan2)
+VECTOR2(pow)
+#endif
+
+/* ---- helpers that an expression calls ---------------------------------------------------------- */
+
+/* x - y floor(x / y) loses digits; fmod is exact, and a shift by y gives it the sign of y. */
+static inline float remainder_off(float x, float y)
+{
+    float r = fmodf(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r == 0 ? copysignf(0, y) : r;
+}
+
+static inline double remainder_of(double x, double y)
+{
+    double r = fmod(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r == 0 ? copysign(0, y) : r;
+}
+
+/* floor(x / y) of the exact quotient, as Python's //: the rounded one may already be an integer, as
+ * 1.5f / 0.1f is, whose exact value is below 15. */
+#define FLOOR_DIVIDE(name, T, fmod, floor, copysign) \
+    static inline T name(T x, T y) \
+    { \
+        if (y == 0) \
+            return x / y; \
+        T r = fmod(x, y); \
+        T q = (x - r) / y - (r != 0 && (r < 0) != (y < 0) ? 1 : 0); \
+        T whole = floor(q); \
+        return q == 0 ? copysign(0, x / y) : q - whole > (T)0.5 ? whole + 1 : whole; \
+    }
+FLOOR_DIVIDE(floor_divide_off, float, fmodf, floorf, copysignf)
+FLOOR_DIVIDE(floor_divide_of, double, fmod, floor, copysign)
+#undef FLOOR_DIVIDE
+
+/* Integer powers wrap around; a negative exponent truncates towards 0, as the exact quotient would. */
+static inline int64_t int_powl(int64_t x, int64_t n)
+{
+    if (n < 0)
+        return x == 1 ? 1 : x == -1 ? (n % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, b = (uint64_t)x;
+    for (; n; n >>= 1, b *= b)
+        if (n & 1)
+            r *= b;
+    return (int64_t)r;
+}
+
+static inline int32_t int_powi(int32_t x, int32_t n)
+{
+    return (int32_t)(uint32_t)(uint64_t)int_powl(x, n);
+}
+
+/* Floats to integers truncate and saturate; NaN gives 0. */
+#define FLOAT_TO_INT(name, from, to, low, high) \
+    static inline to name(from x) \
+    { \
+        return x >= (from)(high) ? INT_MAX_OF_##to \
+               : x < (from)(low) ? INT_MIN_OF_##to \
+               : x == x          ? (to)x \
+                                 : 0; \
+    }
+#define INT_MAX_OF_int32_t INT32_MAX
+#define INT_MIN_OF_int32_t INT32_MIN
+#define INT_MAX_OF_int64_t INT64_MAX
+#define INT_MIN_OF_int64_t INT64_MIN
+FLOAT_TO_INT(float_to_int32, float, int32_t, -2147483648.0f, 2147483648.0f)
+FLOAT_TO_INT(double_to_int32, double, int32_t, -2147483648.0, 2147483648.0)
+FLOAT_TO_INT(float_to_int64, float, int64_t, -9223372036854775808.0f, 9223372036854775808.0f)
+FLOAT_TO_INT(double_to_int64, double, int64_t, -9223372036854775808.0, 9223372036854775808.0)
+
+#endif
