@@ -12,10 +12,10 @@ export CTEST_PARALLEL_LEVEL := $(JOBS)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 unexport PYTHONPATH
 
-.PHONY: help setup demo test quick lint format bench parity install asan-test tsan-test fuzz clean
+.PHONY: help setup demo test quick lint format bench parity install asan-test tsan-test arm64-test fuzz clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 setup: ## install what is missing; leaves the package in .venv
 	@scripts/setup.sh
@@ -64,6 +64,11 @@ tsan-test: ## the C tests under ThreadSanitizer
 	@scripts/setup.sh --lint
 	@scripts/build.sh tsan
 	@$(RUN_TESTS) --preset tsan
+
+arm64-test: ## the C library for 64-bit Arm, and its quicker tests under QEMU
+	@scripts/setup.sh --arm64
+	@scripts/build.sh arm64
+	@$(RUN_TESTS) --preset arm64
 
 fuzz: ## build the libFuzzer targets into build/fuzz
 	@scripts/setup.sh --lint

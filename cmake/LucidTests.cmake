@@ -5,9 +5,9 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-# Seconds. Sanitizers slow some tests down tenfold.
+# Seconds. Sanitizers slow some tests down tenfold, emulators more.
 set(LUCID_TEST_TIMEOUT 300)
-if(LUCID_SANITIZE)
+if(LUCID_SANITIZE OR CMAKE_CROSSCOMPILING)
   set(LUCID_TEST_TIMEOUT 1200)
 endif()
 
@@ -41,6 +41,10 @@ endforeach()
 add_test(NAME test_control_flow_without_lanes COMMAND test_control_flow)
 set_tests_properties(test_control_flow_without_lanes PROPERTIES
   TIMEOUT ${LUCID_TEST_TIMEOUT} ENVIRONMENT LUCID_LANES=0)
+
+# Most of the time of all tests where they are emulated, for what depends on the machine least.
+set_property(TEST test_alloc_failures test_decompositions test_dispatch test_explain test_random_programs
+  PROPERTY LABELS long)
 
 set(standalone "${PROJECT_SOURCE_DIR}/fuzz/standalone_main.c")
 file(GLOB fuzzers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/*.c")

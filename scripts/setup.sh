@@ -6,6 +6,8 @@
 #                         --quick   the same, but trusts that the tools of an earlier run are there
 #                         --tools   only the tools that build the C library
 #                         --lint    as without an option, and the tools that `make lint` uses
+#                         --arm64   as without an option, and what builds and runs the C library for
+#                                   64-bit Arm
 #                         --peers   .venv-peers: lucid beside the libraries it is compared with;
 #                                   torch, which is large, only with TORCH=1
 set -eu
@@ -34,6 +36,7 @@ missing_packages() {
     has_library openblas || echo libopenblas-dev
     has_library cmocka || echo libcmocka-dev
     [ "$mode" = --tools ] || missing_python_packages
+    [ "$mode" != --arm64 ] || missing_arm64_packages
     if [ "$mode" = --lint ]; then
         command -v clang >/dev/null || echo clang
         command -v clang-format >/dev/null || echo clang-format
@@ -43,6 +46,15 @@ missing_packages() {
         clang -fopenmp "$scratch/a.c" -o "$scratch/a" 2>/dev/null || echo libomp-dev
         clang -fsanitize=address "$scratch/a.c" -o "$scratch/a" 2>/dev/null || echo libclang-rt-dev
     fi
+}
+
+# The libraries are those of Debian's own packages for arm64.
+missing_arm64_packages() {
+    command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
+    command -v qemu-aarch64 >/dev/null || echo qemu-user
+    for package in libopenblas-dev libcmocka-dev libgomp1; do
+        dpkg-query -W "$package:arm64" >/dev/null 2>&1 || echo "$package:arm64"
+    done
 }
 
 missing_python_packages() {
@@ -73,11 +85,13 @@ install_tools() {
     else
         say "some packages are missing; install them as root with"
         echo
+        case $missing in *:arm64*) echo "    dpkg --add-architecture arm64" ;; esac
         echo "    apt-get update && apt-get install -y --no-install-recommends $missing"
         echo
         exit 1
     fi
     say "installing Debian packages: $missing"
+    case $missing in *:arm64*) $as_root dpkg --add-architecture arm64 ;; esac
     $as_root apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
     $as_root env DEBIAN_FRONTEND=noninteractive \
@@ -148,7 +162,7 @@ case $mode in
     [ -z "${TORCH:-}" ] || make_environment .venv-peers torch
     install_package .venv-peers
     ;;
-'' | --lint)
+'' | --lint | --arm64)
     install_tools
     make_environment .venv dev
     touch .venv/.tools
