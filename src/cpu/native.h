@@ -47,6 +47,8 @@ int lucid__instr_writes(const lucid__program *p, const lucid__instr *in, uint16_
 
 /* NULL: none is possible, or worth it. */
 lucid__native *lucid__native_new(const lucid__program *p);
+/* The program with its chains, which have no code yet. False: there are none, or no memory. (native_chains.c) */
+bool lucid__native_find_chains(lucid__native *native, const lucid__program *p);
 /* NULL is fine. */
 void lucid__native_free(lucid__native *native);
 /* Runs chain `number` on n lanes; table[r]: where the lanes of register r are, next[r]: those that come next. */
