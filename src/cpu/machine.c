@@ -193,6 +193,10 @@ void lucid__machine_load(lucid__machine *m, const lucid__stream *t)
     }
     if (m->uniform[t->reg])
         return;
+    if (t->parts) {
+        m->reg[t->reg] = lucid__machine_load_parts(m, t, own_lanes(m, t->reg));
+        return;
+    }
     char *memory = locate(m, t, &l);
     if (is_dense(&l)) { /* read in place */
         m->reg[t->reg] = memory;
@@ -549,7 +553,7 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
     for (int i = 0; i < p->nloads; i++) {
         loops l;
         m->uniform[i] = false;
-        if (p->loads[i].words)
+        if (p->loads[i].words || p->loads[i].parts)
             continue;
         char *memory = locate(m, &p->loads[i], &l);
         m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);

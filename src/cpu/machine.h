@@ -45,6 +45,9 @@ bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const
                          lucid__bad_index *report);
 void lucid__machine_free(lucid__machine *m);
 
+/* machine_parts.c. Where the lanes of a load in parts are: in `lanes`, unless they lie together in one part. */
+void *lucid__machine_load_parts(const lucid__machine *m, const lucid__stream *t, char *lanes);
+
 /* machine_gather.c. Lanes of scratch memory that the gathers of a program want. */
 int64_t lucid__gather_scratch(const lucid__machine *m);
 void lucid__machine_gather(lucid__machine *m, const lucid__instr *in);

@@ -56,6 +56,22 @@ static bool take_words(const taker *t, const lucid__words *w, lucid__told_step *
     return true;
 }
 
+/* What is read in parts is an operation, too. */
+static bool take_parts(const taker *t, const lucid__parts *parts, lucid__told_step *to, int *load,
+                       lucid__told_op *op)
+{
+    int *src = many(t, parts->n, sizeof *src);
+    if (!src)
+        return false;
+    for (int k = 0; k < parts->n; k++) {
+        src[k] = ~to->nloads;
+        load[to->nloads++] = parts->part[k].from.slot;
+    }
+    const char *name = lucid__prim_get((lucid__prim_id)parts->made_for)->name;
+    op[to->nops++] = (lucid__told_op){.name = name, .nsrc = parts->n, .src = src};
+    return true;
+}
+
 /* A table is read, beside what names positions in it. */
 static bool take_gather(const taker *t, const lucid__program *p, const lucid__instr *in, int *maker,
                         lucid__told_step *to, int *load, lucid__told_op *op)
@@ -97,7 +113,7 @@ static bool take_second(const taker *t, const lucid__instr *in, int nfirst, int 
 static bool take_program(const taker *t, const lucid__program *p, lucid__told_step *to)
 {
     int maker[LUCID__MAX_REGISTERS];
-    int *load = many(t, 3 * p->nloads + p->ntables, sizeof *load);
+    int *load = many(t, LUCID__MAX_PARTS * p->nloads + p->ntables, sizeof *load);
     int *store = many(t, p->nstores, sizeof *store);
     int *store_op = many(t, p->nstores, sizeof *store_op);
     lucid__told_op *op = many(t, p->nloads + 2 * p->ninstrs, sizeof *op);
@@ -108,10 +124,11 @@ static bool take_program(const taker *t, const lucid__program *p, lucid__told_st
     to->space = space_of(p, (1u << p->ndim) - 1);
     for (int i = 0; i < p->nloads; i++) {
         const lucid__stream *from = &p->loads[i];
-        maker[from->reg] = from->words ? to->nops : ~to->nloads;
-        if (!from->words)
+        maker[from->reg] = from->words || from->parts ? to->nops : ~to->nloads;
+        if (!from->words && !from->parts)
             load[to->nloads++] = from->slot;
-        else if (!take_words(t, from->words, to, load, op))
+        else if (!(from->words ? take_words(t, from->words, to, load, op)
+                               : take_parts(t, from->parts, to, load, op)))
             return false;
     }
     for (int i = 0; i < p->ninstrs; i++) {

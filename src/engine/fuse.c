@@ -54,6 +54,17 @@ static lucid__group *group_at(const fuser *f, int at)
 
 /* ---- what the steps do ------------------------------------------------------------------------- */
 
+/* What a load reads that must be in memory by then, its own slot not counted: what words are made from, or parts. */
+static int sources(const lucid__stream *t, int slots[LUCID__MAX_PARTS])
+{
+    int n = 0;
+    for (int k = 0; t->words && k < 3; k++)
+        slots[n++] = t->words->in[k].slot;
+    for (int k = 0; t->parts && k < t->parts->n; k++)
+        slots[n++] = t->parts->part[k].from.slot;
+    return n;
+}
+
 static void count_traffic(fuser *f)
 {
     const lucid__plan *plan = f->plan;
@@ -64,10 +75,10 @@ static void count_traffic(fuser *f)
     for (int i = 0; i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
         for (int j = 0; j < step->program.nloads; j++) {
-            const lucid__words *w = step->program.loads[j].words;
+            int slots[LUCID__MAX_PARTS], n = sources(&step->program.loads[j], slots);
             f->slots[step->program.loads[j].slot].reads++;
-            for (int k = 0; w && k < 3; k++)
-                f->slots[w->in[k].slot].reads++;
+            for (int k = 0; k < n; k++)
+                f->slots[slots[k]].reads++;
         }
         for (int j = 0; j < step->program.ntables; j++)
             if (step->program.tables[j].at.slot >= 0)
@@ -303,22 +314,13 @@ static bool start(fuser *f, const lucid__step *step)
 
 /* ---- groups into groups ---------------------------------------------------------------------------- */
 
-/* Where words are made from, which must be in memory by then: the last group that writes it; -1: none. */
-static int words_from(const fuser *f, const lucid__words *w)
-{
-    int at = -1;
-    for (int k = 0; w && k < 3; k++)
-        at = f->slots[w->in[k].slot].group > at ? f->slots[w->in[k].slot].group : at;
-    return at;
-}
-
-/* Whether the group needs something in memory that group `at` makes: a table, or what words are made from. */
+/* Whether the group needs something in memory that group `at` makes: a table, or a source. */
 static bool looks_up(const fuser *f, const lucid__group *g, int at)
 {
     for (int i = 0; i < g->nloads; i++) {
-        const lucid__words *w = g->values[g->load[i]].from.words;
-        for (int k = 0; w && k < 3; k++)
-            if (f->slots[w->in[k].slot].group == at)
+        int slots[LUCID__MAX_PARTS], n = sources(&g->values[g->load[i]].from, slots);
+        for (int k = 0; k < n; k++)
+            if (f->slots[slots[k]].group == at)
                 return true;
     }
     for (int i = 0; i < g->nvalues; i++)
@@ -493,8 +495,11 @@ static int earliest(const fuser *f, const lucid__step *step)
         at = made > at ? made : at;
     }
     for (int i = 0; i < p->nloads; i++) {
-        int made = words_from(f, p->loads[i].words);
-        at = made >= at && made >= 0 ? made + 1 : at;
+        int slots[LUCID__MAX_PARTS], n = sources(&p->loads[i], slots);
+        for (int k = 0; k < n; k++) {
+            int made = f->slots[slots[k]].group;
+            at = made >= at && made >= 0 ? made + 1 : at;
+        }
     }
     for (int i = 0; i < p->ntables; i++) {
         int slot = p->tables[i].at.slot, made = slot >= 0 ? f->slots[slot].group : -1;
@@ -564,7 +569,9 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
     fuser f = {.plan = plan, .scratch = scratch};
     f.slots = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *f.slots);
     f.chunks = lucid__arena_alloc(scratch, (size_t)(plan->nsteps / CHUNK + 1) * sizeof *f.chunks);
-    bool ok = f.slots && f.chunks && (!lucid__fusion() || lucid__words_in_place(plan, scratch));
+    bool ok = f.slots && f.chunks &&
+              (!lucid__fusion() ||
+               (lucid__words_in_place(plan, scratch) && lucid__parts_in_place(plan, scratch)));
     if (ok)
         count_traffic(&f);
     for (int i = 0; ok && i < plan->nsteps; i++) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "engine/fuse.h"
 
 /* ---- spaces ------------------------------------------------------------------------------------- */
 
@@ -77,7 +78,7 @@ lucid__stream lucid__fit_stream(const lucid__fit *fit, const lucid__stream *t, u
 
 bool lucid__same_stream(const lucid__stream *a, const lucid__stream *b, int ndim)
 {
-    return a->slot == b->slot && a->offset == b->offset && a->dtype == b->dtype &&
+    return a->slot == b->slot && a->parts == b->parts && a->offset == b->offset && a->dtype == b->dtype &&
            memcmp(a->stride, b->stride, (size_t)ndim * sizeof *a->stride) == 0;
 }
 
@@ -315,5 +316,10 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
         }
     lucid__program_merge(to);
     lucid__program_survey(to);
+    for (int i = 0; i < to->nloads; i++) {
+        lucid__stream *t = &to->loads[i];
+        if (t->parts && !(t->parts = lucid__parts_resolve(t->parts, t, to->dim, to->ndim, arena)))
+            return false;
+    }
     return true;
 }

@@ -266,18 +266,52 @@ static bool lower_reduction(lucid__lowering *l, const lucid__op *op, const lucid
     return emit_program(l, prim, &d);
 }
 
+/* A slot that is to have several parts, none so far; NULL: too many, or out of memory, which does no harm. */
+static lucid__parts *new_parts(lucid__lowering *l, const lucid__op *op, int most, bool holes)
+{
+    if (most > LUCID__MAX_PARTS)
+        return NULL;
+    lucid__parts *parts =
+        lucid__arena_alloc(l->plan->arena, sizeof *parts + (size_t)most * sizeof *parts->part);
+    if (!parts)
+        return NULL;
+    *parts =
+        (lucid__parts){.made_for = (uint16_t)op->prim, .holes = holes, .shape = op->out[0].shape};
+    return parts;
+}
+
+/* The elements of a location, from position low[] on. */
+static void add_part(lucid__parts *parts, const lucid__location *from, const int64_t *low)
+{
+    lucid__part *part = &parts->part[parts->n++];
+    part->from = (lucid__stream){
+        .slot = from->slot, .dtype = (uint8_t)from->aval.dtype, .offset = from->offset};
+    for (int d = 0; d < from->aval.shape.ndim; d++) {
+        part->from.stride[d] = from->stride[d];
+        part->from.offset -= low[d] * from->stride[d];
+        part->low[d] = low[d];
+        part->high[d] = low[d] + from->aval.shape.dim[d];
+    }
+}
+
 /* Each input is copied to its part of the output. */
 static bool lower_concatenate(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
                               lucid__location *out)
 {
     int dim = (int)op->params[0];
+    int64_t low[LUCID_MAX_NDIM] = {0};
     lucid__location part = *out;
+    lucid__parts *parts = new_parts(l, op, op->nin, false);
     for (int i = 0; i < op->nin; i++) {
         part.aval.shape = in[i].aval.shape;
         if (!emit_copy(l, LUCID__concatenate, &in[i], &part, false))
             return false;
+        if (parts)
+            add_part(parts, &in[i], low);
+        low[dim] += in[i].aval.shape.dim[dim];
         part.offset += in[i].aval.shape.dim[dim] * out->stride[dim];
     }
+    l->plan->slots[out->slot].parts = parts;
     return true;
 }
 
@@ -287,10 +321,16 @@ static bool lower_pad(lucid__lowering *l, const lucid__op *op, const lucid__loca
     int n = in->aval.shape.ndim;
     lucid__location part = *out;
     part.aval.shape = in->aval.shape;
+    bool apart = false;
     for (int i = 0; i < n; i++) {
         part.offset += op->params[i] * out->stride[i];
         part.stride[i] = out->stride[i] * (op->params[2 * n + i] + 1);
+        apart |= op->params[2 * n + i] != 0;
     }
+    lucid__parts *parts = apart ? NULL : new_parts(l, op, 1, true);
+    if (parts)
+        add_part(parts, in, op->params);
+    l->plan->slots[out->slot].parts = parts;
     return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 

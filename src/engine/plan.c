@@ -117,7 +117,10 @@ static void link_slots(lucid__plan *plan, const lucid__backend *backend)
             const lucid__words *w = g->loads[j].words;
             for (int k = 0; w && k < 3; k++)
                 use_slot(plan, w->in[k].slot, i, false);
-            if (!w)
+            const lucid__parts *parts = g->loads[j].parts;
+            for (int k = 0; parts && k < parts->n; k++)
+                use_slot(plan, parts->part[k].from.slot, i, false);
+            if (!w && !parts)
                 use_slot(plan, g->loads[j].slot, i, false);
         }
         for (int j = 0; j < g->ntables; j++)

@@ -37,9 +37,10 @@ typedef struct lucid__slot {
     int made_by;   /* the step that first writes it; -1: a leaf */
     int last_used; /* the step after which it can go; nsteps: it holds a result */
     int next_made, next_dead;
-    bool read;     /* by a step, or as a result */
-    bool checks;   /* its step is for finding what is wrong, whoever reads it */
-    bool left_out; /* an output of a kernel that nobody reads: it has no memory */
+    const lucid__parts *parts; /* what steps copy together here; NULL: something else */
+    bool read;                 /* by a step, or as a result */
+    bool checks;               /* its step is for finding what is wrong, whoever reads it */
+    bool left_out;             /* an output of a kernel that nobody reads: it has no memory */
 } lucid__slot;
 
 /* What the plan leaves behind: an output of a node somebody still refers to. */

@@ -56,6 +56,9 @@ static bool mergeable(const lucid__program *g, int p, int d)
     for (int i = 0; i < g->ninstrs; i++)
         if (g->instrs[i].op == LUCID__iota && (g->instrs[i].imm == p || g->instrs[i].imm == d))
             return false;
+    for (int i = 0; i < g->nloads; i++)
+        if (g->loads[i].parts && (g->over[g->loads[i].reg] >> d & 1))
+            return false;
     for (int i = 0; i < g->nloads + g->nstores; i++) {
         const lucid__stream *t = i < g->nloads ? &g->loads[i] : &g->stores[i - g->nloads];
         if ((g->over[t->reg] >> d & 1) && t->stride[p] != lucid__times(t->stride[d], g->dim[d]))

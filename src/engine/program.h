@@ -63,10 +63,13 @@ typedef struct lucid__instr {
 } lucid__instr;
 
 struct lucid__words;
+struct lucid__parts;
 
 typedef struct lucid__stream {
     int slot;                         /* whose memory: an index into the plan's slots */
     const struct lucid__words *words; /* or NULL; then nothing is read, but words are made */
+    const struct lucid__parts
+        *parts; /* or NULL; then this is what is read, and `slot` has no memory */
     uint8_t dtype;
     uint16_t reg;
     int64_t offset; /* of the first element, in elements */
@@ -81,6 +84,24 @@ typedef struct lucid__words {
     int64_t dim[LUCID_MAX_NDIM];
     lucid__stream in[3]; /* seed, draw, lane: over these dims */
 } lucid__words;
+
+/* Elements that lie in several places, which is what concatenate and pad make, read where they are: each part is a
+ * box of points and the stream that has them, counted from point 0. Points in no part are zeros. */
+enum { LUCID__MAX_PARTS = 8 };
+
+typedef struct lucid__part {
+    lucid__stream from;
+    int64_t low[LUCID_MAX_NDIM], high[LUCID_MAX_NDIM];
+} lucid__part;
+
+typedef struct lucid__parts {
+    uint16_t made_for; /* lucid__prim_id */
+    bool holes;        /* there may be points in no part */
+    int n;
+    lucid_shape
+        shape; /* whose elements the points of the parts are; in a program, they are those of its loop space */
+    lucid__part part[];
+} lucid__parts;
 
 /* What a gather reads, which must be in memory: the stream goes from point to point of dst's dims, and each index
  * from there along a dim of the table. An index counts from the end where it is negative; one that is out of range

@@ -47,12 +47,23 @@ static double table_bytes(const lucid__program *p, const lucid__table *t)
     return t->at.slot < 0 ? 0 : all < read ? all : read;
 }
 
+static double part_bytes(const lucid__program *p, const lucid__part *part)
+{
+    int64_t dim[LUCID_MAX_NDIM];
+    for (int d = 0; d < p->ndim; d++)
+        dim[d] = part->high[d] - part->low[d];
+    return bytes(dim, part->from.stride, p->ndim, part->from.dtype);
+}
+
 static lucid__work program_work(const lucid__program *p)
 {
     lucid__work w = {0};
     for (int i = 0; i < p->nloads; i++) {
         const lucid__words *words = p->loads[i].words;
-        if (!words)
+        const lucid__parts *parts = p->loads[i].parts;
+        for (int k = 0; parts && k < parts->n; k++)
+            w.bytes_read += part_bytes(p, &parts->part[k]);
+        if (!words && !parts)
             w.bytes_read += bytes(p->dim, p->loads[i].stride, p->ndim, p->loads[i].dtype);
         for (int k = 0; words && k < 3; k++)
             w.bytes_read += bytes(words->dim, words->in[k].stride, words->ndim, words->in[k].dtype);
