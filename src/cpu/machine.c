@@ -364,37 +364,41 @@ static void fold_box(lucid__machine *m, const lucid__instr *in)
 
 /* ---- instructions -------------------------------------------------------------------------------- */
 
-static void fill(lucid_dtype dtype, void *to, int64_t at, int64_t n, int64_t value)
+/* n lanes from `at` on: value, value + step, ... */
+#define FILL(type, expression) \
+    do { \
+        type *x = (type *)to + at; \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) x[i] = (type)(expression); \
+    } while (0)
+
+static void fill(lucid_dtype dtype, void *to, int64_t at, int64_t n, int64_t value, int64_t step)
 {
     switch (dtype) {
     case LUCID_BOOL:
-        for (int64_t i = 0; i < n; i++)
-            ((bool *)to)[at + i] = value != 0;
+        FILL(bool, value + i * step != 0);
         break;
     case LUCID_INT32:
-        for (int64_t i = 0; i < n; i++)
-            ((int32_t *)to)[at + i] = (int32_t)value;
+        FILL(int32_t, (uint32_t)value + (uint32_t)i * (uint32_t)step);
         break;
     case LUCID_INT64:
-        for (int64_t i = 0; i < n; i++)
-            ((int64_t *)to)[at + i] = value;
+        FILL(int64_t, value + i * step);
         break;
     case LUCID_FLOAT32:
-        for (int64_t i = 0; i < n; i++)
-            ((float *)to)[at + i] = (float)value;
+        FILL(float, value + i * step);
         break;
     default:
-        for (int64_t i = 0; i < n; i++)
-            ((double *)to)[at + i] = (double)value;
+        FILL(double, value + i * step);
         break;
     }
 }
+#undef FILL
 
 /* The index along one dim: runs of the lanes behind it, again for the lanes in front. */
 static void count(const lucid__machine *m, const lucid__instr *in)
 {
+    const lucid_dtype dtype = (lucid_dtype)in->dtype;
     unsigned over = m->program->over[in->dst];
-    int64_t before = 1, behind = 1, at = 0;
+    int64_t before = 1, behind = 1, at = 0, n = m->len[in->imm], first = m->start[in->imm];
     bool seen = false;
     for (int i = 0; i < m->program->ndim; i++) {
         int d = m->order[i];
@@ -404,8 +408,11 @@ static void count(const lucid__machine *m, const lucid__instr *in)
             *(seen ? &behind : &before) *= m->len[d];
     }
     for (int64_t b = 0; b < before; b++)
-        for (int64_t k = 0; k < m->len[in->imm]; k++, at += behind)
-            fill((lucid_dtype)in->dtype, m->reg[in->dst], at, behind, m->start[in->imm] + k);
+        if (behind == 1)
+            fill(dtype, m->reg[in->dst], b * n, n, first, 1);
+        else
+            for (int64_t k = 0; k < n; k++, at += behind)
+                fill(dtype, m->reg[in->dst], at, behind, first + k, 0);
 }
 
 static void spread(const lucid__machine *m, const lucid__instr *in)
@@ -449,7 +456,7 @@ void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int
     else if (in->op == LUCID__iota)
         count(m, in);
     else if (in->op == LUCID__constant)
-        fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, lanes, in->imm);
+        fill((lucid_dtype)in->dtype, m->reg[in->dst], 0, lanes, in->imm, 0);
     else if (in->op == LUCID__broadcast)
         spread(m, in);
     else if (in->op == LUCID__gather)

@@ -468,6 +468,70 @@ static bool lower_gather(lucid__lowering *l, const lucid__op *op, const lucid__l
     return emit_program(l, LUCID__gather, &d);
 }
 
+/* ---- scatter(y, v, i), scatter_add(y, v, i) at one position -------------------------------------- */
+
+/* Worth asking every place where that joins what else is computed there; a large result that is wanted as it stands
+ * is a copy, which a kernel makes in less time. */
+static bool asks_places(const lucid__op *op, const lucid__location *in)
+{
+    enum { SMALL = 4096 };
+    const lucid_shape *index = &in[op->nin - 1].aval.shape;
+    int64_t n = lucid__numel(&op->out[0].shape);
+    bool once = op->nin == 3 && n > 0 && (n <= SMALL || op->users > 0);
+    for (int d = (int)op->params[0]; d < index->ndim; d++)
+        once &= index->dim[d] == 1;
+    return once;
+}
+
+/* Every place along the indexed dim is asked whether it is meant: elementwise, and part of any program. */
+static bool lower_single_write(lucid__lowering *l, const lucid__op *op, const lucid__location *in,
+                               lucid__location *out)
+{
+    const int nb = (int)op->params[0], k = in[2].aval.shape.ndim - nb;
+    const lucid__aval all = out->aval;
+    const lucid_dtype dtype = all.shape.dim[nb] <= INT32_MAX ? LUCID_INT32 : LUCID_INT64;
+    lucid__aval count = {dtype, {1, {all.shape.dim[nb]}}}, narrow = {dtype, in[2].aval.shape};
+    lucid__aval same = {LUCID_BOOL, all.shape};
+    lucid__location asked[2], found, choice[3], v = in[1];
+    same.shape.ndim = nb + 1;
+    lucid__table table = {.n = 1,
+                          .shown_dim = op->nparams > 1 ? (int)op->params[1] : 0,
+                          .dtype = {(uint8_t)in[2].aval.dtype},
+                          .size = {all.shape.dim[nb]},
+                          .step = {1}};
+    int64_t iota_params[2] = {dtype, 0};
+    const lucid__op iota = {.prim = LUCID__iota, .params = iota_params, .out = &count};
+    const lucid__op cast = {.prim = LUCID__cast, .nin = 1, .out = &narrow};
+    const lucid__op eq = {.prim = LUCID__eq, .nin = 2, .out = &same};
+    const lucid__op add = {.prim = LUCID__add, .nin = 2, .out = op->out};
+    const lucid__op where = {.prim = LUCID__where, .nin = 3, .out = op->out};
+    if (!locate(l, op, &in[2], &table, &found) || !lucid__lower_alloc(l, &count, &asked[0]) ||
+        !lower_iota(l, &iota, &asked[0]) || !lucid__lower_alloc(l, &narrow, &asked[1]) ||
+        !lower_elementwise(l, &cast, &found, &asked[1]) ||
+        !lucid__lower_alloc(l, &same, &choice[0]))
+        return false;
+    asked[0].aval.shape = asked[1].aval.shape = same.shape;
+    memset(asked[0].stride, 0, sizeof asked[0].stride);
+    asked[0].stride[nb] = 1;
+    asked[1].stride[nb] = 0;
+    if (!lower_elementwise(l, &eq, asked, &choice[0]))
+        return false;
+    choice[0].aval.shape = v.aval.shape = all.shape;
+    for (int d = nb; d < all.shape.ndim; d++) {
+        choice[0].stride[d] = d == nb ? choice[0].stride[d] : 0;
+        v.stride[d] = d == nb ? 0 : in[1].stride[d - 1 + k];
+    }
+    choice[1] = v;
+    choice[2] = in[0];
+    if (op->prim == LUCID__scatter_add) {
+        const lucid__location terms[2] = {in[0], v};
+        if (!lucid__lower_alloc(l, &all, &choice[1]) ||
+            !lower_elementwise(l, &add, terms, &choice[1]))
+            return false;
+    }
+    return lower_elementwise(l, &where, choice, out);
+}
+
 /* Control flow as a lane program, if its bodies are fit for it. */
 static bool to_lanes(lucid__lowering *l, lucid__step *step)
 {
@@ -546,6 +610,10 @@ bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__locat
         return lower_pad(l, op, in, out);
     case LUCID__gather:
         return lower_gather(l, op, in, out);
+    case LUCID__scatter:
+    case LUCID__scatter_add:
+        return asks_places(op, in) ? lower_single_write(l, op, in, out)
+                                   : lower_kernel(l, op, in, out);
     case LUCID__reshape: { /* not a view: copied row-major, which then is one */
         lucid__location part = *out;
         part.aval = in->aval;
