@@ -25,12 +25,11 @@ double lucid__instr_points(const lucid__program *p, const lucid__instr *in)
     return n;
 }
 
-/* Casts and moves are no arithmetic. */
-static bool computes(const lucid__instr *in)
+bool lucid__computes(int op, int dtype)
 {
-    return in->op != LUCID__cast && in->op != LUCID__iota && in->op != LUCID__constant &&
-           in->op != LUCID__broadcast && in->op != LUCID__where && in->op != LUCID__gather &&
-           lucid__is_float((lucid_dtype)in->dtype);
+    return op != LUCID__cast && op != LUCID__iota && op != LUCID__constant &&
+           op != LUCID__broadcast && op != LUCID__where && op != LUCID__gather &&
+           lucid__is_float((lucid_dtype)dtype);
 }
 
 /* What is read, which may be the same elements again and again, but no more than there are. */
@@ -73,7 +72,7 @@ static lucid__work program_work(const lucid__program *p)
     for (int i = 0; i < p->nstores; i++)
         w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
     for (int i = 0; i < p->ninstrs; i++)
-        if (computes(&p->instrs[i]))
+        if (lucid__computes(p->instrs[i].op, p->instrs[i].dtype))
             w.flops += (p->instrs[i].then ? 2 : 1) * lucid__instr_points(p, &p->instrs[i]);
     return w;
 }
@@ -93,8 +92,9 @@ static double location_bytes(const lucid__location *l)
 }
 
 static lucid__work kernel_work(const lucid__plan *plan, const lucid__step *step,
-                               const lucid__kernel *kernel)
+                               const lucid__backend *backend)
 {
+    const lucid__kernel *kernel = &backend->kernels[step->prim];
     enum { FEW = 8 }; /* rules look at the first inputs only */
     lucid__work w = {0};
     lucid__view in[FEW], out[LUCID__MAX_OUTPUTS];
@@ -109,9 +109,10 @@ static lucid__work kernel_work(const lucid__plan *plan, const lucid__step *step,
         if (k < LUCID__MAX_OUTPUTS)
             out[k] = shape_only(&step->out[k]);
     }
-    if (step->lanes)
+    if (step->lanes) {
         w.layout = LUCID__LANES_BATCH;
-    if (kernel->work) {
+        w.flops = lucid__lane_flops(step->lanes, backend);
+    } else if (kernel->work) {
         lucid__kernel_args args = {.params = step->params,
                                    .nparams = step->nparams,
                                    .nin = step->nin < FEW ? step->nin : FEW,
@@ -134,7 +135,7 @@ lucid__work lucid__step_work(const lucid__plan *plan, const lucid__step *step,
         w.layout = step->layout;
         return w;
     }
-    return kernel_work(plan, step, &backend->kernels[step->prim]);
+    return kernel_work(plan, step, backend);
 }
 
 double lucid__bandwidth(const lucid__speed *speed, const lucid__work *work)

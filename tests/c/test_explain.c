@@ -55,6 +55,75 @@ static void a_program_is_counted(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* x = (x * x + 1) / x, element by element. */
+static lucid_status once_more(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                              size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_div(s, lucid_add(s, lucid_mul(s, x[0], x[0]), lucid_scalar(s, 1)), x[0]);
+    return LUCID_OK;
+}
+
+static lucid_status twelve_times(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                 size_t ny, void *user)
+{
+    (void)ny, (void)user;
+    const lucid_scan_options options = {.length = 12};
+    return lucid_scan(s, lucid_fn_new(s, once_more, 1, NULL), x, nx, NULL, 0, &options, y, NULL, 0);
+}
+
+static lucid_status below(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                          size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_lt(s, lucid_sum(s, x[0], LUCID_ALL), lucid_scalar(s, 10));
+    return LUCID_OK;
+}
+
+static lucid_status until(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                          size_t ny, void *user)
+{
+    (void)ny, (void)user;
+    return lucid_while(s, lucid_fn_new(s, below, 1, NULL), lucid_fn_new(s, once_more, 1, NULL), x,
+                       nx, NULL, y);
+}
+
+static lucid_status same(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                         size_t ny, void *user)
+{
+    (void)nx, (void)ny, (void)user;
+    y[0] = lucid_neg(s, x[0]);
+    return LUCID_OK;
+}
+
+/* One of 3 operations an element, one of 1. */
+static lucid_status either(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                           size_t ny, void *user)
+{
+    (void)ny, (void)user;
+    lucid_tensor positive = lucid_gt(s, lucid_select(s, x[0], 0, 0), lucid_scalar(s, 0));
+    return lucid_cond(s, positive, lucid_fn_new(s, once_more, 1, NULL),
+                      lucid_fn_new(s, same, 1, NULL), x, nx, y, 1);
+}
+
+static double flops_of(lucid_scope *s, lucid_function *f)
+{
+    lucid_tensor x = normal(s, 10, 4);
+    lucid_cost c = cost_of(s, lucid_call1(s, lucid_vmap(s, lucid_fn_new(s, f, 1, NULL), NULL), x));
+    return c.flops;
+}
+
+/* Steps are known, iterations are not; of branches the longest. */
+static void loops_in_lanes_are_counted(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    assert_true(flops_of(s, twelve_times) == 10.0 * 4 * 12 * 3);
+    assert_true(flops_of(s, until) == 10.0 * (4 * 3 + 3 + 1)); /* and the sum and the comparison */
+    assert_true(flops_of(s, either) == 10.0 * (1 + 4 * 3));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 /* What is repeated is read once; what is no arithmetic, and what is on integers, is no FLOP. */
 static void bytes_are_of_distinct_elements_and_flops_of_floats(void **state)
 {
@@ -273,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_is_counted),
+        cmocka_unit_test(loops_in_lanes_are_counted),
         cmocka_unit_test(bytes_are_of_distinct_elements_and_flops_of_floats),
         cmocka_unit_test(kernels_have_rules_of_their_own),
         cmocka_unit_test(lanes_are_elements_the_batch_or_the_librarys),
