@@ -221,6 +221,8 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
     char *memory = locate(m, t, &l);
     if (memory != m->reg[t->reg])
         move(&l, memory, m->reg[t->reg], stream_size(t), false);
+    if (t->margin)
+        lucid__machine_store_margin(m, t);
 }
 
 const char *lucid__machine_in_place(const lucid__machine *m, const lucid__stream *t)

@@ -48,6 +48,9 @@ void lucid__machine_free(lucid__machine *m);
 /* machine_parts.c. Where the lanes of a load in parts are: in `lanes`, unless they lie together in one part. */
 void *lucid__machine_load_parts(const lucid__machine *m, const lucid__stream *t, char *lanes);
 
+/* Writes the margin of a store, as far as it borders on the box. */
+void lucid__machine_store_margin(const lucid__machine *m, const lucid__stream *t);
+
 /* machine_gather.c. Lanes of scratch memory that the gathers of a program want. */
 int64_t lucid__gather_scratch(const lucid__machine *m);
 void lucid__machine_gather(lucid__machine *m, const lucid__instr *in);

@@ -1,4 +1,4 @@
-/* Loads of what lies in several places. */
+/* Loads of what lies in several places, and stores with zeros around them. */
 #include <string.h>
 
 #include "cpu/machine.h"
@@ -126,4 +126,74 @@ void *lucid__machine_load_parts(const lucid__machine *m, const lucid__stream *t,
     if (zeros)
         memset(lanes, 0, (size_t)lucid__machine_lanes(m, over) * size);
     return lanes;
+}
+
+/* ---- margins ------------------------------------------------------------------------------------- */
+
+/* A box of memory along some dims. */
+typedef struct slab {
+    int n;
+    int64_t len[LUCID_MAX_NDIM], stride[LUCID_MAX_NDIM];
+} slab;
+
+static void clear(const slab *b, size_t size, char *memory)
+{
+    int64_t index[LUCID_MAX_NDIM] = {0};
+    const int last = b->n - 1, outer = b->n > 2 ? b->n - 2 : 0;
+    const int64_t n = b->len[last], stride = b->stride[last] * (int64_t)size;
+    const int64_t rows = last > 0 ? b->len[last - 1] : 1;
+    const int64_t row = last > 0 ? b->stride[last - 1] * (int64_t)size : 0;
+    for (;;) {
+        for (int64_t r = 0; r < rows; r++)
+            if (b->stride[last] == 1)
+                memset(memory + r * row, 0, (size_t)n * size);
+            else
+                for (int64_t i = 0; i < n; i++)
+                    memset(memory + r * row + i * stride, 0, size);
+        int d = outer - 1;
+        for (; d >= 0; d--) {
+            memory += b->stride[d] * (int64_t)size;
+            if (++index[d] < b->len[d])
+                break;
+            memory -= b->len[d] * b->stride[d] * (int64_t)size;
+            index[d] = 0;
+        }
+        if (d < 0)
+            return;
+    }
+}
+
+void lucid__machine_store_margin(const lucid__machine *m, const lucid__stream *t)
+{
+    const lucid__program *p = m->program;
+    const size_t size = lucid_dtype_size((lucid_dtype)t->dtype);
+    char *memory = (char *)m->slots[t->slot] + t->offset * (int64_t)size;
+    slab b = {.n = 0};
+    for (int d = 0; d < p->ndim; d++) {
+        if (!(p->over[t->reg] >> d & 1))
+            continue;
+        memory += m->start[d] * t->stride[d] * (int64_t)size;
+        b.len[b.n] = m->len[d];
+        b.stride[b.n++] = t->stride[d];
+    }
+    /* Dim after dim: what has been written grows by the slabs before and behind it. */
+    for (int d = 0, k = 0; d < p->ndim; d++) {
+        int64_t low, high, len = m->len[d];
+        if (!(p->over[t->reg] >> d & 1))
+            continue;
+        lucid__margin_along(t->margin, t->stride[d], &low, &high);
+        const int64_t step = t->stride[d] * (int64_t)size;
+        low = m->start[d] == 0 ? low : 0;
+        high = m->start[d] + len == p->dim[d] ? high : 0;
+        if (high > 0) {
+            b.len[k] = high;
+            clear(&b, size, memory + len * step);
+        }
+        if (low > 0) {
+            b.len[k] = low;
+            memory -= low * step;
+            clear(&b, size, memory);
+        }
+        b.len[k++] = low + len + high;
+    }
 }

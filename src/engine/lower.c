@@ -88,6 +88,7 @@ typedef struct draft {
     bool overwrites;           /* what an earlier step wrote */
     const lucid__table *table; /* of a gather, whose loads are the indices */
     const lucid__location *looked_up;
+    const lucid__margin *margin; /* of the store */
 } draft;
 
 /* Dims of size 1 are left out, so that programs over the same points have the same dims. */
@@ -154,6 +155,7 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
             stream(d, &d->loads[i], d->load_stride[i] ? d->load_stride[i] : d->loads[i].stride,
                    d->space.ndim, i);
     g->stores[0] = stream(d, &d->store, d->store.stride, nkept, result);
+    g->stores[0].margin = d->margin;
     if (d->has_instr) {
         g->instrs[0] = d->instr;
         g->instrs[0].dst = (uint16_t)result;
@@ -321,16 +323,31 @@ static bool lower_pad(lucid__lowering *l, const lucid__op *op, const lucid__loca
     int n = in->aval.shape.ndim;
     lucid__location part = *out;
     part.aval.shape = in->aval.shape;
-    bool apart = false;
+    bool apart = false, around = lucid__numel(&in->aval.shape) > 0;
+    lucid__margin *margin = lucid__arena_alloc(l->plan->arena, sizeof *margin);
+    if (!margin)
+        return out_of_memory(l);
     for (int i = 0; i < n; i++) {
-        part.offset += op->params[i] * out->stride[i];
+        const int64_t low = op->params[i], high = op->params[n + i];
+        part.offset += low * out->stride[i];
         part.stride[i] = out->stride[i] * (op->params[2 * n + i] + 1);
         apart |= op->params[2 * n + i] != 0;
+        around &= (low == 0 && high == 0) || in->aval.shape.dim[i] > 1;
+        if (low > 0 || high > 0) {
+            margin->at[margin->n].stride = part.stride[i];
+            margin->at[margin->n].low = low;
+            margin->at[margin->n++].high = high;
+        }
     }
     lucid__parts *parts = apart ? NULL : new_parts(l, op, 1, true);
     if (parts)
         add_part(parts, in, op->params);
     l->plan->slots[out->slot].parts = parts;
+    if (around && !apart) {
+        const draft d = {
+            .space = in->aval.shape, .nloads = 1, .loads = {*in}, .store = part, .margin = margin};
+        return emit_program(l, LUCID__pad, &d);
+    }
     return emit_fill(l, LUCID__pad, out, 0) && emit_copy(l, LUCID__pad, in, &part, true);
 }
 

@@ -59,6 +59,12 @@ static bool mergeable(const lucid__program *g, int p, int d)
     for (int i = 0; i < g->nloads; i++)
         if (g->loads[i].parts && (g->over[g->loads[i].reg] >> d & 1))
             return false;
+    for (int i = 0; i < g->nstores; i++)
+        for (int k = 0; g->stores[i].margin && k < g->stores[i].margin->n; k++) {
+            int64_t stride = g->stores[i].margin->at[k].stride;
+            if (stride == g->stores[i].stride[p] || stride == g->stores[i].stride[d])
+                return false;
+        }
     for (int i = 0; i < g->nloads + g->nstores; i++) {
         const lucid__stream *t = i < g->nloads ? &g->loads[i] : &g->stores[i - g->nloads];
         if ((g->over[t->reg] >> d & 1) && t->stride[p] != lucid__times(t->stride[d], g->dim[d]))

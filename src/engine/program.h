@@ -64,12 +64,14 @@ typedef struct lucid__instr {
 
 struct lucid__words;
 struct lucid__parts;
+struct lucid__margin;
 
 typedef struct lucid__stream {
-    int slot;                         /* whose memory: an index into the plan's slots */
-    const struct lucid__words *words; /* or NULL; then nothing is read, but words are made */
-    const struct lucid__parts
-        *parts; /* or NULL; then this is what is read, and `slot` has no memory */
+    int slot; /* whose memory: an index into the plan's slots */
+    /* NULL, or what a load is instead, whose slot then has no memory: */
+    const struct lucid__words *words;   /* made here */
+    const struct lucid__parts *parts;   /* read from several places */
+    const struct lucid__margin *margin; /* NULL, or the zeros around a store */
     uint8_t dtype;
     uint16_t reg;
     int64_t offset; /* of the first element, in elements */
@@ -102,6 +104,26 @@ typedef struct lucid__parts {
         shape; /* whose elements the points of the parts are; in a program, they are those of its loop space */
     lucid__part part[];
 } lucid__parts;
+
+/* Along a dim that a store walks with that stride: how many zeros come before its first element and behind its last.
+ * Where margins of several dims meet, there are zeros, too. */
+typedef struct lucid__margin {
+    int n;
+    struct {
+        int64_t stride, low, high;
+    } at[LUCID_MAX_NDIM];
+} lucid__margin;
+
+static inline void lucid__margin_along(const lucid__margin *margin, int64_t stride, int64_t *low,
+                                       int64_t *high)
+{
+    *low = *high = 0;
+    for (int i = 0; margin && i < margin->n; i++)
+        if (margin->at[i].stride == stride) {
+            *low = margin->at[i].low;
+            *high = margin->at[i].high;
+        }
+}
 
 /* What a gather reads, which must be in memory: the stream goes from point to point of dst's dims, and each index
  * from there along a dim of the table. An index counts from the end where it is negative; one that is out of range

@@ -54,6 +54,16 @@ static double part_bytes(const lucid__program *p, const lucid__part *part)
     return bytes(dim, part->from.stride, p->ndim, part->from.dtype);
 }
 
+static double store_bytes(const lucid__program *p, const lucid__stream *t)
+{
+    int64_t dim[LUCID_MAX_NDIM], low, high;
+    for (int d = 0; d < p->ndim; d++) {
+        lucid__margin_along(t->margin, t->stride[d], &low, &high);
+        dim[d] = p->dim[d] + low + high;
+    }
+    return bytes(dim, t->stride, p->ndim, t->dtype);
+}
+
 static lucid__work program_work(const lucid__program *p)
 {
     lucid__work w = {0};
@@ -70,7 +80,7 @@ static lucid__work program_work(const lucid__program *p)
     for (int i = 0; i < p->ntables; i++)
         w.bytes_read += table_bytes(p, &p->tables[i]);
     for (int i = 0; i < p->nstores; i++)
-        w.bytes_written += bytes(p->dim, p->stores[i].stride, p->ndim, p->stores[i].dtype);
+        w.bytes_written += store_bytes(p, &p->stores[i]);
     for (int i = 0; i < p->ninstrs; i++)
         if (lucid__computes(p->instrs[i].op, p->instrs[i].dtype))
             w.flops += (p->instrs[i].then ? 2 : 1) * lucid__instr_points(p, &p->instrs[i]);

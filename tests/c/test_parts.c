@@ -155,6 +155,43 @@ static void what_is_put_together_is_read_in_parts(void **state)
             }
 }
 
+/* The zeros are written with the rest: by the same program, box by box. */
+static void what_is_computed_is_padded_in_one_step(void **state)
+{
+    (void)state;
+    static const int64_t around[][4] = {{0, 1, 0, 1}, {1, 0, 0, 0}, {2, 3, 1, 4}, {0, 0, 5, 0}};
+    static const int64_t sizes[][2] = {{2, 2}, {3, 70}, {70, 3}, {1, 9}, {300, 301}, {0, 3}};
+    const lucid__box_limits usual = lucid__limits, limits[] = {usual, {256, 256, 16}};
+    for (int i = 0; i < 4 * 6 * 4; i++) {
+        lucid_scope *s = lucid_open(NULL);
+        const int64_t *a = around[i % 4], *n = sizes[i / 4 % 6], low[2] = {a[0], a[2]};
+        const int64_t high[2] = {a[1], a[3]};
+        const bool turned = i / 24 % 2;
+        lucid_tensor x = lucid_randn(s, turned ? LUCID_SHAPE(n[1], n[0]) : LUCID_SHAPE(n[0], n[1]));
+        assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
+        x = turned ? lucid_transpose(s, x, 0, 1) : x;
+        const float *from = n[0] > 0 ? lucid_data(s, x) : NULL;
+        lucid_scope *t = lucid_scope_new(s);
+        lucid_tensor y = lucid_keep(t, lucid_pad(t, lucid_neg(t, x), low, high));
+        assert_int_equal(lucid_close(t), LUCID_OK);
+        lucid__limits = limits[i / 48];
+        uint64_t before = lucid_get_stats().steps;
+        assert_int_equal(lucid_eval(s, &y, 1), LUCID_OK);
+        if (n[0] > 1)
+            assert_int_equal(lucid_get_stats().steps - before, 1);
+        lucid__limits = usual;
+        const float *to = lucid_numel(y) > 0 ? lucid_data(s, y) : NULL;
+        for (int64_t r = 0; r < lucid_size(y, 0); r++)
+            for (int64_t c = 0; c < lucid_size(y, 1); c++) {
+                bool inside = r >= a[0] && r < a[0] + n[0] && c >= a[2] && c < a[2] + n[1];
+                float want = inside ? -from[(r - a[0]) * n[1] + c - a[2]] : 0;
+                if (to[r * lucid_size(y, 1) + c] != want)
+                    fail_msg("case %d: (%d, %d)", i, (int)r, (int)c);
+            }
+        assert_int_equal(lucid_close(s), LUCID_OK);
+    }
+}
+
 /* What someone holds is made by the program of those who read it, in one step for all parts. */
 static void what_is_held_is_made_at_once(void **state)
 {
@@ -210,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_together_is_read_in_parts),
+        cmocka_unit_test(what_is_computed_is_padded_in_one_step),
         cmocka_unit_test(what_is_held_is_made_at_once),
         cmocka_unit_test(results_and_operands_of_kernels_are_made),
     };
