@@ -7,6 +7,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 enum {
@@ -140,6 +141,25 @@ static void *new_memory(size_t bytes, void **data)
 #endif
     *data = at;
     return memory;
+}
+
+bool lucid__memory_is_fresh(const void *data, size_t bytes)
+{
+#if defined(__linux__)
+    const long page = sysconf(_SC_PAGESIZE);
+    if (page <= 0 || bytes < (size_t)page)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        char *at = (char *)(uintptr_t)data + i * ((bytes - 1) / 2);
+        unsigned char present = 1;
+        if (mincore(at - (uintptr_t)at % (size_t)page, 1, &present) != 0 || (present & 1))
+            return false;
+    }
+    return true;
+#else
+    (void)data, (void)bytes;
+    return false;
+#endif
 }
 
 static lucid__buffer *new_block(size_t bytes)

@@ -33,4 +33,8 @@ uint64_t lucid__buffer_bytes_live(void);
 uint64_t lucid__buffer_bytes_peak(void);
 uint64_t lucid__buffer_bytes_kept(void);
 
+/* Whether large memory has never been written, as far as its first, middle and last page tell. False where the
+ * system does not say. */
+bool lucid__memory_is_fresh(const void *data, size_t bytes);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/dtype.h"
 #include "base/memory.h"
 #include "cpu/blas.h"
@@ -191,7 +192,7 @@ static void choose_product(plan *q, roles *r)
     axis m = last_of(&r->rows), n = last_of(&r->cols), k = last_of(&whole);
     bool loops = r->rows.n > 1 || r->cols.n > 1 || whole.n > 1;
     if (!loops || (double)m.size * (double)n.size * (double)k.size >= SMALL_PRODUCT) {
-        *p = (lucid__product){m.size, n.size, k.size, m.x, k.x, k.y, n.y, m.out, false};
+        *p = (lucid__product){m.size, n.size, k.size, m.x, k.x, k.y, n.y, m.out, false, false};
         for (int i = 0; i < r->rows.n - 1; i++)
             push(&r->batch, r->rows.at[i]);
         for (int i = 0; i < r->cols.n - 1; i++)
@@ -203,7 +204,7 @@ static void choose_product(plan *q, roles *r)
     }
     /* One product over all dims: an operand that is not a matrix by itself is packed into one. */
     *p = (lucid__product){
-        volume(&r->rows), volume(&r->cols), volume(summed), 0, 0, 0, 0, m.out, false};
+        volume(&r->rows), volume(&r->cols), volume(summed), 0, 0, 0, 0, m.out, false, false};
     x_whole = is_whole(&r->rows, false) && is_whole(summed, false);
     bool y_whole = is_whole(&r->cols, true) && is_whole(summed, true);
     p->a_row = x_whole ? m.x : p->k;
@@ -229,7 +230,7 @@ static void turn_column(plan *q)
     lucid__product *p = &q->p;
     if (p->n != 1 || p->m == 1 || p->c_row != 1)
         return;
-    *p = (lucid__product){1, p->m, p->k, 0, p->b_row, p->a_col, p->a_row, p->m, false};
+    *p = (lucid__product){1, p->m, p->k, 0, p->b_row, p->a_col, p->a_row, p->m, false, false};
     const char *x = q->x;
     q->x = q->y;
     q->y = x;
@@ -441,7 +442,9 @@ static lucid_status run(plan *q)
     q->entries = volume(&q->batch);
     double work = (double)p->m * (double)p->n * ((double)p->k + 1) * (double)volume(&q->outer);
     double products = (double)q->entries * (double)q->inner.size;
-    q->p.stream = (double)p->m * (double)p->n * products * (double)q->size >= PAST_CACHES;
+    double bytes = (double)p->m * (double)p->n * products * (double)q->size;
+    q->p.large = bytes >= PAST_CACHES;
+    q->p.fresh = q->p.large && lucid__memory_is_fresh(q->out, (size_t)bytes);
     int64_t run_length = work < PART ? (int64_t)(PART / work) : 1;
     if (q->pack[0].on || q->pack[1].on)
         run_length = 1;

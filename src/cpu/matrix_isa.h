@@ -15,7 +15,8 @@
 typedef struct lucid__product {
     int64_t m, n, k;
     int64_t a_row, a_col, b_row, b_col, c_row;
-    bool stream; /* past the caches: C is larger than they are */
+    bool large; /* C is larger than the caches */
+    bool fresh; /* its memory has never been written */
 } lucid__product;
 
 /* `count` such products, their operands the given steps apart; `add`: onto what C holds. An element

@@ -118,6 +118,25 @@ static void a_buffer_is_used_again(void **state)
     assert_int_equal(lucid_get_stats().bytes_kept, 0);
 }
 
+static void fresh_memory_is_told_from_written(void **state)
+{
+    (void)state;
+#if defined(__linux__)
+    const size_t bytes =
+        64 << 20; /* more than anything before, so that none is kept of this size */
+    lucid__buffer *b = lucid__buffer_new(bytes);
+    assert_non_null(b);
+    char *data = b->data;
+    assert_true(lucid__memory_is_fresh(data, bytes));
+    data[bytes / 2 - 1] = 1;
+    assert_false(lucid__memory_is_fresh(data, bytes));
+    assert_true(lucid__memory_is_fresh(data, bytes / 4));
+    memset(data, 1, bytes);
+    assert_false(lucid__memory_is_fresh(data, bytes));
+    lucid__buffer_release(b);
+#endif
+}
+
 static void no_more_is_kept_than_half_of_the_budget(void **state)
 {
     (void)state;
@@ -211,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_block_grows_and_shrinks),
         cmocka_unit_test(blocks_go_between_threads),
         cmocka_unit_test(a_buffer_is_used_again),
+        cmocka_unit_test(fresh_memory_is_told_from_written),
         cmocka_unit_test(no_more_is_kept_than_half_of_the_budget),
         cmocka_unit_test(threads_share_what_is_kept),
         cmocka_unit_test(a_warm_call_takes_few_blocks),
