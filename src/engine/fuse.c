@@ -201,8 +201,8 @@ static bool align(const fuser *f, int at, const lucid__program *p, lucid__fit *f
             const lucid__draft_value *v = &g->values[g->load[j]];
             lucid__fit trial = *fit;
             unsigned then = used;
-            if (v->from.slot != p->loads[i].slot ||
-                !follow(&trial, &v->from, v->over, p->dim, p->ndim, &p->loads[i], &then))
+            if (v->from->slot != p->loads[i].slot ||
+                !follow(&trial, v->from, v->over, p->dim, p->ndim, &p->loads[i], &then))
                 continue;
             bound |= then != used;
             *fit = trial;
@@ -237,7 +237,7 @@ static bool add_output(fuser *f, int at, const lucid__stream *to, int v)
     t->group = at > t->group ? at : t->group;
     t->output = t->writes == 1 ? g->noutputs : NOT_IN_REGISTER;
     g->nstored += t->result || t->writes > 1;
-    return lucid__group_output(g, f->scratch, to, v);
+    return lucid__group_output(g, to, v);
 }
 
 /* Adds what a step does to group `at`. False: out of memory. */
@@ -251,14 +251,12 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
         traffic *t = &f->slots[p->loads[i].slot];
         if (t->group == at) {
             int v = g->outputs[t->output].reg;
-            of_load[i] = lucid__group_spread(g, f->scratch, v, over, p->loads[i].dtype);
+            of_load[i] = lucid__group_spread(g, v, over, p->loads[i].dtype);
             t->forwards++;
         } else {
-            lucid__draft_value v = {.loaded = true,
-                                    .over = over,
-                                    .reads = 1,
-                                    .from = lucid__fit_stream(fit, &p->loads[i], p->over[i])};
-            v.from.reg = 0;
+            lucid__stream from = lucid__fit_stream(fit, &p->loads[i], p->over[i]);
+            lucid__draft_value v = {.loaded = true, .over = over, .reads = 1, .from = &from};
+            from.reg = 0;
             of_load[i] = lucid__group_add(g, f->scratch, &v);
         }
         if (of_load[i] < 0)
@@ -268,6 +266,7 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
         result = of_load[0];
     } else {
         lucid__draft_value v = {.nsrc = (uint8_t)p->nloads, .instr = p->instrs[0]};
+        lucid__stream from;
         v.over = lucid__fit_dims(fit, p->over[v.instr.dst]);
         for (int i = 0; i < 3; i++)
             v.instr.src[i] = i < p->nloads ? (uint16_t)of_load[i] : 0;
@@ -276,8 +275,9 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
             v.instr.imm = fit->order[v.instr.imm];
         if (p->ntables > 0) {
             v.table = p->tables;
-            v.from = lucid__fit_stream(fit, &p->tables->at, p->over[p->instrs[0].dst]);
-            v.from.reg = 0;
+            from = lucid__fit_stream(fit, &p->tables->at, p->over[p->instrs[0].dst]);
+            from.reg = 0;
+            v.from = &from;
             v.instr.imm = 0;
         }
         result = lucid__group_add(g, f->scratch, &v);
@@ -299,7 +299,7 @@ static bool start(fuser *f, const lucid__step *step)
     }
     f->ngroups++;
     lucid__group *g = group_at(f, at);
-    *g = (lucid__group){.step = *step, .open = step->kind == LUCID__STEP_PROGRAM};
+    *g = (lucid__group){.step = step, .open = step->kind == LUCID__STEP_PROGRAM};
     if (step->kind == LUCID__STEP_KERNEL) {
         for (int k = 0; k < step->nout; k++)
             f->slots[step->out[k].slot].group = at;
@@ -318,14 +318,14 @@ static bool start(fuser *f, const lucid__step *step)
 static bool looks_up(const fuser *f, const lucid__group *g, int at)
 {
     for (int i = 0; i < g->nloads; i++) {
-        int slots[LUCID__MAX_PARTS], n = sources(&g->values[g->load[i]].from, slots);
+        int slots[LUCID__MAX_PARTS], n = sources(g->values[g->load[i]].from, slots);
         for (int k = 0; k < n; k++)
             if (f->slots[slots[k]].group == at)
                 return true;
     }
     for (int i = 0; i < g->nvalues; i++)
-        if (g->values[i].table && g->values[i].from.slot >= 0 &&
-            f->slots[g->values[i].from.slot].group == at)
+        if (g->values[i].table && g->values[i].from->slot >= 0 &&
+            f->slots[g->values[i].from->slot].group == at)
             return true;
     return false;
 }
@@ -333,12 +333,12 @@ static bool looks_up(const fuser *f, const lucid__group *g, int at)
 static bool reads_from(const fuser *f, const lucid__group *g, int at)
 {
     for (int i = 0; i < g->nloads; i++)
-        if (f->slots[g->values[g->load[i]].from.slot].group == at)
+        if (f->slots[g->values[g->load[i]].from->slot].group == at)
             return true;
     if (looks_up(f, g, at))
         return true;
-    for (int i = 0; i < g->step.nin; i++)
-        if (f->slots[g->step.in[i].slot].group == at)
+    for (int i = 0; i < g->step->nin; i++)
+        if (f->slots[g->step->in[i].slot].group == at)
             return true;
     return false;
 }
@@ -367,22 +367,22 @@ static bool align_groups(const fuser *f, int a, int b, lucid__fit *fit)
     *fit = lucid__fit_begin(to);
     for (int i = 0; i < to->nloads; i++) {
         const lucid__draft_value *v = &to->values[to->load[i]];
-        if (f->slots[v->from.slot].group != a)
+        if (f->slots[v->from->slot].group != a)
             continue;
-        int out = f->slots[v->from.slot].output;
+        int out = f->slots[v->from->slot].output;
         if (out == NOT_IN_REGISTER)
             return false;
         const lucid__stream *made = &from->outputs[out];
         unsigned over = from->values[made->reg].over;
         int walked = 0, matched = 0;
         for (unsigned rest = v->over; rest; rest &= rest - 1)
-            walked += v->from.stride[__builtin_ctz(rest)] != 0;
-        if (made->offset != v->from.offset || made->dtype != v->from.dtype)
+            walked += v->from->stride[__builtin_ctz(rest)] != 0;
+        if (made->offset != v->from->offset || made->dtype != v->from->dtype)
             return false;
         for (unsigned rest = over; rest; rest &= rest - 1, matched++) {
             int d = __builtin_ctz(rest), e = 0;
             while (e < to->ndim &&
-                   (!(v->over >> e & 1) || v->from.stride[e] != made->stride[d] ||
+                   (!(v->over >> e & 1) || v->from->stride[e] != made->stride[d] ||
                     to->dim[e] != from->dim[d] ||
                     (fit->order[d] != e && (fit->order[d] >= 0 || (used >> e & 1)))))
                 e++;
@@ -407,14 +407,15 @@ static bool align_groups(const fuser *f, int a, int b, lucid__fit *fit)
     return keeps_order(fit, from->folded) && lucid__fit_fold(fit, over, folded);
 }
 
-/* Value i of group a as a value of the new list. */
+/* Value i of group a, which goes, as a value of the new list. */
 static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *fit,
                                 const int *number)
 {
     lucid__draft_value to = *v;
     if (fit) {
         to.over = lucid__fit_dims(fit, v->over);
-        to.from = lucid__fit_stream(fit, &v->from, v->over);
+        if (v->from)
+            *v->from = lucid__fit_stream(fit, v->from, v->over);
         if (v->instr.op == LUCID__iota)
             to.instr.imm = fit->order[v->instr.imm];
     }
@@ -423,50 +424,62 @@ static lucid__draft_value moved(const lucid__draft_value *v, const lucid__fit *f
     return to;
 }
 
+/* The lists of group b, which are empty, from those of group a and b's `old` ones. */
+static bool merge_lists(fuser *f, int a, int b, const lucid__group *old, const lucid__fit *fit)
+{
+    lucid__group *from = group_at(f, a), *to = group_at(f, b);
+    int of_a[LUCID__MAX_VALUES], of_b[LUCID__MAX_VALUES];
+    for (int i = 0; i < from->nvalues; i++) {
+        lucid__draft_value v = moved(&from->values[i], fit, of_a);
+        if ((of_a[i] = lucid__group_add(to, NULL, &v)) < 0)
+            return false;
+    }
+    for (int i = 0; i < old->nvalues; i++) {
+        lucid__draft_value v = moved(&old->values[i], NULL, of_b);
+        if (v.loaded && f->slots[v.from->slot].group == a) {
+            traffic *t = &f->slots[v.from->slot];
+            int made = of_a[from->outputs[t->output].reg];
+            of_b[i] = lucid__group_spread(to, made, v.over, v.from->dtype);
+            t->forwards += v.reads;
+        } else {
+            of_b[i] = lucid__group_add(to, NULL, &v);
+        }
+        if (of_b[i] < 0)
+            return false;
+    }
+    for (int i = 0; i < from->noutputs + old->noutputs; i++) {
+        bool is_a = i < from->noutputs;
+        const lucid__stream *o = is_a ? &from->outputs[i] : &old->outputs[i - from->noutputs];
+        lucid__stream t = is_a ? lucid__fit_stream(fit, o, from->values[o->reg].over) : *o;
+        traffic *slot = &f->slots[o->slot];
+        if (slot->group == (is_a ? a : b) && slot->output != NOT_IN_REGISTER)
+            slot->output = to->noutputs;
+        if (!lucid__group_output(to, &t, is_a ? of_a[o->reg] : of_b[o->reg]))
+            return false;
+    }
+    return true;
+}
+
 /* Group a becomes part of group b. False: out of memory. */
 static bool merge(fuser *f, int a, int b, const lucid__fit *fit)
 {
     lucid__group *from = group_at(f, a), *to = group_at(f, b), old = *to;
-    int of_a[LUCID__MAX_VALUES], of_b[LUCID__MAX_VALUES];
     grow_space(to, fit);
     to->nstored += from->nstored;
     to->values = NULL;
     to->outputs = NULL;
     to->nvalues = to->noutputs = to->nloads = to->nfolds = 0;
     to->value_capacity = to->output_capacity = 0;
-    for (int i = 0; i < from->nvalues; i++) {
-        lucid__draft_value v = moved(&from->values[i], fit, of_a);
-        if ((of_a[i] = lucid__group_add(to, f->scratch, &v)) < 0)
-            return false;
-    }
-    for (int i = 0; i < old.nvalues; i++) {
-        lucid__draft_value v = moved(&old.values[i], NULL, of_b);
-        if (v.loaded && f->slots[v.from.slot].group == a) {
-            traffic *t = &f->slots[v.from.slot];
-            int made = of_a[from->outputs[t->output].reg];
-            of_b[i] = lucid__group_spread(to, f->scratch, made, v.over, v.from.dtype);
-            t->forwards += v.reads;
-        } else {
-            of_b[i] = lucid__group_add(to, f->scratch, &v);
-        }
-        if (of_b[i] < 0)
-            return false;
-    }
-    for (int i = 0; i < from->noutputs + old.noutputs; i++) {
-        bool is_a = i < from->noutputs;
-        const lucid__stream *o = is_a ? &from->outputs[i] : &old.outputs[i - from->noutputs];
-        lucid__stream t = is_a ? lucid__fit_stream(fit, o, from->values[o->reg].over) : *o;
-        traffic *slot = &f->slots[o->slot];
-        if (slot->group == (is_a ? a : b) && slot->output != NOT_IN_REGISTER)
-            slot->output = to->noutputs;
-        if (!lucid__group_output(to, f->scratch, &t, is_a ? of_a[o->reg] : of_b[o->reg]))
-            return false;
-    }
+    bool ok = merge_lists(f, a, b, &old, fit);
+    lucid__group_free(&old);
+    if (!ok)
+        return false;
     for (int i = 0; i < from->noutputs; i++)
         f->slots[from->outputs[i].slot].group = b;
     from->open = false;
     from->gone = true;
     from->nvalues = from->noutputs = from->nloads = 0;
+    lucid__group_free(from);
     return true;
 }
 
@@ -580,12 +593,14 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
         ok = alone ? start(&f, step) : place(&f, step);
     }
     plan->nsteps = 0;
-    for (int at = 0; ok && at < f.ngroups; at++) {
-        const lucid__group *g = group_at(&f, at);
-        if (g->step.kind == LUCID__STEP_KERNEL)
-            plan->steps[plan->nsteps++] = g->step;
-        else if (!g->gone)
+    for (int at = 0; at < f.ngroups;
+         at++) { /* a group's step is not before the group's own place */
+        lucid__group *g = group_at(&f, at);
+        if (ok && g->step->kind == LUCID__STEP_KERNEL)
+            plan->steps[plan->nsteps++] = *g->step;
+        else if (ok && !g->gone)
             ok = finish(&f, g);
+        lucid__group_free(g);
     }
     if (!ok)
         lucid__out_of_memory(s);

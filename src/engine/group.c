@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/memory.h"
 #include "engine/fuse.h"
 
 /* ---- spaces ------------------------------------------------------------------------------------- */
@@ -96,20 +97,20 @@ static bool same_table(const lucid__draft_value *a, const lucid__draft_value *b)
     if (!s || !t)
         return s == t;
     size_t bytes = (size_t)s->n * sizeof *s->size;
-    return lucid__same_stream(&a->from, &b->from, LUCID_MAX_NDIM) && s->n == t->n &&
+    return lucid__same_stream(a->from, b->from, LUCID_MAX_NDIM) && s->n == t->n &&
            s->shown_dim == t->shown_dim && memcmp(s->size, t->size, bytes) == 0 &&
            memcmp(s->step, t->step, bytes) == 0;
 }
 
-static void *grown(lucid__arena *scratch, void *array, int count, int *capacity, size_t size)
+/* The list with room for one more; NULL: out of memory, the list is as it was. */
+static void *grown(void *array, int count, int *capacity, size_t size)
 {
     if (count < *capacity)
         return array;
-    int more = *capacity > 0 ? 2 * *capacity : 4;
-    void *to = lucid__arena_alloc(scratch, (size_t)more * size);
-    if (to && count > 0)
-        memcpy(to, array, (size_t)count * size);
-    *capacity = more;
+    int more = *capacity > 0 ? 2 * *capacity : 2;
+    void *to = lucid__realloc(array, (size_t)more * size);
+    if (to)
+        *capacity = more;
     return to;
 }
 
@@ -117,7 +118,7 @@ int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_
 {
     for (int i = 0; v->loaded && i < g->nloads; i++) {
         lucid__draft_value *old = &g->values[g->load[i]];
-        if (old->over == v->over && lucid__same_stream(&old->from, &v->from, LUCID_MAX_NDIM)) {
+        if (old->over == v->over && lucid__same_stream(old->from, v->from, LUCID_MAX_NDIM)) {
             old->reads += v->reads;
             return g->load[i];
         }
@@ -128,17 +129,26 @@ int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_
             same_table(old, v))
             return i;
     }
-    g->values = grown(scratch, g->values, g->nvalues, &g->value_capacity, sizeof *g->values);
-    if (!g->values)
+    lucid__draft_value *values =
+        grown(g->values, g->nvalues, &g->value_capacity, sizeof *g->values);
+    if (!values)
         return -1;
+    g->values = values;
+    lucid__draft_value *new = &values[g->nvalues];
+    *new = *v;
+    if (v->from && scratch) {
+        new->from = lucid__arena_alloc(scratch, sizeof *new->from);
+        if (!new->from)
+            return -1;
+        *new->from = *v->from;
+    }
     if (v->loaded)
-        g->load[g->nloads++] = g->nvalues;
+        g->load[g->nloads++] = (uint16_t)g->nvalues;
     g->nfolds += !v->loaded && lucid__is_fold(v->instr.op);
-    g->values[g->nvalues] = *v;
     return g->nvalues++;
 }
 
-int lucid__group_spread(lucid__group *g, lucid__arena *scratch, int v, uint16_t over, uint8_t dtype)
+int lucid__group_spread(lucid__group *g, int v, uint16_t over, uint8_t dtype)
 {
     if (v < 0 || g->values[v].over == over)
         return v;
@@ -146,17 +156,27 @@ int lucid__group_spread(lucid__group *g, lucid__arena *scratch, int v, uint16_t 
         .nsrc = 1,
         .over = over,
         .instr = {.op = LUCID__broadcast, .dtype = dtype, .to = dtype, .src = {(uint16_t)v}}};
-    return lucid__group_add(g, scratch, &spread);
+    return lucid__group_add(g, NULL, &spread);
 }
 
-bool lucid__group_output(lucid__group *g, lucid__arena *scratch, const lucid__stream *to, int v)
+bool lucid__group_output(lucid__group *g, const lucid__stream *to, int v)
 {
-    g->outputs = grown(scratch, g->outputs, g->noutputs, &g->output_capacity, sizeof *g->outputs);
-    if (!g->outputs)
+    lucid__stream *outputs =
+        grown(g->outputs, g->noutputs, &g->output_capacity, sizeof *g->outputs);
+    if (!outputs)
         return false;
+    g->outputs = outputs;
     g->outputs[g->noutputs] = *to;
     g->outputs[g->noutputs++].reg = (uint16_t)v;
     return true;
+}
+
+void lucid__group_free(lucid__group *g)
+{
+    lucid__free(g->values);
+    lucid__free(g->outputs);
+    g->values = NULL;
+    g->outputs = NULL;
 }
 
 /* ---- programs ------------------------------------------------------------------------------------- */
@@ -261,7 +281,7 @@ static void write_values(const lucid__group *g, const int *last_use, const int *
             continue;
         to->over[reg[i]] = v->over;
         if (v->loaded) {
-            to->loads[reg[i]] = v->from;
+            to->loads[reg[i]] = *v->from;
             to->loads[reg[i]].reg = (uint16_t)reg[i];
             continue;
         }
@@ -272,7 +292,7 @@ static void write_values(const lucid__group *g, const int *last_use, const int *
         if (v->table) {
             lucid__table *table = &to->tables[to->ntables];
             *table = *v->table;
-            table->at = v->from;
+            table->at = *v->from;
             table->at.reg = instr->dst;
             instr->imm = to->ntables++;
         }
@@ -284,7 +304,8 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
                          lucid__step *step)
 {
     int last_use[LUCID__MAX_VALUES], reg[LUCID__MAX_VALUES];
-    *step = g->step;
+    if (step != g->step)
+        *step = *g->step;
     lucid__program *to = &step->program;
     *to = (lucid__program){.ndim = g->ndim};
     memcpy(to->dim, g->dim, sizeof to->dim);

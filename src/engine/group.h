@@ -16,24 +16,24 @@ typedef struct lucid__draft_value {
     uint8_t nsrc;
     uint16_t over;
     int reads;                 /* of a load: how many steps read through it */
-    lucid__stream from;        /* of a gather: from where in the table */
+    lucid__stream *from;       /* of a load; of a gather: from where in the table; others: NULL */
     const lucid__table *table; /* of a gather: all else; NULL: it is none */
     lucid__instr instr;
 } lucid__draft_value;
 
 typedef struct lucid__group {
-    lucid__step step; /* the first member; of a program only what it was made for counts */
-    bool open;        /* others can join */
-    bool gone;        /* into another group */
+    const lucid__step *step; /* the first member; of a program only what it was made for counts */
+    bool open;               /* others can join */
+    bool gone;               /* into another group */
     int ndim;
     int64_t dim[LUCID_MAX_NDIM];
     uint16_t folded; /* the dims that some reduction combines over */
     bool uneven;     /* the reductions differ in their dims, or do not see all the others */
     int nloads, nfolds, nvalues, noutputs, value_capacity, output_capacity;
-    int load[LUCID__MAX_GROUP_LOADS]; /* which values are loads */
-    int nstored;                      /* outputs that are known to go to memory */
-    lucid__draft_value *values;
-    lucid__stream *outputs; /* reg: the value */
+    uint16_t load[LUCID__MAX_GROUP_LOADS]; /* which values are loads */
+    int nstored;                           /* outputs that are known to go to memory */
+    lucid__draft_value *values; /* both lists are blocks of their own: merging replaces them */
+    lucid__stream *outputs;     /* reg: the value */
 } lucid__group;
 
 /* How the dims of something fall on those of a group, which may grow by it. */
@@ -59,12 +59,13 @@ lucid__stream lucid__fit_stream(const lucid__fit *fit, const lucid__stream *t, u
 
 bool lucid__same_stream(const lucid__stream *a, const lucid__stream *b, int ndim);
 
-/* The number of a value, which may be there already; -1: out of memory. */
+/* The number of a value, which may be there already; -1: out of memory. `from` is copied to scratch memory;
+ * scratch NULL: it is there already. */
 int lucid__group_add(lucid__group *g, lucid__arena *scratch, const lucid__draft_value *v);
 /* Value v repeated over more dims; v, if there are no more. */
-int lucid__group_spread(lucid__group *g, lucid__arena *scratch, int v, uint16_t over,
-                        uint8_t dtype);
-bool lucid__group_output(lucid__group *g, lucid__arena *scratch, const lucid__stream *to, int v);
+int lucid__group_spread(lucid__group *g, int v, uint16_t over, uint8_t dtype);
+bool lucid__group_output(lucid__group *g, const lucid__stream *to, int v);
+void lucid__group_free(lucid__group *g); /* its lists */
 
 /* The group as one step, with the outputs for which needed[..] holds. False: out of memory. */
 bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool *needed,

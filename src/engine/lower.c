@@ -109,7 +109,7 @@ static lucid__stream stream(const draft *d, const lucid__location *l, const int6
 static bool add_table(lucid__lowering *l, const draft *d, lucid__program *g)
 {
     uint16_t over = 0;
-    g->tables = lucid__arena_alloc(l->plan->arena, sizeof *g->tables);
+    g->tables = lucid__arena_alloc(l->drafts, sizeof *g->tables);
     if (!g->tables)
         return out_of_memory(l);
     for (int i = 0; i < g->nloads; i++)
@@ -141,9 +141,9 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     g->nstores = 1;
     g->ninstrs = d->has_instr;
     g->nregs = d->nloads + d->has_instr;
-    g->loads = lucid__arena_alloc(l->plan->arena, (size_t)(d->nloads + 1) * sizeof *g->loads);
-    g->instrs = lucid__arena_alloc(l->plan->arena, sizeof *g->instrs);
-    g->over = lucid__arena_alloc(l->plan->arena, 4 * sizeof *g->over);
+    g->loads = lucid__arena_alloc(l->drafts, (size_t)(d->nloads + 1) * sizeof *g->loads);
+    g->instrs = lucid__arena_alloc(l->drafts, sizeof *g->instrs);
+    g->over = lucid__arena_alloc(l->drafts, 4 * sizeof *g->over);
     if (!g->loads || !g->instrs || !g->over)
         return out_of_memory(l);
     g->stores = g->loads + d->nloads;

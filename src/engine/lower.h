@@ -8,6 +8,7 @@
 typedef struct lucid__lowering {
     lucid_scope *s; /* for errors */
     lucid__plan *plan;
+    lucid__arena *drafts; /* holds the programs of the steps, which fusion replaces */
     const lucid__backend *backend;
 } lucid__lowering;
 

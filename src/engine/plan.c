@@ -1,18 +1,31 @@
 #include "engine/plan.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "engine/fuse.h"
 #include "engine/lower.h"
 
+/* A location without what its operation knows, and with as many strides as it has. */
+typedef struct place {
+    int64_t offset;
+    const int64_t *stride;
+    int slot;
+} place;
+
 /* Where all outputs of all operations of a sketch are, flattened. */
 typedef struct places {
-    lucid__location *at;
-    size_t *first; /* of operation i */
+    lucid__arena *arena;
+    place *at;
+    size_t *first;         /* of operation i */
+    const int64_t *latest; /* strides, of so many dims: those of the next one are often the same */
+    int latest_ndim;
 } places;
 
 static bool places_new(lucid__arena *arena, const lucid__sketch *sk, places *p)
 {
     size_t total = 0;
+    *p = (places){.arena = arena};
     p->first = lucid__arena_alloc(arena, (size_t)(sk->nops + 1) * sizeof *p->first);
     if (!p->first)
         return false;
@@ -24,10 +37,30 @@ static bool places_new(lucid__arena *arena, const lucid__sketch *sk, places *p)
     return p->at != NULL;
 }
 
-static lucid__location *place_of(const lucid__sketch *sk, const places *p, lucid__operand r)
+static lucid__location location_of(const lucid__sketch *sk, const places *p, lucid__operand r)
 {
     r = lucid__sketch_resolve(sk, r);
-    return &p->at[p->first[r.op] + (size_t)r.out];
+    const place *at = &p->at[p->first[r.op] + (size_t)r.out];
+    const lucid__aval *aval = lucid__sketch_aval(sk, r);
+    lucid__location l = {.slot = at->slot, .aval = *aval, .offset = at->offset};
+    memcpy(l.stride, at->stride, (size_t)aval->shape.ndim * sizeof *l.stride);
+    return l;
+}
+
+static bool put(places *p, size_t number, const lucid__location *l)
+{
+    const int n = l->aval.shape.ndim;
+    const size_t bytes = (size_t)n * sizeof *l->stride;
+    if (!p->latest || p->latest_ndim != n || memcmp(p->latest, l->stride, bytes) != 0) {
+        int64_t *stride = lucid__arena_alloc(p->arena, bytes);
+        if (!stride)
+            return false;
+        memcpy(stride, l->stride, bytes);
+        p->latest = stride;
+        p->latest_ndim = n;
+    }
+    p->at[number] = (place){.offset = l->offset, .stride = p->latest, .slot = l->slot};
+    return true;
 }
 
 static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places *p)
@@ -35,42 +68,57 @@ static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places 
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {
             const lucid__output *out = &st->leaves[i]->out[k];
-            lucid__location *at = &p->at[p->first[i] + (size_t)k];
-            if (!lucid__lower_alloc(l, &out->aval, at))
+            lucid__location at;
+            if (!lucid__lower_alloc(l, &out->aval, &at))
                 return false;
             for (int d = 0; d < out->aval.shape.ndim; d++)
-                at->stride[d] = out->storage.buffer ? out->storage.stride[d] : 0;
+                at.stride[d] = out->storage.buffer ? out->storage.stride[d] : 0;
+            if (!put(p, p->first[i] + (size_t)k, &at))
+                return false;
         }
     l->plan->nleaves = l->plan->nslots;
     return true;
 }
 
-static bool lower_all(lucid__lowering *l, lucid__arena *scratch, const lucid__sketch *sk, places *p)
+static bool lower(lucid__lowering *l, const lucid__sketch *sk, places *p, int number)
 {
-    for (int i = 0; i < sk->norder; i++) {
-        const lucid__op *op = &sk->ops[sk->order[i]];
-        lucid__location few[4], *in = few;
-        if (op->nin > 4)
-            in = lucid__arena_alloc(scratch, (size_t)op->nin * sizeof *in);
-        if (!in) {
-            lucid__out_of_memory(l->s);
+    enum { FEW = 4 };
+    const lucid__op *op = &sk->ops[number];
+    lucid__location few[FEW], *in = few;
+    int n = op->nin + op->nout;
+    if (n > FEW)
+        in = lucid__malloc((size_t)n * sizeof *in);
+    if (!in)
+        return false;
+    lucid__location *out = in + op->nin;
+    for (int j = 0; j < op->nin; j++)
+        in[j] = location_of(sk, p, op->in[j]);
+    bool ok = lucid__lower_op(l, op, in, out);
+    for (int k = 0; ok && k < op->nout; k++)
+        ok = put(p, p->first[number] + (size_t)k, &out[k]);
+    if (in != few)
+        lucid__free(in);
+    return ok;
+}
+
+static bool lower_all(lucid__lowering *l, const lucid__sketch *sk, places *p)
+{
+    for (int i = 0; i < sk->norder; i++)
+        if (!lower(l, sk, p, sk->order[i])) {
+            lucid__out_of_memory(l->s); /* unless something else was recorded */
             return false;
         }
-        for (int j = 0; j < op->nin; j++)
-            in[j] = *place_of(sk, p, op->in[j]);
-        if (!lucid__lower_op(l, op, in, &p->at[p->first[sk->order[i]]]))
-            return false;
-    }
     return true;
 }
 
 static bool list_results(lucid__plan *plan, const lucid__sketch *sk, const places *p)
 {
     const lucid__structure *st = sk->structure;
-    int n = 0;
+    size_t n = 0;
     for (size_t i = 0; i < st->nnodes; i++)
-        n += st->nodes[i]->nout;
-    plan->results = lucid__arena_alloc(plan->arena, (size_t)n * sizeof *plan->results);
+        for (int k = 0; k < st->nodes[i]->nout; k++)
+            n += lucid__structure_wants(st, i, k);
+    plan->results = lucid__arena_alloc(plan->arena, n * sizeof *plan->results);
     if (!plan->results)
         return false;
     for (size_t i = 0; i < st->nnodes; i++)
@@ -80,7 +128,7 @@ static bool list_results(lucid__plan *plan, const lucid__sketch *sk, const place
             lucid__plan_result *r = &plan->results[plan->nresults++];
             r->node = (int)i;
             r->out = k;
-            r->location = *place_of(sk, p, (lucid__operand){sk->nleaves + (int)i, k});
+            r->location = location_of(sk, p, (lucid__operand){sk->nleaves + (int)i, k});
         }
     return true;
 }
@@ -151,24 +199,31 @@ static void link_slots(lucid__plan *plan, const lucid__backend *backend)
     }
 }
 
+/* The plan's steps, each of which does one thing. What is only needed on the way is gone afterwards. */
+static bool find_steps(lucid__lowering *l, const lucid__structure *st)
+{
+    lucid__arena *scratch = lucid__arena_new();
+    lucid__sketch sk;
+    places p;
+    bool ok = scratch && lucid__sketch_new(&sk, scratch, st) &&
+              (!lucid__fusion() || lucid__simplify(&sk));
+    if (ok)
+        lucid__sketch_prune(&sk);
+    ok = ok && places_new(scratch, &sk, &p) && place_leaves(l, st, &p) && lower_all(l, &sk, &p) &&
+         list_results(l->plan, &sk, &p);
+    lucid__arena_free(scratch);
+    return ok;
+}
+
 lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
                              const lucid__backend *backend)
 {
     lucid__plan *plan = lucid__calloc(1, sizeof *plan);
-    lucid__arena *scratch = lucid__arena_new();
-    bool ok = plan && scratch && (plan->arena = lucid__arena_new()) != NULL;
-    if (ok) {
-        lucid__lowering l = {.s = s, .plan = plan, .backend = backend};
-        lucid__sketch sk;
-        places p;
-        ok = lucid__sketch_new(&sk, scratch, st) && (!lucid__fusion() || lucid__simplify(&sk));
-        if (ok)
-            lucid__sketch_prune(&sk);
-        ok = ok && places_new(scratch, &sk, &p) && place_leaves(&l, st, &p) &&
-             lower_all(&l, scratch, &sk, &p) && list_results(plan, &sk, &p) &&
-             lucid__fuse(s, plan, scratch);
-    }
-    lucid__arena_free(scratch);
+    lucid__arena *drafts = lucid__arena_new();
+    bool ok = plan && drafts && (plan->arena = lucid__arena_new()) != NULL;
+    lucid__lowering l = {.s = s, .plan = plan, .drafts = drafts, .backend = backend};
+    ok = ok && find_steps(&l, st) && lucid__fuse(s, plan, drafts);
+    lucid__arena_free(drafts);
     if (ok) {
         link_slots(plan, backend);
         plan->users = 1;

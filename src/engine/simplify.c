@@ -138,7 +138,7 @@ lucid__operand lucid__simplify_add(lucid__simplifier *z, lucid__prim_id prim,
         .prim = (uint16_t)prim, .nout = 1, .nin = nin, .nparams = nparams, .instead = none};
     int64_t *own = memory(z, (size_t)nparams * sizeof *own);
     op.in = memory(z, (size_t)nin * sizeof *op.in);
-    op.out = memory(z, sizeof *op.out);
+    lucid__aval *own_out = memory(z, sizeof *own_out);
     if (!z->ok || sk->nops == sk->op_capacity) {
         z->ok = false;
         return none;
@@ -148,7 +148,8 @@ lucid__operand lucid__simplify_add(lucid__simplifier *z, lucid__prim_id prim,
     if (nin > 0)
         memcpy(op.in, in, (size_t)nin * sizeof *op.in);
     op.params = own;
-    op.out[0] = *out;
+    *own_out = *out;
+    op.out = own_out;
     sk->ops[sk->nops] = op;
     int first = first_of(z, sk->nops);
     if (first == sk->nops)

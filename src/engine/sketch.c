@@ -10,12 +10,16 @@ static bool copy_node(lucid__sketch *sk, const lucid__node *node, lucid__op *to)
                       .nparams = node->nparams,
                       .params = node->params,
                       .instead = {-1, 0}};
-    to->out = lucid__arena_alloc(sk->arena, (size_t)to->nout * sizeof *to->out);
     to->in = lucid__arena_alloc(sk->arena, (size_t)to->nin * sizeof *to->in);
+    to->out = &node->out[0].aval;
+    if (to->nout != 1) {
+        lucid__aval *out = lucid__arena_alloc(sk->arena, (size_t)to->nout * sizeof *out);
+        for (int k = 0; out && k < to->nout; k++)
+            out[k] = node->out[k].aval;
+        to->out = out;
+    }
     if (!to->out || !to->in)
         return false;
-    for (int k = 0; k < to->nout; k++)
-        to->out[k] = node->out[k].aval;
     for (int j = 0; j < to->nin; j++) {
         to->in[j].op = (int)lucid__structure_index(sk->structure, node->in[j].node);
         to->in[j].out = node->in[j].out;

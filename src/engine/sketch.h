@@ -17,7 +17,7 @@ typedef struct lucid__op {
     int nin, nparams;
     const int64_t *params;
     lucid__operand *in;
-    lucid__aval *out;
+    const lucid__aval *out; /* of a node with one, the node's own */
     lucid__operand
         instead; /* op >= 0: output 0 is that (of several outputs, all are those of that operation) */
     int users;   /* inputs that were this at the start */

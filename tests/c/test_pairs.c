@@ -129,11 +129,12 @@ static int instructions(uint16_t op, uint16_t then, uint8_t dtype, bool read_twi
 {
     lucid__arena *arena = lucid__arena_new();
     assert_non_null(arena);
-    lucid__group g = {.ndim = 1, .dim = {5}};
+    lucid__step step = {.kind = LUCID__STEP_PROGRAM};
+    lucid__group g = {.step = &step, .ndim = 1, .dim = {5}};
     bool needed[2] = {true, stored};
     for (int i = 0; i < 3; i++) {
-        lucid__draft_value v = {.loaded = true, .over = 1};
-        v.from = (lucid__stream){.slot = i, .dtype = dtype, .stride = {1}};
+        lucid__stream from = {.slot = i, .dtype = dtype, .stride = {1}};
+        lucid__draft_value v = {.loaded = true, .over = 1, .from = &from};
         assert_int_equal(lucid__group_add(&g, arena, &v), i);
     }
     lucid__draft_value t = value(op, 0, 1), y = value(then, 3, read_twice ? 3 : 2);
@@ -142,11 +143,11 @@ static int instructions(uint16_t op, uint16_t then, uint8_t dtype, bool read_twi
     assert_int_equal(lucid__group_add(&g, arena, &y), 4);
     for (int i = 0; i < 2; i++) {
         lucid__stream to = {.slot = 3 + i, .dtype = dtype, .stride = {1}};
-        assert_true(lucid__group_output(&g, arena, &to, 4 - i));
+        assert_true(lucid__group_output(&g, &to, 4 - i));
     }
-    lucid__step step;
     assert_true(lucid__group_finish(&g, arena, needed, &step));
     int n = step.program.ninstrs;
+    lucid__group_free(&g);
     lucid__arena_free(arena);
     return n;
 }
