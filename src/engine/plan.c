@@ -215,6 +215,24 @@ static bool find_steps(lucid__lowering *l, const lucid__structure *st)
     return ok;
 }
 
+/* Fusion leaves fewer steps than there was room for. */
+static bool trim(lucid__plan *plan)
+{
+    lucid__step *steps =
+        lucid__realloc(plan->steps, (size_t)(plan->nsteps + 1) * sizeof *plan->steps);
+    if (!steps)
+        return false;
+    plan->steps = steps;
+    plan->step_capacity = plan->nsteps + 1;
+    lucid__slot *slots =
+        lucid__realloc(plan->slots, (size_t)(plan->nslots + 1) * sizeof *plan->slots);
+    if (!slots)
+        return false;
+    plan->slots = slots;
+    plan->slot_capacity = plan->nslots + 1;
+    return true;
+}
+
 lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
                              const lucid__backend *backend)
 {
@@ -222,7 +240,7 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     lucid__arena *drafts = lucid__arena_new();
     bool ok = plan && drafts && (plan->arena = lucid__arena_new()) != NULL;
     lucid__lowering l = {.s = s, .plan = plan, .drafts = drafts, .backend = backend};
-    ok = ok && find_steps(&l, st) && lucid__fuse(s, plan, drafts);
+    ok = ok && find_steps(&l, st) && lucid__fuse(s, plan, drafts) && trim(plan);
     lucid__arena_free(drafts);
     if (ok) {
         link_slots(plan, backend);

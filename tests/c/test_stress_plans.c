@@ -75,6 +75,65 @@ static void a_deep_graph(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* n operations side by side and their sum: programs that share what they read, kernels, or programs that share
+ * nothing until they are added. */
+static lucid_tensor side_by_side(lucid_scope *parent, lucid_tensor x, int kind, int n)
+{
+    lucid_scope *s = lucid_scope_new(parent);
+    lucid_tensor *y = malloc((size_t)n * sizeof *y);
+    assert_non_null(y);
+    for (int k = 0; k < n; k++) {
+        y[k] = lucid_mul(s, x, lucid_scalar_int(s, k));
+        if (kind == 1)
+            y[k] = lucid_matmul(s, x, y[k]);
+        else if (kind == 2)
+            y[k] = lucid_sin(
+                s, lucid_from_data(s, lucid_data(s, x), LUCID_FLOAT32, lucid_shape_of(x)));
+    }
+    for (int left = n; left > 1; left = (left + 1) / 2)
+        for (int k = 0; k < left / 2; k++)
+            y[k] = lucid_add(s, y[k], y[left - 1 - k]);
+    lucid_tensor sum = lucid_keep(s, y[0]);
+    free(y);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+    return sum;
+}
+
+typedef struct cost {
+    double allocations, bytes;
+} cost;
+
+static cost cost_of(int kind, int n)
+{
+    const int64_t many = INT64_C(1) << 40;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = ready(s, lucid_ones(s, LUCID_SHAPE(3, 3)));
+    lucid_tensor y = side_by_side(s, x, kind, n);
+    const lucid_stats before = lucid_get_stats();
+    lucid__fail_allocations_after(many);
+    (void)ready(s, y);
+    double allocations = (double)(many - lucid__allocations_left());
+    lucid__fail_allocations_after(-1);
+    const lucid_stats after = lucid_get_stats();
+    assert_true(after.plans_built == before.plans_built + 1);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+    return (cost){allocations, (double)(after.plans_bytes - before.plans_bytes)};
+}
+
+/* What it takes to make a plan, and the plan itself, for twice as many operations. */
+static void plans_grow_no_faster_than_graphs(void **state)
+{
+    (void)state;
+    enum { N = 1500, BYTES_PER_OP = 1024 };
+    const int ops[] = {3, 4, 2}; /* for each of the n, with broadcasts and sums */
+    for (int kind = 0; kind < 3; kind++) {
+        const cost one = cost_of(kind, N), two = cost_of(kind, 2 * N);
+        assert_true(one.allocations > 0 && two.allocations < 2.1 * one.allocations);
+        assert_true(one.bytes > 0 && two.bytes < 2.1 * one.bytes);
+        assert_true(two.bytes < 2.0 * N * ops[kind] * BYTES_PER_OP);
+    }
+}
+
 /* More values at the same time than a program has registers. */
 static lucid_tensor many_values(lucid_scope *parent, lucid_tensor x, int n)
 {
@@ -223,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wide_graph),
         cmocka_unit_test(a_deep_graph),
+        cmocka_unit_test(plans_grow_no_faster_than_graphs),
         cmocka_unit_test(a_program_too_large_is_split),
         cmocka_unit_test(special_values_at_every_place),
         cmocka_unit_test(memory_that_runs_out_at_any_point),
