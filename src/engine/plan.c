@@ -215,9 +215,12 @@ static bool find_steps(lucid__lowering *l, const lucid__structure *st)
     return ok;
 }
 
-/* Fusion leaves fewer steps than there was room for. */
+/* Fusion leaves fewer steps than there was room for; of a small plan that is not worth a thing. */
 static bool trim(lucid__plan *plan)
 {
+    enum { SMALL = 64 };
+    if (plan->step_capacity <= SMALL && plan->slot_capacity <= SMALL)
+        return true;
     lucid__step *steps =
         lucid__realloc(plan->steps, (size_t)(plan->nsteps + 1) * sizeof *plan->steps);
     if (!steps)
