@@ -17,8 +17,10 @@ class Explanation(str):
     ``svg`` is a picture of the graph, coloured by program, ``html`` a page with a table and the
     picture; a notebook shows it by itself. ``data`` holds the figures as a dict: ``dispatches``,
     ``bytes_read``, ``bytes_written``, ``flops``, ``steps`` (each with ``kind``, ``ops``,
-    ``shape``, ``lanes``, bytes, flops) and, if measured, ``measured_seconds``,
-    ``estimated_seconds``, ``machine``, ``bandwidth_share``, ``peak_share``.
+    ``shape``, ``lanes``, bytes, flops), ``choices`` between one lane program and steps (each with
+    ``operations``, ``examples``, ``batch_seconds`` and ``steps_seconds`` as estimated, ``chosen``)
+    and, if measured, ``measured_seconds``, ``estimated_seconds``, ``machine``,
+    ``bandwidth_share``, ``peak_share``.
     """
 
     __slots__ = ("_json", "html", "svg")

@@ -41,6 +41,7 @@ static bool cholesky_base(const job *q, int64_t n, void *a)
     const void *const matrices[1] = {a};
     const lucid__lanes w = {.n = n,
                             .count = 1,
+                            .alone = true,
                             .a = matrices,
                             .a_row = q->row,
                             .a_col = 1,

@@ -16,6 +16,7 @@
 #include "cpu/kernels.h"
 #include "cpu/matrix_isa.h"
 #include "cpu/threads.h"
+#include "engine/force.h"
 
 enum { MAX = LUCID_MAX_NDIM };
 
@@ -279,6 +280,9 @@ static bool is_tall(const lucid__product *p, size_t size)
 
 static bool is_own(const lucid__product *p, size_t size)
 {
+    const lucid__forced_layout forced = lucid__layout_forced();
+    if (forced != LUCID__FORCE_NONE)
+        return forced != LUCID__FORCE_LIBRARY;
     double work = (double)p->m * (double)p->n * (double)p->k;
     return p->m <= 1 || p->n <= 1 || p->k <= OWN_SUMMED || work <= OWN_PRODUCT || is_tall(p, size);
 }
@@ -353,6 +357,7 @@ static void run_products(const plan *q, const lucid__product *p, int64_t count, 
 {
     lucid__multiply_fn *multiply = lucid__matrix_isa_get()->multiply[q->dtype];
     int64_t sums = volume(&q->outer);
+    const int64_t c_row = p->m > 1 ? p->c_row : p->n; /* the BLAS asks for it with one row, too */
     for (int64_t o = 0; o < sums; o++) {
         const char *a = x, *b = y;
         char *c = out;
@@ -366,7 +371,7 @@ static void run_products(const plan *q, const lucid__product *p, int64_t count, 
             lucid__gemm(q->dtype, p->m, p->n, p->k, 1,
                         blas_matrix(step(q, a, e * q->inner.x), p->m, p->k, p->a_row, p->a_col),
                         blas_matrix(step(q, b, e * q->inner.y), p->k, p->n, p->b_row, p->b_col),
-                        o > 0, c + e * q->inner.out * (int64_t)q->size, p->c_row, threads);
+                        o > 0, c + e * q->inner.out * (int64_t)q->size, c_row, threads);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/kernels.h"
 #include "cpu/lapack.h"
 #include "cpu/matrix_work.h"
+#include "engine/force.h"
 
 typedef lucid__matrix_work work;
 
@@ -156,6 +157,8 @@ static bool fits_lanes(const work *w)
     int64_t k = w->m < w->n ? w->m : w->n;
     bool fits_lapack = lucid__blas_fits(w->m) && lucid__blas_fits(w->n) &&
                        lucid__blas_fits(lucid__times(w->m, w->n));
+    if (lucid__layout_forced() == LUCID__FORCE_LIBRARY)
+        return !fits_lapack || k == 0;
     return !fits_lapack ||
            (k <= LUCID__DECOMPOSE_MAX_SIZE && w->m * w->n <= LUCID__DECOMPOSE_MAX_ELEMENTS);
 }

@@ -8,6 +8,7 @@
 #include "cpu/factor.h"
 #include "cpu/kernels.h"
 #include "cpu/matrix_work.h"
+#include "engine/force.h"
 
 static void copy_matrix(const lucid__matrix_work *w, const lucid__view *v, int64_t e, void *to)
 {
@@ -147,7 +148,9 @@ static void large_triangular_solve(const lucid__matrix_work *w, int64_t e, int64
 
 static bool is_large(const lucid__matrix_work *w)
 {
-    return w->n > LUCID__LANES_MAX_SIZE && lucid__blas_fits(w->n) && lucid__blas_fits(w->k);
+    const lucid__forced_layout forced = lucid__layout_forced();
+    int64_t most = forced == LUCID__FORCE_LIBRARY ? 0 : LUCID__LANES_MAX_SIZE;
+    return w->n > most && lucid__blas_fits(w->n) && lucid__blas_fits(w->k);
 }
 
 /* Whether there are so many right-hand sides that blocks of them are units. */

@@ -343,6 +343,17 @@ static void pick(lucid__lane_machine *m, const lucid__lane_exec *e, const lucid_
 {
     const lucid__lane_table *t = &m->program->tables[in->imm];
     size_t size = m->program->reg_size[in->dst];
+    bool varies = false;
+    for (int d = 0; d < t->ndim; d++)
+        varies |= e->vary[d] != 0;
+    if (!varies) { /* the same register for all lanes */
+        int64_t at = place_in(m, e, t, 0, !mask || any(mask, n));
+        if (at < 0)
+            memset(e->d, 0, (size_t)n * size);
+        else
+            memcpy(e->d, m->reg[t->regs[at]], (size_t)n * size);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         int64_t at = place_in(m, e, t, i, !mask || mask[i]);
         char *to = (char *)e->d + (size_t)i * size;

@@ -75,7 +75,8 @@ static size_t place_ports(lucid__lane_machine *m, const lucid__view *in, const l
                           char *at)
 {
     const lucid__lane_program *p = m->program;
-    int64_t length = p->controls[p->instrs[p->begin_end].imm].length;
+    const lucid__lane_control *main = lucid__lane_main(p);
+    int64_t length = main ? main->length : 0;
     size_t bytes = 0;
     for (int i = 0; i < p->nin; i++)
         bytes += place_port(m, &m->in[i], &in[i], &p->in[i], length, at ? at + bytes : NULL);

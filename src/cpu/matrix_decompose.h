@@ -53,7 +53,7 @@ static void NAME(svd_alone)(const lucid__lanes *w, int l)
 
 static void NAME(qr)(const lucid__lanes *w)
 {
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++)
             NAME(qr_alone)(w, l);
         return;
@@ -75,7 +75,7 @@ static void NAME(qr)(const lucid__lanes *w)
 
 static void NAME(eigh)(const lucid__lanes *w)
 {
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++)
             NAME(eigh_alone)(w, l);
         return;
@@ -93,7 +93,7 @@ static void NAME(eigh)(const lucid__lanes *w)
 
 static void NAME(svd)(const lucid__lanes *w)
 {
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++)
             NAME(svd_alone)(w, l);
         return;

@@ -50,6 +50,7 @@ typedef struct lucid__lanes {
     int64_t n, k; /* a is (n, n), b is (n, k) */
     int64_t m;    /* qr, svd: a is (m, n) */
     int count;    /* of matrices, at most the lanes there are */
+    bool alone;   /* they are so few that each is worked on for itself */
     /* In memory: the matrices. In registers of a lane program: element (i, j) of all matrices is the register
      * a[i a_row + j a_col], of which the lanes from first_lane on are meant. */
     const void *const *a, *const *b;

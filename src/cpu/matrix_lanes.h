@@ -10,8 +10,7 @@
 #define LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 #define ELEMENT(m, cols, i, j) ((m) + ((i) * (cols) + (j)) * LANES)
 
-enum { NAME(COLUMNS) = 8 };     /* right-hand sides taken at a time */
-enum { NAME(FEW) = LANES / 4 }; /* matrices that are not worth the lanes */
+enum { NAME(COLUMNS) = 8 }; /* right-hand sides taken at a time */
 
 #include "cpu/matrix_moves.h"
 
@@ -76,7 +75,7 @@ static void NAME(cholesky_alone)(int64_t n, T *restrict a)
 static void NAME(cholesky)(const lucid__lanes *w)
 {
     const int64_t n = w->n, ld = n | 1; /* rows a power of two apart would be in each other's way */
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++) {
             T *to = NAME(output)(w, 0, l, n * n);
             NAME(copy)(to, n, n, w->a[l], w->a_row, w->a_col, NULL);
@@ -253,7 +252,7 @@ static void NAME(lu)(const lucid__lanes *w)
 {
     const int64_t n = w->n;
     T *signs = w->out[2];
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++) {
             int64_t unwanted[MAX_N];
             T *lu = NAME(output)(w, 0, l, n * n);
@@ -320,7 +319,7 @@ static void NAME(substitute_lanes)(const T *a, int64_t n, int64_t k, bool upper,
 static void NAME(triangular_solve)(const lucid__lanes *w)
 {
     const int64_t n = w->n;
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++) {
             T *x = NAME(output)(w, 0, l, n * w->k);
             NAME(copy)(x, n, w->k, w->b[l], w->b_row, w->b_col, NULL);
@@ -380,7 +379,7 @@ static void NAME(solve_alone)(const lucid__lanes *w, int l)
 static void NAME(solve)(const lucid__lanes *w)
 {
     const int64_t n = w->n;
-    if (w->count <= NAME(FEW)) {
+    if (w->alone) {
         for (int l = 0; l < w->count; l++)
             NAME(solve_alone)(w, l);
         return;

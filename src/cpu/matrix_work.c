@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cpu/blas.h"
 #include "cpu/threads.h"
+#include "engine/force.h"
 
 /* ---- operands ------------------------------------------------------------------------------ */
 
@@ -101,8 +102,11 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
     q.b_row = b ? lucid__row_stride(b) : 0;
     q.b_col = b ? lucid__col_stride(b) : 0;
     const int64_t at_once = LUCID__LANE_BYTES / (int64_t)lucid_dtype_size(w->dtype);
+    const lucid__forced_layout forced = lucid__layout_forced();
     for (int64_t end = first + count; first < end; first += at_once) {
         q.count = (int)(end - first < at_once ? end - first : at_once);
+        q.alone =
+            forced == LUCID__FORCE_NONE ? q.count <= at_once / 4 : forced == LUCID__FORCE_ELEMENTS;
         lucid__matrices_of(a, first, q.count, at_a);
         if (b)
             lucid__matrices_of(b, first, q.count, at_b);

@@ -218,9 +218,10 @@ static void run_queue(job *j)
 
 static int threads_for(const job *j)
 {
-    double iterations = j->main->prim == LUCID__while  ? ITERATIONS
-                        : j->main->prim == LUCID__scan ? (double)j->main->length
-                                                       : 1;
+    double iterations = !j->main                        ? 1
+                        : j->main->prim == LUCID__while ? ITERATIONS
+                        : j->main->prim == LUCID__scan  ? (double)j->main->length
+                                                        : 1;
     double work = (double)j->lanes * iterations * (double)(j->p->work + 1);
     double useful = work / WORK_PER_THREAD, tiles = (double)j->lanes / 16;
     useful = useful < tiles ? useful : tiles;
@@ -240,13 +241,11 @@ static int64_t tile_for(const job *j, int threads)
 
 lucid_status lucid__run_lanes(const lucid__lane_program *p, const lucid__kernel_args *args)
 {
-    job j = {.p = p,
-             .main = &p->controls[p->instrs[p->begin_end].imm],
-             .args = args,
-             .lanes = p->lanes < 0 ? 1 : p->lanes};
+    job j = {
+        .p = p, .main = lucid__lane_main(p), .args = args, .lanes = p->lanes < 0 ? 1 : p->lanes};
     int threads = threads_for(&j);
     j.tile = tile_for(&j, threads);
-    bool loop = j.main->prim == LUCID__while;
+    bool loop = j.main && j.main->prim == LUCID__while;
     if (threads == 1) {
         (loop ? run_queue : run_tiles)(&j);
     } else {

@@ -194,7 +194,7 @@ static bool take_kernel(const taker *t, const lucid__plan *plan, const lucid__st
         store[to->nstores++] = out->slot;
         see(t, out->slot, out->aval.dtype, &out->aval.shape);
     }
-    return true;
+    return !step->region || lucid__take_region(t->s, step, to);
 }
 
 /* How a loop or a choice runs. */
@@ -208,7 +208,8 @@ static const char *how(const taker *t, const lucid__step *step)
     const lucid__lane_program *p = step->lanes;
     if (p)
         lucid__put(&to, " (%d registers, %d lanes a tile, %d instructions%s)", p->nregs, p->tile,
-                   p->per_iteration, step->prim == LUCID__cond ? "" : " an iteration");
+                   p->per_iteration,
+                   step->region || step->prim == LUCID__cond ? "" : " an iteration");
     else if (step->why_no_lanes)
         lucid__put(&to, " (operation by operation: %s)", step->why_no_lanes);
     else
@@ -249,6 +250,8 @@ lucid_explanation *lucid__explain_plan(lucid_scope *s, const lucid__plan *plan,
     e->slot = t.slot;
     e->measured = seconds != NULL;
     e->fusion = lucid__fusion();
+    e->nchoices = plan->nchoices;
+    memcpy(e->choice, plan->choices, sizeof e->choice);
     take_slots(&t, plan, st);
     for (int i = 0; i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
@@ -417,6 +420,10 @@ static void put_text(lucid__text *t, const lucid_explanation *e)
     if (e->measured)
         put_times(t, c->measured_seconds, c->estimated_seconds);
     lucid__put(t, "\n");
+    for (int i = 0; i < e->nchoices; i++) {
+        lucid__put_choice(t, &e->choice[i]);
+        lucid__put(t, "\n");
+    }
     if (e->measured)
         put_machine(t, &e->speed);
     for (int i = 0; i < e->nsteps; i++)
@@ -474,7 +481,12 @@ static void put_json(lucid__text *t, const lucid_explanation *e)
                    e->speed.threads, e->speed.bytes_per_second, e->speed.cached_bytes,
                    e->speed.cached_bytes_per_second, e->speed.flops_per_second[LUCID_FLOAT32],
                    e->speed.flops_per_second[LUCID_FLOAT64]);
-    lucid__put(t, ", \"steps\": [");
+    lucid__put(t, ", \"choices\": [");
+    for (int i = 0; i < e->nchoices; i++) {
+        lucid__put(t, i ? ", " : "");
+        lucid__put_choice_json(t, &e->choice[i]);
+    }
+    lucid__put(t, "], \"steps\": [");
     for (int i = 0; i < e->nsteps; i++) {
         lucid__put(t, i ? ", " : "");
         put_json_step(t, e, &e->step[i]);

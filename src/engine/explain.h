@@ -43,6 +43,8 @@ struct lucid_explanation {
     const lucid__told_step *step;
     const lucid__told_slot *slot;
     lucid_cost cost;
+    int nchoices; /* between lanes = batch and steps of their own */
+    lucid__plan_choice choice[LUCID__MAX_REGIONS];
     bool fusion; /* on */
     bool measured;
     lucid__speed speed; /* measured: of the machine */
@@ -63,6 +65,11 @@ void lucid__put_ops(lucid__text *t, const lucid__told_step *step);
 /* Of the step's measured time, how much the machine needs for its bytes, and for its FLOPs, at best. */
 double lucid__bandwidth_share(const lucid_explanation *e, const lucid__told_step *step);
 double lucid__peak_share(const lucid_explanation *e, const lucid__told_step *step);
+
+/* explain_region.c: a step that is a region; false: out of memory. Why the lanes are where they are. */
+bool lucid__take_region(lucid_scope *s, const lucid__step *step, lucid__told_step *to);
+void lucid__put_choice(lucid__text *t, const lucid__plan_choice *c);
+void lucid__put_choice_json(lucid__text *t, const lucid__plan_choice *c);
 
 /* explain_picture.c */
 void lucid__put_svg(lucid__text *t, const lucid_explanation *e);

@@ -476,6 +476,8 @@ void lucid__put_svg(lucid__text *t, const lucid_explanation *e)
     picture p = {.e = e, .s = e->s};
     if (!lay_out(&p))
         return;
+    const int choices_at = p.height;
+    p.height += e->nchoices * LINE;
     lucid__put(t,
                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
                "viewBox=\"0 0 %d %d\" font-family=\"monospace\" font-size=\"11\">\n"
@@ -489,9 +491,14 @@ void lucid__put_svg(lucid__text *t, const lucid_explanation *e)
     for (int k = 0; k < e->nslots; k++)
         if (p.input[k].w > 0)
             put_box(t, &p.input[k], slot_label(&p, k).text, BOX / 2, "white", "#555555", 1);
+    for (int i = 0; i < e->nchoices; i++) {
+        lucid__put(t, "<text x=\"%d\" y=\"%d\">", (int)PAD, choices_at + i * LINE);
+        lucid__put_choice(t, &e->choice[i]);
+        lucid__put(t, "</text>\n");
+    }
     if (e->nsteps > p.ncards)
         lucid__put(t, "<text x=\"%d\" y=\"%d\">and %d more steps</text>\n", (int)PAD,
-                   p.height - PAD, e->nsteps - p.ncards);
+                   choices_at - PAD, e->nsteps - p.ncards);
     lucid__put(t, "</svg>\n");
 }
 

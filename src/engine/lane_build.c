@@ -27,6 +27,21 @@ static value new_value(lucid__lane_code *code, const lucid__aval *aval, int64_t 
     return v;
 }
 
+/* One operation of a body. */
+static void run_op(lucid__lane_code *code, const lucid__body *body, const lucid__body_op *op,
+                   int **values)
+{
+    for (int k = 0; k < op->nout && lucid__lane_ok(code); k++) {
+        int64_t n = lucid__numel(&body->avals[op->first_out + k].shape);
+        if (n < 0 || n > LUCID__MAX_CELLS)
+            code->why_not = "too many scalars in its bodies";
+        else
+            values[op->first_out + k] = lucid__lane_alloc(code, (size_t)n, sizeof(int));
+    }
+    if (lucid__lane_ok(code))
+        lucid__lane_apply(code, body, op, values);
+}
+
 /* The operations of a body, in the current block; returns the cells of each output. */
 static int **run_body(lucid__lane_code *code, const lucid__control_body *b, const value *frame,
                       lucid__body *body)
@@ -47,15 +62,7 @@ static int **run_body(lucid__lane_code *code, const lucid__control_body *b, cons
     for (int i = 0, v = body->nin; i < body->nops && lucid__lane_ok(code); i++) {
         lucid__body_op op;
         at = lucid__body_op_at(at, &v, &op);
-        for (int k = 0; k < op.nout && lucid__lane_ok(code); k++) {
-            int64_t n = lucid__numel(&body->avals[op.first_out + k].shape);
-            if (n < 0 || n > LUCID__MAX_CELLS)
-                code->why_not = "too many scalars in its bodies";
-            else
-                values[op.first_out + k] = lucid__lane_alloc(code, (size_t)n, sizeof(int));
-        }
-        if (lucid__lane_ok(code))
-            lucid__lane_apply(code, body, &op, values);
+        run_op(code, body, &op, values);
     }
     for (int k = 0; k < body->nout; k++)
         out[k] = values[body->out[k]];
@@ -418,21 +425,24 @@ static bool same_place(const lucid__location *x, const lucid__location *y, int f
 }
 
 /* The cells of input i. What lies in one place is one cell, in this input and with those before it. */
-static value place_input(lucid__lane_code *code, const lucid__control *ctl, int i,
-                         const lucid__location *in, bool flagged, const value *frame,
-                         lucid__lane_stream *stream)
+static value place_input(lucid__lane_code *code, int64_t lanes, int i, const lucid__location *in,
+                         const value *frame, lucid__lane_stream *streams)
 {
-    int64_t n = per_lane(ctl, &in[i].aval, flagged);
+    const bool flagged = streams[i].per_lane;
+    lucid_shape shape = in[i].aval.shape;
+    if (flagged)
+        shape = lucid__shape_remove(&shape, 0);
+    int64_t n = lucid__numel(&shape);
     bool one = is_one_number(&in[i], flagged) && n > 0;
     value v = {.n = n}, from = {0};
     for (int j = 0; j < i && !from.cells; j++)
-        if (ctl->in_flags[j] == ctl->in_flags[i] && same_place(&in[i], &in[j], flagged))
+        if (streams[j].per_lane == flagged && same_place(&in[i], &in[j], flagged))
             from = frame[j];
     if (!from.cells) {
         from = new_value(code, &in[i].aval, one ? 1 : n,
-                         flagged || ctl->lanes < 0 ? LUCID__BLOCK_BEGIN : LUCID__BLOCK_ONCE);
-        stream->n = from.n;
-        stream->regs = from.cells;
+                         flagged || lanes < 0 ? LUCID__BLOCK_BEGIN : LUCID__BLOCK_ONCE);
+        streams[i].n = from.n;
+        streams[i].regs = from.cells;
     }
     v.cells = one && from.cells ? lucid__lane_alloc(code, (size_t)n, sizeof *v.cells) : from.cells;
     for (int64_t k = 0; one && v.cells && k < n; k++)
@@ -452,7 +462,7 @@ static void place_inputs(lucid__lane_code *code, const lucid__call *c, const luc
             frame[i] = (value){.n = per_step(ctl, &in[i].aval, flagged)};
             streams[i].n = frame[i].n;
         } else {
-            frame[i] = place_input(code, ctl, i, in, flagged, frame, &streams[i]);
+            frame[i] = place_input(code, ctl->lanes, i, in, frame, streams);
         }
     }
 }
@@ -493,13 +503,58 @@ static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *ar
     if (!code->main)
         return NULL;
     place_outputs(code, &ctl, nout, out, outs);
-    return lucid__lane_layout(code, arena, c, &ctl, ins, outs);
+    const lucid__lane_ends ends = {ctl.lanes, c->nin, nout, ins, outs};
+    return lucid__lane_layout(code, arena, &ends);
 }
 
-const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
-                                                   const lucid__call *c, const lucid__location *in,
-                                                   int nout, const lucid__location *out,
-                                                   const char **why_not)
+/* Straight-line code, in the block that each lane begins with. */
+static const lucid__lane_program *build_region(lucid__lane_code *code, lucid__arena *arena,
+                                               const lucid__lane_region *region,
+                                               const lucid__location *in)
+{
+    const lucid__body *body = &region->body;
+    lucid__lane_ends ends = {.lanes = region->lanes, .nin = body->nin, .nout = body->nout};
+    value *frame = lucid__lane_alloc(code, (size_t)body->nin, sizeof *frame);
+    int **values = lucid__lane_alloc(code, (size_t)body->nvalues, sizeof *values);
+    ends.in = lucid__lane_alloc(code, (size_t)body->nin, sizeof *ends.in);
+    ends.out = lucid__lane_alloc(code, (size_t)body->nout, sizeof *ends.out);
+    code->block = lucid__lane_block_new(code, false);
+    code->block = lucid__lane_block_new(code, false);
+    if (!lucid__lane_ok(code))
+        return NULL;
+    (void)lucid__lane_cell_new(code, LUCID_BOOL, LUCID__BLOCK_ONCE); /* cell 0 */
+    for (int i = 0; i < body->nin && lucid__lane_ok(code); i++) {
+        ends.in[i].per_lane = region->in[i].dim >= 0;
+        frame[i] = place_input(code, region->lanes, i, in, frame, ends.in);
+        values[i] = frame[i].cells;
+    }
+    for (int i = 0; i < body->nops && lucid__lane_ok(code); i++)
+        run_op(code, body, &region->body_ops[i], values);
+    if (!lucid__lane_ok(code))
+        return NULL;
+    for (int k = 0; k < body->nout; k++) {
+        const lucid__aval *aval = &body->avals[body->out[k]];
+        ends.out[k] = (lucid__lane_stream){.per_lane = region->out[k].dim >= 0,
+                                           .n = lucid__numel(&aval->shape),
+                                           .regs = values[body->out[k]]};
+        code->nresults += (int)ends.out[k].n;
+    }
+    code->results = lucid__lane_alloc(code, (size_t)code->nresults, sizeof *code->results);
+    for (int k = 0, at = 0; code->results && k < body->nout; at += (int)ends.out[k++].n)
+        memcpy(code->results + at, ends.out[k].regs, (size_t)ends.out[k].n * sizeof(int));
+    return lucid__lane_ok(code) ? lucid__lane_layout(code, arena, &ends) : NULL;
+}
+
+/* What a program is for: an operation, or a region. */
+typedef struct source {
+    const lucid__lane_region *region;
+    lucid__call call;
+    const lucid__location *in, *out;
+    int nout;
+} source;
+
+static const lucid__lane_program *make(lucid_scope *s, lucid__arena *arena, const source *from,
+                                       const char **why_not)
 {
     lucid_scope child;
     *why_not = NULL;
@@ -511,7 +566,9 @@ const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena 
     if (code) {
         code->s = &child;
         code->scratch = scratch;
-        program = build(code, arena, c, in, nout, out);
+        program = from->region ? build_region(code, arena, from->region, from->in)
+
+                               : build(code, arena, &from->call, from->in, from->nout, from->out);
         no_memory = code->no_memory;
         *why_not = no_memory ? NULL : code->why_not;
     }
@@ -520,4 +577,20 @@ const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena 
         lucid__out_of_memory(&child);
     lucid__scope_leave(&child);
     return program;
+}
+
+const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
+                                                   const lucid__call *c, const lucid__location *in,
+                                                   int nout, const lucid__location *out,
+                                                   const char **why_not)
+{
+    return make(s, arena, &(source){.call = *c, .in = in, .out = out, .nout = nout}, why_not);
+}
+
+const lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
+                                                         const lucid__lane_region *region,
+                                                         const lucid__location *in,
+                                                         const char **why_not)
+{
+    return make(s, arena, &(source){.region = region, .in = in}, why_not);
 }

@@ -88,7 +88,8 @@ typedef struct lucid__lane_code {
     int nblocks, block_capacity;
     int block; /* the one that is being written */
     lucid__lane_op *hash[LUCID__LANE_HASH];
-    lucid__lane_part *main;
+    lucid__lane_part *main; /* NULL: straight-line code, whose results are these */
+    int nresults, *results;
     int ncontrols, ntables, nproducts, nmatrices;
     const char *why_not; /* not suitable */
     bool no_memory;
@@ -146,10 +147,14 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
 void lucid__lane_trees(lucid__lane_code *code);
 
 /* The rest of the way, once the code is complete (lane_layout.c, lane_write.c). */
+typedef struct lucid__lane_ends {
+    int64_t lanes; /* LUCID__NO_LANES: one example */
+    int nin, nout;
+    lucid__lane_stream *in, *out;
+} lucid__lane_ends;
+
 const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
-                                              const lucid__call *c, const lucid__control *ctl,
-                                              const lucid__lane_stream *in,
-                                              const lucid__lane_stream *out);
+                                              const lucid__lane_ends *ends);
 
 typedef struct lucid__lane_registers {
     int n;
@@ -159,10 +164,8 @@ typedef struct lucid__lane_registers {
 } lucid__lane_registers;
 
 const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
-                                             const lucid__lane_registers *r, const lucid__call *c,
-                                             const lucid__control *ctl,
-                                             const lucid__lane_stream *in,
-                                             const lucid__lane_stream *out);
+                                             const lucid__lane_registers *r,
+                                             const lucid__lane_ends *ends);
 
 /* A nested loop or branches: the cells of its inputs to those of its outputs (lane_build.c). */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,

@@ -89,7 +89,9 @@ static bool find_needed(lucid__lane_code *code)
     w.cells = lucid__lane_alloc(code, (size_t)code->ncells, sizeof *w.cells);
     if (!w.cells)
         return false;
-    need_op(&w, code->cells[code->main->active].def);
+    if (code->main)
+        need_op(&w, code->cells[code->main->active].def);
+    need_all(&w, code->results, code->nresults);
     for (int b = 0; b < code->nblocks; b++)
         for (lucid__lane_op *op = code->blocks[b].first; op; op = op->next)
             if (op->effect)
@@ -373,9 +375,7 @@ static bool assign_registers(lucid__lane_code *code, lucid__lane_registers *r)
 }
 
 const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
-                                              const lucid__call *c, const lucid__control *ctl,
-                                              const lucid__lane_stream *in,
-                                              const lucid__lane_stream *out)
+                                              const lucid__lane_ends *ends)
 {
     int time = 0;
     lucid__lane_registers r = {0};
@@ -388,6 +388,7 @@ const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__are
     int begin_time = ++time;
     order_block(code, LUCID__BLOCK_BEGIN, &time);
     live_blocks(code, begin_time);
+    use_all(code, code->results, code->nresults, FOREVER / 2, LUCID__BLOCK_BEGIN);
     carries(code);
     if (!assign_registers(code, &r))
         return NULL;
@@ -395,5 +396,5 @@ const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__are
         code->why_not = "too many values alive at once";
         return NULL;
     }
-    return lucid__lane_write(code, arena, &r, c, ctl, in, out);
+    return lucid__lane_write(code, arena, &r, ends);
 }

@@ -563,6 +563,10 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
     case LUCID__concatenate:
         concatenate(&o, body, values);
         return;
+    case LUCID__constant: /* of a sketch: one number everywhere */
+        for (int64_t i = 0; i < o.n; i++)
+            o.y[i] = lucid__lane_number(code, o.out->dtype, (double)op->params[0]);
+        return;
     case LUCID__iota:
         iota(&o);
         return;

@@ -7,8 +7,8 @@
  *
  * Instructions are the elementwise primitives, as in program.h, and what stands below. They lie in one
  * array: those that are the same for every lane (run once), those that each lane begins with, then one
- * CONTROL, the loop or branches that the program is for. A CONTROL is followed by the instructions of
- * its bodies.
+ * CONTROL, the loop or branches that the program is for, unless it is straight-line code. A CONTROL is followed
+ * by the instructions of its bodies.
  *
  * The arithmetic of a lane does not depend on its company: on how many lanes there are, which of them
  * run side by side, or how long the others go on. Sums are taken in the order of program.h.
@@ -17,6 +17,7 @@
 #define LUCID__LANE_PROGRAM_H
 
 #include "base/arena.h"
+#include "engine/lane_region.h"
 #include "engine/location.h"
 #include "prim/control.h"
 
@@ -139,7 +140,8 @@ typedef struct lucid__lane_program {
     const lucid__lane_table *tables;
     const lucid__lane_products *products;
     const lucid__lane_matrix *matrices;
-    int once_end, begin_end; /* instrs [0, once_end), [once_end, begin_end), then the CONTROL */
+    int once_end,
+        begin_end; /* instrs [0, once_end), [once_end, begin_end), then the CONTROL, if any */
     lucid__lane_moves fresh; /* while: from where a lane began to where it runs */
     const lucid__lane_stream *in, *out;
     int per_iteration; /* instructions, of those that are not nested deeper */
@@ -154,5 +156,15 @@ const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena 
                                                    const lucid__call *c, const lucid__location *in,
                                                    int nout, const lucid__location *out,
                                                    const char **why_not);
+/* The same for a region. The inputs and outputs that have the batch have it as their first dim. */
+const lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
+                                                         const lucid__lane_region *region,
+                                                         const lucid__location *in,
+                                                         const char **why_not);
+
+static inline const lucid__lane_control *lucid__lane_main(const lucid__lane_program *p)
+{
+    return p->begin_end < p->ninstrs ? &p->controls[p->instrs[p->begin_end].imm] : NULL;
+}
 
 #endif

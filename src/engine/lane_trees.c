@@ -174,6 +174,7 @@ void lucid__lane_trees(lucid__lane_code *code)
     readers *r = lucid__lane_alloc(code, (size_t)code->ncells, sizeof *r);
     if (!r)
         return;
+    note_all(r, code->results, code->nresults);
     for (int b = 0; b < code->nblocks; b++)
         for (const lucid__lane_op *op = code->blocks[b].first; op; op = op->next) {
             for (int i = 0; i < LUCID__LANE_SOURCES; i++)

@@ -163,7 +163,7 @@ static lucid__lane_moves fresh(writer *w)
     lucid__lane_moves m = {0};
     lucid__lane_move *at = keep(w, (size_t)code->ncells, sizeof *at);
     m.at = at;
-    if (!at || code->main->prim != LUCID__while)
+    if (!at || !code->main || code->main->prim != LUCID__while)
         return m;
     for (int i = 0; i < code->main->ncarry; i++)
         at[m.n++] = (lucid__lane_move){reg(w, code->main->phi[i]), reg(w, code->main->init[i])};
@@ -203,10 +203,8 @@ static int tile_of(int64_t lane_bytes)
 }
 
 const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
-                                             const lucid__lane_registers *r, const lucid__call *c,
-                                             const lucid__control *ctl,
-                                             const lucid__lane_stream *in,
-                                             const lucid__lane_stream *out)
+                                             const lucid__lane_registers *r,
+                                             const lucid__lane_ends *ends)
 {
     writer w = {.code = code, .arena = arena};
     int total = 0;
@@ -222,7 +220,7 @@ const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__aren
     if (!lucid__lane_ok(code))
         return NULL;
     memcpy(sizes, r->size, (size_t)r->n);
-    w.p->lanes = ctl->lanes;
+    w.p->lanes = ends->lanes;
     w.p->nregs = r->n;
     w.p->reg_size = sizes;
     w.p->lane_bytes = r->lane_bytes;
@@ -237,14 +235,15 @@ const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__aren
     w.p->nmatrices = code->nmatrices;
     write_block(&w, LUCID__BLOCK_ONCE);
     w.p->once_end = w.p->ninstrs;
-    w.p->begin_end = w.p->once_end + count_ops(code, LUCID__BLOCK_BEGIN) - 1;
+    w.p->begin_end = w.p->once_end + count_ops(code, LUCID__BLOCK_BEGIN) - (code->main != NULL);
     write_block(&w, LUCID__BLOCK_BEGIN);
-    w.p->nin = c->nin;
-    w.p->nout = ctl->nout;
-    w.p->in = streams(&w, in, c->nin);
-    w.p->out = streams(&w, out, ctl->nout);
+    w.p->nin = ends->nin;
+    w.p->nout = ends->nout;
+    w.p->in = streams(&w, ends->in, ends->nin);
+    w.p->out = streams(&w, ends->out, ends->nout);
     w.p->fresh = fresh(&w);
-    int main_block = code->main->prim == LUCID__cond ? LUCID__BLOCK_BEGIN : code->main->block;
+    bool loop = code->main && code->main->prim != LUCID__cond;
+    int main_block = loop ? code->main->block : LUCID__BLOCK_BEGIN;
     w.p->per_iteration = count_ops(code, main_block);
     w.p->work = w.p->per_iteration + count_more_products(code, main_block);
     return lucid__lane_ok(code) ? w.p : NULL;

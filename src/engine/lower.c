@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "engine/force.h"
 #include "engine/work.h"
 #include "prim/prim.h"
 
@@ -18,6 +19,9 @@ static atomic_int lanes_allowed = -1; /* not asked yet */
 
 bool lucid__lanes_allowed(void)
 {
+    const lucid__forced_layout forced = lucid__layout_forced();
+    if (forced == LUCID__FORCE_ELEMENTS || forced == LUCID__FORCE_LIBRARY)
+        return false;
     int allowed = atomic_load_explicit(&lanes_allowed, memory_order_relaxed);
     if (allowed < 0) {
         const char *text = getenv("LUCID_LANES");
@@ -58,7 +62,7 @@ bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__loca
     return true;
 }
 
-static bool add_step(lucid__lowering *l, const lucid__step *step)
+bool lucid__lower_step(lucid__lowering *l, const lucid__step *step)
 {
     lucid__plan *p = l->plan;
     if (p->nsteps == p->step_capacity) {
@@ -167,7 +171,7 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     if (d->reduced > 0)
         g->over[result] = (uint16_t)((1u << kept) - 1);
     lucid__program_survey(g);
-    return add_step(l, &step);
+    return lucid__lower_step(l, &step);
 }
 
 static bool emit_copy(lucid__lowering *l, lucid__prim_id made_for, const lucid__location *from,
@@ -558,7 +562,7 @@ static bool to_lanes(lucid__lowering *l, lucid__step *step)
         step->lanes = lucid__lane_program_new(l->s, l->plan->arena, &call, step->in, step->nout,
                                               step->out, &step->why_no_lanes);
     else
-        step->why_no_lanes = "LUCID_LANES=0";
+        step->why_no_lanes = lucid__layout_forced() ? "another layout is forced" : "LUCID_LANES=0";
     if (step->lanes)
         step->layout = LUCID__LANES_BATCH;
     return lucid__ok(l->s);
@@ -602,7 +606,7 @@ static bool lower_kernel(lucid__lowering *l, const lucid__op *op, const lucid__l
         step.layout = lucid__step_work(l->plan, &step, l->backend).layout;
     if (lucid__prim_get(prim)->family == LUCID__CONTROL && !to_lanes(l, &step))
         return false;
-    return add_step(l, &step);
+    return lucid__lower_step(l, &step);
 }
 
 bool lucid__lower_op(lucid__lowering *l, const lucid__op *op, const lucid__location *in,

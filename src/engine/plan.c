@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/force.h"
 #include "engine/fuse.h"
 #include "engine/lower.h"
 
@@ -101,14 +102,76 @@ static bool lower(lucid__lowering *l, const lucid__sketch *sk, places *p, int nu
     return ok;
 }
 
-static bool lower_all(lucid__lowering *l, const lucid__sketch *sk, places *p)
+static lucid__plan_choice choice_of(const lucid__lane_region *r)
 {
-    for (int i = 0; i < sk->norder; i++)
-        if (!lower(l, sk, p, sk->order[i])) {
-            lucid__out_of_memory(l->s); /* unless something else was recorded */
-            return false;
-        }
+    return (lucid__plan_choice){.nops = r->nops,
+                                .kernels = r->kernels,
+                                .lanes = r->lanes,
+                                .apart = r->apart,
+                                .together = r->together};
+}
+
+/* The region as one step; *done: it is. */
+static bool lower_region(lucid__lowering *l, const lucid__sketch *sk, const lucid__lane_region *r,
+                         places *p, bool *done)
+{
+    lucid__plan_choice *choice = &l->plan->choices[l->plan->nchoices++];
+    lucid__location *in = lucid__arena_alloc(p->arena, (size_t)(r->nin + 1) * sizeof *in);
+    lucid__location *out = lucid__arena_alloc(p->arena, (size_t)(r->nout + 1) * sizeof *out);
+    if (!in || !out)
+        return false;
+    for (int i = 0; i < r->nin; i++)
+        in[i] = location_of(sk, p, r->in[i].at);
+    for (int k = 0; k < r->nout; k++)
+        out[k].aval = *lucid__sketch_aval(sk, r->out[k].at);
+    *choice = choice_of(r);
+    bool ok = lucid__lower_region(l, r, in, out, &choice->why_not);
+    *done = choice->taken = ok && !choice->why_not;
+    for (int k = 0; *done && ok && k < r->nout; k++)
+        ok = put(p, p->first[r->out[k].at.op] + (size_t)r->out[k].at.out, &out[k]);
+    return ok;
+}
+
+/* The regions that are worth it; *region_of: of each operation, -1: none; NULL where there are none. False: out of
+ * memory. */
+static bool find_regions(lucid__plan *plan, lucid__sketch *sk, lucid__lane_region *regions,
+                         int **region_of)
+{
+    const lucid__forced_layout forced = lucid__layout_forced();
+    lucid__lane_region left[LUCID__MAX_REGIONS];
+    int nleft = 0;
+    *region_of = NULL;
+    if (sk->norder > LUCID__MOST_REGION_OPS || (!forced && !lucid__fusion()) ||
+        !lucid__lanes_allowed())
+        return true;
+    *region_of = lucid__arena_alloc(sk->arena, (size_t)(sk->nops + 1) * sizeof **region_of);
+    if (!*region_of || lucid__lane_regions_find(sk, forced == LUCID__FORCE_BATCH, regions,
+                                                *region_of, left, &nleft) < 0)
+        return false;
+    for (int i = 0; i < nleft; i++)
+        plan->choices[plan->nchoices++] = choice_of(&left[i]);
     return true;
+}
+
+/* Regions that are worth it become a lane program each; the rest goes operation by operation. */
+static bool lower_all(lucid__lowering *l, lucid__sketch *sk, places *p)
+{
+    lucid__lane_region regions[LUCID__MAX_REGIONS];
+    bool begun[LUCID__MAX_REGIONS] = {false}, done[LUCID__MAX_REGIONS] = {false};
+    int *region_of;
+    bool ok = find_regions(l->plan, sk, regions, &region_of);
+    for (int i = 0; ok && i < sk->norder; i++) {
+        int number = sk->order[i], region = region_of ? region_of[number] : -1;
+        if (region >= 0 && !begun[region]) {
+            begun[region] = true;
+            ok = lower_region(l, sk, &regions[region], p, &done[region]);
+        }
+        if (ok && (region < 0 || !done[region]))
+            ok = lower(l, sk, p, number);
+    }
+    if (!ok)
+        lucid__out_of_memory(l->s); /* unless something else was recorded */
+    return ok;
 }
 
 static bool list_results(lucid__plan *plan, const lucid__sketch *sk, const places *p)
@@ -146,7 +209,7 @@ static void leave_out_unread(lucid__plan *plan, const lucid__backend *backend)
 {
     for (int i = 0; i < plan->nsteps; i++) {
         const lucid__step *step = &plan->steps[i];
-        for (int j = 0; j < step->nout; j++) {
+        for (int j = 0; j < step->nout && !step->region; j++) {
             lucid__slot *slot = &plan->slots[step->out[j].slot];
             bool optional = backend->kernels[step->prim].optional >> (j < 31 ? j : 31) & 1;
             slot->left_out = optional && !slot->read;

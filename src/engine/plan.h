@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "engine/backend.h"
 #include "engine/lane_program.h"
+#include "engine/lane_region.h"
 #include "engine/location.h"
 #include "engine/structure.h"
 
@@ -17,6 +18,18 @@ typedef enum lucid__step_kind {
     LUCID__STEP_PROGRAM,
     LUCID__STEP_KERNEL,
 } lucid__step_kind;
+
+/* The operations that a lane program of straight-line code is made of, for explanations. */
+typedef struct lucid__step_region {
+    int nops;
+    struct lucid__step_region_op {
+        lucid__prim_id prim;
+        int nin;
+        int *from; /* the operation that each input is from, or ~ (input of the step) */
+    } * ops;
+    int nsources; /* inputs of all operations */
+    int *result;  /* of each output: its operation, or ~ (input of the step) */
+} lucid__step_region;
 
 typedef struct lucid__step {
     lucid__step_kind kind;
@@ -29,6 +42,7 @@ typedef struct lucid__step {
     const int64_t *params;
     const lucid__lane_program *lanes; /* KERNEL: runs in its place; NULL: none, for this reason */
     const char *why_no_lanes;
+    const lucid__step_region *region; /* KERNEL: not one primitive, but these; always in lanes */
     int first_made, first_dead; /* lists of the slots that begin and end with this step; -1: none */
 } lucid__step;
 
@@ -50,6 +64,15 @@ typedef struct lucid__plan_result {
     lucid__location location;
 } lucid__plan_result;
 
+/* A choice between one lane program and steps of their own, as it was made. */
+typedef struct lucid__plan_choice {
+    int nops, kernels;
+    int64_t lanes;
+    double apart, together; /* seconds, estimated */
+    bool taken;
+    const char *why_not; /* not possible; or NULL */
+} lucid__plan_choice;
+
 typedef struct lucid__plan {
     lucid__arena *arena; /* holds what the steps point to */
     int users;           /* the cache, and evaluations that run it; under the engine's lock */
@@ -59,6 +82,8 @@ typedef struct lucid__plan {
     lucid__slot *slots;
     lucid__step *steps;
     lucid__plan_result *results;
+    int nchoices;
+    lucid__plan_choice choices[LUCID__MAX_REGIONS];
 } lucid__plan;
 
 /* With one user. NULL and an error in `s`: out of memory. */

@@ -11,6 +11,7 @@
 
 #include "cpu/native.h"
 #include "cpu/run_program.h"
+#include "engine/force.h"
 #include "engine/fuse.h"
 #include "lucid.h"
 
@@ -393,8 +394,17 @@ static void tiny_boxes_give_the_same_bits(void **state)
         compare_programs(1000 * (i + 1), 150, tiny[i]);
 }
 
-int main(void)
+/* test_fusion --layout elements|batch|library: with that choice forced, without the tests that count steps */
+int main(int argc, char **argv)
 {
+    const struct CMUnitTest same_bits_tests[] = {
+        cmocka_unit_test(random_programs_give_the_same_bits),
+        cmocka_unit_test(reductions_over_any_dims),
+    };
+    if (argc == 3 && strcmp(argv[1], "--layout") == 0 && lucid__forced_layout_of(argv[2]) > 0) {
+        lucid__force_layout((lucid__forced_layout)lucid__forced_layout_of(argv[2]));
+        return cmocka_run_group_tests(same_bits_tests, NULL, NULL);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_is_one_step),
         cmocka_unit_test(a_gradient_is_one_step),

@@ -697,8 +697,13 @@ static void check_isa(const lucid__matrix_isa *isa, lucid_dtype dtype, int64_t n
     char *scratch = malloc(lucid__lanes_scratch(n) + 64);
     assert_non_null(scratch);
     const void *matrices[LUCID__MAX_LANES];
-    lucid__lanes w = {
-        .n = n, .count = (int)count, .a = matrices, .a_row = n, .a_col = 1, .out = {l.data}};
+    lucid__lanes w = {.n = n,
+                      .count = (int)count,
+                      .alone = count < 3,
+                      .a = matrices,
+                      .a_row = n,
+                      .a_col = 1,
+                      .out = {l.data}};
     w.scratch = scratch + (64 - (uintptr_t)scratch % 64);
     for (int64_t e = 0; e < count; e++) {
         matrices[e] = (const char *)a.data + e * bytes;
