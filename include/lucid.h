@@ -235,6 +235,8 @@ LUCID_API size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t s
 
 LUCID_API lucid_tensor lucid_cast(lucid_scope *s, lucid_tensor x, lucid_dtype dtype);
 LUCID_API lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+/* The derivative of order n of digamma, 0 <= n <= 99. */
+LUCID_API lucid_tensor lucid_polygamma(lucid_scope *s, int64_t n, lucid_tensor x);
 LUCID_API lucid_tensor lucid_where(lucid_scope *s, lucid_tensor cond, lucid_tensor x,
                                    lucid_tensor y);
 /* Either bound may be the empty handle. On a bound the derivative is that of x. */

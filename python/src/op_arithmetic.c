@@ -89,6 +89,12 @@ lucid_tensor lucidpy_op_where_method(lucidpy_call *c)
     return lucid_where(c->s, condition, x, lucidpy_tensor(c, 2));
 }
 
+lucid_tensor lucidpy_op_polygamma(lucidpy_call *c)
+{
+    int64_t n = lucidpy_int(c, 0);
+    return lucid_polygamma(c->s, n, lucidpy_tensor(c, 1));
+}
+
 lucid_tensor lucidpy_op_clamp(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0), low = lucidpy_optional_tensor(c, 1);

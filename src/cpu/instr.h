@@ -13,7 +13,7 @@
 
 enum { LUCID__DTYPES = LUCID_NO_DTYPE };
 
-/* d[i] = op(a[i], b[i], c[i]) for n lanes; d may be a, b or c. imm: powi's exponent. */
+/* d[i] = op(a[i], b[i], c[i]) for n lanes; d may be a, b or c. imm: powi's exponent, polygamma's order. */
 typedef void lucid__instr_body(void *d, const void *a, const void *b, const void *c, int64_t n,
                                int64_t imm);
 

@@ -266,6 +266,14 @@ enum { WHOLE = 16 };
             memcpy(to, r, (size_t)count * sizeof(T)); \
         } \
     }
+#define POLYGAMMA_BODY \
+    static void BODY(polygamma)(void *d, const void *a, const void *b, const void *c, int64_t n, \
+                                int64_t imm) \
+    { \
+        (void)b, (void)c; \
+        for (int64_t i = 0; i < n; i++) \
+            ((T *)d)[i] = FN(polygamma_of)(imm, ((const T *)a)[i]); \
+    }
 #define FLOAT_MUL(x, y) ((x) * (y))
 #define FLOAT_INVERT(x) ((T)1 / (x))
 #define INT_MUL(x, y) ((T)((U)(x) * (U)(y)))
@@ -281,6 +289,7 @@ enum { WHOLE = 16 };
 #include "cpu/instr.def"
 WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
+POLYGAMMA_BODY
 #undef BODY
 #undef FOLD_BODY
 #undef FOLD_ROWS_BODY
@@ -297,6 +306,7 @@ POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 #include "cpu/instr.def"
 WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
+POLYGAMMA_BODY
 #undef BODY
 #undef FOLD_BODY
 #undef FOLD_ROWS_BODY
@@ -419,13 +429,13 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #define DTYPE LUCID_FLOAT32
 #define FLOATS 1
 #include "cpu/instr.def"
-            ENTRY(where) ENTRY(powi)
+            ENTRY(where) ENTRY(powi) ENTRY(polygamma)
 #undef BODY
 #undef DTYPE
 #define BODY(name) name##_f64
 #define DTYPE LUCID_FLOAT64
 #include "cpu/instr.def"
-                ENTRY(where) ENTRY(powi)
+                ENTRY(where) ENTRY(powi) ENTRY(polygamma)
 #undef BODY
 #undef DTYPE
 #undef FLOATS

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "cpu/polygamma.h"
+
 /* ---- vector math ----------------------------------------------------------------------------- */
 
 /* glibc's libmvec has vector versions (error at most 4 ulp) of these; telling GCC so makes the loops
@@ -73,6 +75,30 @@ static inline double remainder_of(double x, double y)
 FLOOR_DIVIDE(floor_divide_off, float, fmodf, floorf, copysignf)
 FLOOR_DIVIDE(floor_divide_of, double, fmod, floor, copysign)
 #undef FLOOR_DIVIDE
+
+/* lgamma itself would write the sign to a global. */
+static inline float log_gamma_off(float x)
+{
+    int sign;
+    return lgammaf_r(x, &sign);
+}
+
+static inline double log_gamma_of(double x)
+{
+    int sign;
+    return lgamma_r(x, &sign);
+}
+
+/* In the next wider type, so that little is lost where digamma is near 0. */
+static inline float polygamma_off(int64_t n, float x)
+{
+    return (float)lucid__polygamma(n, x);
+}
+
+static inline double polygamma_of(int64_t n, double x)
+{
+    return (double)lucid__polygamma_long(n, x);
+}
 
 /* Integer powers wrap around; a negative exponent truncates towards 0, as the exact quotient would. */
 static inline int64_t int_powl(int64_t x, int64_t n)

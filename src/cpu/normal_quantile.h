@@ -1,4 +1,4 @@
-/* The quantile of the normal distribution, for loops over lanes; part of instr_bodies.c.
+/* The quantile of the normal distribution at p, from q = p - 1/2, for loops over lanes; part of instr_bodies.c.
  *
  * For float, (p - 1/2) times a polynomial of w = -log(4 p (1 - p)), in the tails of sqrt w (Giles,
  * "Approximating the erfinv function", GPU Computing Gems 2, 2011), fitted for a least largest relative
@@ -25,6 +25,17 @@ static inline float quantile_log_off(float p)
 static inline double quantile_log_of(double p)
 {
     return -log(p < 0.5 ? p : 1 - p);
+}
+
+/* The same of p = (1 + x) / 2, for the inverse of the error function: the quantile divided by the root of 2. */
+static inline float erfinv_log_off(float x)
+{
+    return -logf((1 - x) * (1 + x));
+}
+
+static inline double erfinv_log_of(double x)
+{
+    return -log((1 - fabs(x)) / 2);
 }
 
 static inline int32_t bits_off(float x)
@@ -69,9 +80,9 @@ static inline bool quantile_is_seldom_of(double w)
 #define CHOOSE(a, b, c) \
     from_bits_off(bits_off(b) ^ (middle & (bits_off(a) ^ bits_off(b))) ^ \
                   (far & (bits_off(c) ^ bits_off(b))))
-static inline __attribute__((always_inline)) float normal_quantile_off(float p, float w, bool usual)
+static inline __attribute__((always_inline)) float normal_quantile_off(float q, float w, bool usual)
 {
-    float q = p - 0.5f, root = sqrtf(w);
+    float root = sqrtf(w);
     int32_t middle = usual || w < 6 ? -1 : 0, far = !usual && root > 4.72f ? -1 : 0;
     float r = CHOOSE(w - 1, root - 3.5f, root - 7);
     float x = CHOOSE(-1.648055302e-8f, 3.598666610e-5f, -3.277965314e-9f);
@@ -91,10 +102,10 @@ static inline __attribute__((always_inline)) float normal_quantile_off(float p, 
 #define CHOOSE(a, b, c) \
     from_bits_of(bits_of(b) ^ (middle & (bits_of(a) ^ bits_of(b))) ^ \
                  (far & (bits_of(c) ^ bits_of(b))))
-static inline __attribute__((always_inline)) double normal_quantile_of(double p, double w,
+static inline __attribute__((always_inline)) double normal_quantile_of(double q, double w,
                                                                        bool usual)
 {
-    double q = p - 0.5, root = sqrt(w);
+    double root = sqrt(w);
     int64_t middle = fabs(q) <= 0.425 ? -1 : 0, far = !usual && root > 5 ? -1 : 0;
     double r = CHOOSE(0.180625 - q * q, root - 1.6, root - 5);
     double over =

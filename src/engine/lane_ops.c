@@ -48,7 +48,10 @@ static void elementwise(operands *o)
                         .dtype = (uint8_t)dtype,
                         .to = (uint8_t)o->out->dtype,
                         .src = {-1, -1, -1, -1},
-                        .imm = op->nparams > 0 && op->prim == LUCID__powi ? op->params[0] : 0};
+                        .imm = op->nparams > 0 &&
+                                       (op->prim == LUCID__powi || op->prim == LUCID__polygamma)
+                                   ? op->params[0]
+                                   : 0};
     for (int64_t i = 0; i < o->n; i++) {
         for (int j = 0; j < op->nin; j++)
             e.src[j] = o->x[j][i];

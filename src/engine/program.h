@@ -59,7 +59,8 @@ typedef struct lucid__instr {
     uint16_t src[3];
     bool turned;
     uint16_t then; /* lucid__prim_id; 0: nothing */
-    int64_t imm;   /* powi: the exponent; iota: the dim; constant: the number; gather: the table */
+    int64_t
+        imm; /* powi: the exponent; polygamma: the order; iota: the dim; constant: the number; gather: the table */
 } lucid__instr;
 
 struct lucid__words;

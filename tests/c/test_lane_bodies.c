@@ -99,6 +99,8 @@ static void test_every_elementwise_operation(void **state)
         one_prim(&(apply_prim){.prim = LUCID__pow, .nin = 2}, &where[1]);
         one_prim(&(apply_prim){LUCID__powi, 1, 1, {3}}, &where[1]);
         one_prim(&(apply_prim){LUCID__powi, 1, 1, {-2}}, &where[1]);
+        if (takes(LUCID__CLASS_FLOAT, (lucid_dtype)d))
+            one_prim(&(apply_prim){LUCID__polygamma, 1, 1, {2}}, &where[1]);
     }
 }
 

@@ -42,18 +42,21 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "ndtri": np.vectorize(NormalDist().inv_cdf, otypes=[np.float64]),
     "rsqrt": lambda x: 1 / np.sqrt(x),
 }
+FORMULAS["erfinv"] = lambda x: FORMULAS["ndtri"]((x + 1) / 2) / math.sqrt(2)
+FORMULAS["lgamma"] = np.vectorize(math.lgamma, otypes=[np.float64])
 # Where the formula wants other numbers than [0.2, 1.8].
 INPUTS: dict[str, Callable[[Array], Array]] = {
     "acos": lambda x: x - 1,
     "acosh": lambda x: x + 1,
     "asin": lambda x: x - 1,
     "atanh": lambda x: x - 1,
+    "erfinv": lambda x: x - 1,
     "ndtri": lambda x: x / 2,
 }
 
 UNARY = """neg abs sign square reciprocal sqrt rsqrt cbrt floor ceil round trunc exp exp2 expm1 log
-log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc ndtri isnan
-isinf isfinite logical_not""".split()
+log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc ndtri erfinv
+lgamma isnan isinf isfinite logical_not""".split()
 BINARY = """add sub mul div floor_divide remainder fmod maximum minimum atan2 eq ne lt le gt ge
 logical_and logical_or logical_xor""".split()
 BITS = "bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift".split()
@@ -75,6 +78,31 @@ def test_unary(name: str, dtype: Any) -> None:
     expected = reference(name)(x.astype(np.float64))
     close(getattr(lucid, name)(x), expected)
     close(getattr(lucid.tensor(x), name)(), expected)
+
+
+def test_polygamma() -> None:
+    """Abramowitz & Stegun: 6.3.2, 6.3.3, 6.4.2, 6.4.4; recurrence 6.4.6; reflection 6.4.7."""
+    euler, zeta3 = 0.57721566490153286061, 1.20205690315959428540
+    x = np.array([1, 0.5])
+    close(lucid.digamma(x), np.array([-euler, -euler - 2 * math.log(2)]))
+    close(lucid.polygamma(0, x), np.array([-euler, -euler - 2 * math.log(2)]))
+    close(lucid.polygamma(1, x), np.array([math.pi**2 / 6, math.pi**2 / 2]))
+    close(lucid.polygamma(2, x), np.array([-2 * zeta3, -14 * zeta3]))
+    x = np.array([-3.3, -0.25, 0.1, 1.7, 25.0, 1e4])
+    for n in range(6):
+        step = (-1) ** n * math.factorial(n) / x ** (n + 1)
+        close(lucid.polygamma(n, x + 1), lucid.polygamma(n, x).numpy() + step)
+    z = x[:2]
+    sine, tangent = np.sin(math.pi * z), np.tan(math.pi * z)
+    close(lucid.digamma(z), lucid.digamma(1 - z).numpy() - math.pi / tangent)
+    close(lucid.polygamma(1, z), (math.pi / sine) ** 2 - lucid.polygamma(1, 1 - z).numpy())
+    poles = np.array([0.0, -0.0, -1.0, np.inf, -np.inf, np.nan])
+    close(lucid.digamma(poles), np.array([-np.inf, np.inf, np.nan, np.inf, np.nan, np.nan]))
+    close(lucid.polygamma(1, poles), np.array([np.inf, np.inf, np.inf, 0, np.nan, np.nan]))
+    assert lucid.polygamma(1, 2).dtype == lucid.float32
+    for n in (-1, 100):
+        with pytest.raises(ValueError, match="polygamma: n must be from 0 to 99"):
+            lucid.polygamma(n, x)
 
 
 @pytest.mark.parametrize("name", BINARY)

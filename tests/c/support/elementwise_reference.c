@@ -136,9 +136,41 @@ static long double normal_quantile(long double p)
     return x;
 }
 
+/* Newton's steps near 0, where the quantile would lose digits. */
+static long double inverse_erf(long double x)
+{
+    long double y = x * sqrtl(acosl(-1)) / 2;
+    if (!(fabsl(x) <= 0.5L))
+        return x > 0 ? -normal_quantile((1 - x) / 2) * sqrtl(0.5L)
+                     : normal_quantile((1 + x) / 2) * sqrtl(0.5L);
+    for (int i = 0; i < 8; i++)
+        y -= (erfl(y) - x) * sqrtl(acosl(-1)) / 2 * expl(y * y);
+    return x == 0 ? x : y;
+}
+
+/* Up from x, one by one, to where the asymptotic series is exact (Abramowitz & Stegun 6.3.18). */
+static long double digamma_from_above(long double x)
+{
+    const long double b[] = {1.0L / 12, -1.0L / 120, 1.0L / 252, -1.0L / 240, 1.0L / 132};
+    long double sum = 0, power = 1;
+    if (x == 0)
+        return signbit(x) ? INFINITY : -INFINITY;
+    if (isinf(x) || (x < 0 && x == rintl(x)))
+        return x > 0 ? x : NAN;
+    for (; x < 400; x += 1)
+        sum -= 1 / x;
+    sum += logl(x) - 1 / (2 * x);
+    for (int j = 0; j < 5; j++)
+        sum -= b[j] * (power /= x * x);
+    return sum;
+}
+
 F1(erf, erfl(x))
 F1(erfc, erfcl(x))
 F1(ndtri, normal_quantile(x))
+F1(erfinv, inverse_erf(x))
+F1(lgamma, lgammal(x))
+F1(digamma, digamma_from_above(x))
 
 /* ---- tests ---- */
 F1(isnan, isnan(x))
@@ -219,6 +251,9 @@ static int64_t pow_i(int64_t x, int64_t y, int bits)
 #define erf_i NULL
 #define erfc_i NULL
 #define ndtri_i NULL
+#define erfinv_i NULL
+#define lgamma_i NULL
+#define digamma_i NULL
 #define bitwise_not_f NULL
 #define bitwise_and_f NULL
 #define bitwise_or_f NULL
