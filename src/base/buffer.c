@@ -42,6 +42,12 @@ static void watch_forks(void)
     (void)pthread_atfork(lock_kept, unlock_kept, unlock_kept);
 }
 
+__attribute__((constructor)) void lucid__buffers_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
+}
+
 /* ---- the list of kept buffers ----------------------------------------------------------------------- */
 
 /* Rounds up to the size class and returns its number; sizes within a class are interchangeable. */
@@ -205,8 +211,6 @@ lucid__buffer *lucid__buffer_new(size_t bytes)
         return NULL;
     } else {
         int class = size_class(&bytes);
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        (void)pthread_once(&once, watch_forks);
         b = take_kept(class);
         if (!b)
             b = new_block(bytes);

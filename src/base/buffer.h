@@ -26,6 +26,10 @@ typedef struct lucid__buffer {
 lucid__buffer *lucid__buffer_new(size_t bytes);
 /* Takes foreign memory; NULL: out of memory, and release is NOT called. */
 lucid__buffer *lucid__buffer_wrap(void *data, void (*release)(void *owner), void *owner);
+/* When the library is loaded, since who watches forks from the first use on may miss one that is under way. Those who
+ * take buffers under a lock of their own call it before they watch forks themselves: a fork takes the locks of those
+ * who came last first. */
+void lucid__buffers_watch_forks(void);
 lucid__buffer *lucid__buffer_retain(lucid__buffer *b);
 void lucid__buffer_release(lucid__buffer *b); /* NULL is fine */
 

@@ -21,15 +21,13 @@ static void alone_after_fork(void)
     atomic_store(&chosen, 1);
 }
 
-static void watch_forks(void)
+__attribute__((constructor)) static void watch_forks(void)
 {
     (void)pthread_atfork(NULL, NULL, alone_after_fork);
 }
 
 int lucid__num_threads(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, watch_forks);
     int n = atomic_load_explicit(&chosen, memory_order_relaxed);
     return n > 0 ? n : omp_get_max_threads();
 }

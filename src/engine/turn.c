@@ -1,5 +1,6 @@
 #include "engine/turn.h"
 
+#include "base/buffer.h"
 #include "base/thread.h"
 
 static lucid__mutex engine = LUCID__MUTEX_INIT;
@@ -19,15 +20,14 @@ static void unlock_engine(void)
     lucid__unlock(&engine);
 }
 
-static void watch_forks(void)
+__attribute__((constructor)) static void watch_forks(void)
 {
+    lucid__buffers_watch_forks();
     (void)pthread_atfork(lock_engine, unlock_engine, unlock_engine);
 }
 
 void lucid__turn_begin(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, watch_forks);
     if (depth++ == 0)
         lock_engine();
 }
