@@ -39,6 +39,7 @@ typedef struct traffic {
 
 typedef struct fuser {
     lucid__plan *plan;
+    const lucid__draft_steps *drafts;
     lucid__arena *scratch;
     traffic *slots;
     lucid__group **chunks; /* of groups, CHUNK each */
@@ -72,8 +73,11 @@ static void count_traffic(fuser *f)
         f->slots[k].group = f->slots[k].output = -1;
         f->slots[k].result = plan->slots[k].checks;
     }
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
+    for (int i = 0; i < f->drafts->count; i++) {
+        lucid__draft_room room;
+        const lucid__step *step = lucid__draft_steps_get(f->drafts, i, &room);
+        if (!step)
+            continue;
         for (int j = 0; j < step->program.nloads; j++) {
             int slots[LUCID__MAX_PARTS], n = sources(&step->program.loads[j], slots);
             f->slots[step->program.loads[j].slot].reads++;
@@ -299,8 +303,9 @@ static bool start(fuser *f, const lucid__step *step)
     }
     f->ngroups++;
     lucid__group *g = group_at(f, at);
-    *g = (lucid__group){.step = step, .open = step->kind == LUCID__STEP_PROGRAM};
+    *g = (lucid__group){.made_for = step->prim, .open = step->kind == LUCID__STEP_PROGRAM};
     if (step->kind == LUCID__STEP_KERNEL) {
+        g->kernel = step;
         for (int k = 0; k < step->nout; k++)
             f->slots[step->out[k].slot].group = at;
         return true;
@@ -337,8 +342,8 @@ static bool reads_from(const fuser *f, const lucid__group *g, int at)
             return true;
     if (looks_up(f, g, at))
         return true;
-    for (int i = 0; i < g->step->nin; i++)
-        if (f->slots[g->step->in[i].slot].group == at)
+    for (int i = 0; g->kernel && i < g->kernel->nin; i++)
+        if (f->slots[g->kernel->in[i].slot].group == at)
             return true;
     return false;
 }
@@ -577,31 +582,52 @@ void lucid__set_fusion(bool on)
     atomic_store(&fusion, on);
 }
 
-bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__arena *scratch)
+static bool group_all(fuser *f)
 {
-    fuser f = {.plan = plan, .scratch = scratch};
-    f.slots = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *f.slots);
-    f.chunks = lucid__arena_alloc(scratch, (size_t)(plan->nsteps / CHUNK + 1) * sizeof *f.chunks);
-    bool ok = f.slots && f.chunks &&
-              (!lucid__fusion() ||
-               (lucid__words_in_place(plan, scratch) && lucid__parts_in_place(plan, scratch)));
+    const lucid__draft_steps *drafts = f->drafts;
+    f->slots = lucid__arena_alloc(f->scratch, (size_t)f->plan->nslots * sizeof *f->slots);
+    f->chunks =
+        lucid__arena_alloc(f->scratch, (size_t)(drafts->count / CHUNK + 1) * sizeof *f->chunks);
+    bool ok = f->slots && f->chunks;
     if (ok)
-        count_traffic(&f);
-    for (int i = 0; ok && i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
-        bool alone = step->kind == LUCID__STEP_KERNEL || !lucid__fusion();
-        ok = alone ? start(&f, step) : place(&f, step);
+        count_traffic(f);
+    for (int i = 0; ok && i < drafts->count; i++) {
+        lucid__draft_room room;
+        const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
+        if (step && (step->kind == LUCID__STEP_KERNEL || !lucid__fusion()))
+            ok = start(f, step);
+        else if (step)
+            ok = place(f, step);
     }
-    plan->nsteps = 0;
-    for (int at = 0; at < f.ngroups;
-         at++) { /* a group's step is not before the group's own place */
-        lucid__group *g = group_at(&f, at);
-        if (ok && g->step->kind == LUCID__STEP_KERNEL)
-            plan->steps[plan->nsteps++] = *g->step;
-        else if (ok && !g->gone)
-            ok = finish(&f, g);
+    return ok;
+}
+
+static bool finish_all(fuser *f)
+{
+    lucid__plan *plan = f->plan;
+    for (int at = 0; at < f->ngroups; at++)
+        plan->step_capacity += !group_at(f, at)->gone;
+    plan->steps = lucid__calloc((size_t)plan->step_capacity + 1, sizeof *plan->steps);
+    bool ok = plan->steps != NULL;
+    for (int at = 0; ok && at < f->ngroups; at++) {
+        lucid__group *g = group_at(f, at);
+        if (g->kernel)
+            plan->steps[plan->nsteps++] = *g->kernel;
+        else if (!g->gone)
+            ok = finish(f, g);
         lucid__group_free(g);
     }
+    return ok;
+}
+
+bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__draft_steps *drafts)
+{
+    fuser f = {.plan = plan, .drafts = drafts, .scratch = drafts->arena};
+    bool ok = !lucid__fusion() ||
+              (lucid__words_in_place(plan, drafts) && lucid__parts_in_place(plan, drafts));
+    ok = ok && group_all(&f) && finish_all(&f);
+    for (int at = 0; at < f.ngroups; at++)
+        lucid__group_free(group_at(&f, at));
     if (!ok)
         lucid__out_of_memory(s);
     return ok;

@@ -150,12 +150,15 @@ static const lucid__parts *without_zeros(const lucid__parts *parts, const use *u
     return to;
 }
 
-static void find_uses(const lucid__plan *plan, lucid__arena *scratch, use *uses)
+static void find_uses(const lucid__plan *plan, const lucid__draft_steps *drafts, use *uses)
 {
+    lucid__draft_room room;
     for (int i = 0; i < plan->nresults; i++)
         uses[plan->results[i].location.slot].in_memory = true;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
+    for (int i = 0; i < drafts->count; i++) {
+        const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
+        if (!step)
+            continue;
         const lucid__program *p = &step->program;
         for (int j = 0; j < step->nin; j++)
             uses[step->in[j].slot].in_memory = true;
@@ -165,7 +168,7 @@ static void find_uses(const lucid__plan *plan, lucid__arena *scratch, use *uses)
         for (int j = 0; j < p->nloads; j++) {
             const lucid__stream *t = &p->loads[j];
             const lucid__parts *parts = plan->slots[t->slot].parts;
-            if (parts && !lucid__parts_resolve(parts, t, p->dim, p->ndim, scratch))
+            if (parts && !lucid__parts_resolve(parts, t, p->dim, p->ndim, drafts->arena))
                 uses[t->slot].in_memory = true;
         }
         for (int j = 0; j < p->nstores; j++) {
@@ -216,17 +219,46 @@ static bool copy_all(const lucid__step *writer, const lucid__parts *parts, lucid
     return true;
 }
 
-bool lucid__parts_in_place(lucid__plan *plan, lucid__arena *scratch)
+/* The steps without those that put parts together for nobody. */
+static bool read_parts(const lucid__plan *plan, lucid__draft_steps *drafts, use *uses)
+{
+    lucid__draft_room room;
+    for (int i = 0; i < drafts->count; i++) {
+        const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
+        if (!step)
+            continue;
+        const lucid__program *p = &step->program;
+        const int written = p->nstores > 0 ? p->stores->slot : -1;
+        if (written < 0 || !plan->slots[written].parts) {
+            for (int j = 0; j < p->nloads; j++) {
+                lucid__stream t = p->loads[j];
+                t.parts = uses[t.slot].copied ? NULL : plan->slots[t.slot].parts;
+                lucid__draft_steps_set_load(drafts, i, j, &t);
+            }
+            continue;
+        }
+        use *u = &uses[written];
+        lucid__step copy;
+        if (!u->copied || --u->writers > 0)
+            lucid__draft_steps_leave_out(drafts, i);
+        else if (!copy_all(step, plan->slots[written].parts, drafts->arena, &copy) ||
+                 !lucid__draft_steps_replace(drafts, i, &copy))
+            return false;
+    }
+    return true;
+}
+
+bool lucid__parts_in_place(lucid__plan *plan, lucid__draft_steps *drafts)
 {
     bool any = false;
     for (int k = 0; k < plan->nslots; k++)
         any |= plan->slots[k].parts != NULL;
     if (!any)
         return true;
-    use *uses = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *uses);
+    use *uses = lucid__arena_alloc(drafts->arena, (size_t)plan->nslots * sizeof *uses);
     if (!uses)
         return false;
-    find_uses(plan, scratch, uses);
+    find_uses(plan, drafts, uses);
     /* Later ones first: their parts are then in memory. */
     for (int k = plan->nslots - 1; k >= 0; k--) {
         const lucid__parts *parts = plan->slots[k].parts;
@@ -243,26 +275,5 @@ bool lucid__parts_in_place(lucid__plan *plan, lucid__arena *scratch)
         for (int i = 0; i < parts->n; i++)
             uses[parts->part[i].from.slot].in_memory = true;
     }
-    int kept = 0;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
-        const lucid__program *p = &step->program;
-        const int written = p->nstores > 0 ? p->stores->slot : -1;
-        if (written >= 0 && plan->slots[written].parts) {
-            use *u = &uses[written];
-            if (u->copied && --u->writers == 0) {
-                lucid__step copy;
-                if (!copy_all(step, plan->slots[written].parts, plan->arena, &copy))
-                    return false;
-                plan->steps[kept++] = copy;
-            }
-            continue;
-        }
-        for (int j = 0; j < p->nloads; j++)
-            if (!uses[p->loads[j].slot].copied)
-                p->loads[j].parts = plan->slots[p->loads[j].slot].parts;
-        plan->steps[kept++] = *step;
-    }
-    plan->nsteps = kept;
-    return true;
+    return read_parts(plan, drafts, uses);
 }

@@ -32,27 +32,24 @@ static lucid__words *words_of(const lucid__step *step, lucid__arena *arena)
     return w;
 }
 
-bool lucid__words_in_place(lucid__plan *plan, lucid__arena *scratch)
+typedef struct use {
+    const lucid__words *words;
+    double asked;
+    bool in_memory;
+} use;
+
+static bool makes_words(const lucid__step *step)
 {
-    enum { TIMES = 2 };
-    typedef struct use {
-        const lucid__words *words;
-        double asked;
-        bool in_memory;
-    } use;
-    bool any = false;
-    for (int i = 0; i < plan->nsteps; i++)
-        any |=
-            plan->steps[i].kind == LUCID__STEP_KERNEL && plan->steps[i].prim == LUCID__random_bits;
-    if (!any)
-        return true;
-    use *uses = lucid__arena_alloc(scratch, (size_t)plan->nslots * sizeof *uses);
-    if (!uses)
-        return false;
+    return step && step->kind == LUCID__STEP_KERNEL && step->prim == LUCID__random_bits;
+}
+
+static void count_uses(const lucid__plan *plan, const lucid__draft_steps *drafts, use *uses)
+{
+    lucid__draft_room room;
     for (int i = 0; i < plan->nresults; i++)
         uses[plan->results[i].location.slot].in_memory = true;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
+    for (int i = 0; i < drafts->count; i++) {
+        const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
         for (int j = 0; j < step->nin; j++)
             uses[step->in[j].slot].in_memory = true;
         for (int j = 0; j < step->program.ntables; j++)
@@ -62,22 +59,37 @@ bool lucid__words_in_place(lucid__plan *plan, lucid__arena *scratch)
             uses[step->program.loads[j].slot].asked +=
                 asked(&step->program, &step->program.loads[j]);
     }
-    int kept = 0;
-    for (int i = 0; i < plan->nsteps; i++) {
-        const lucid__step *step = &plan->steps[i];
+}
+
+bool lucid__words_in_place(lucid__plan *plan, lucid__draft_steps *drafts)
+{
+    enum { TIMES = 2 };
+    lucid__draft_room room;
+    bool any = false;
+    for (int i = 0; i < drafts->count && !any; i++)
+        any = makes_words(lucid__draft_steps_get(drafts, i, &room));
+    if (!any)
+        return true;
+    use *uses = lucid__arena_alloc(drafts->arena, (size_t)plan->nslots * sizeof *uses);
+    if (!uses)
+        return false;
+    count_uses(plan, drafts, uses);
+    for (int i = 0; i < drafts->count; i++) {
+        const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
         for (int j = 0; j < step->program.nloads; j++)
-            step->program.loads[j].words = uses[step->program.loads[j].slot].words;
-        if (step->kind == LUCID__STEP_KERNEL && step->prim == LUCID__random_bits) {
-            use *u = &uses[step->out[0].slot];
-            if (!u->in_memory &&
-                u->asked <= TIMES * (double)lucid__numel(&step->out[0].aval.shape)) {
-                if (!(u->words = words_of(step, plan->arena)))
-                    return false;
-                continue;
+            if (uses[step->program.loads[j].slot].words) {
+                lucid__stream t = step->program.loads[j];
+                t.words = uses[t.slot].words;
+                lucid__draft_steps_set_load(drafts, i, j, &t);
             }
+        if (!makes_words(step))
+            continue;
+        use *u = &uses[step->out[0].slot];
+        if (!u->in_memory && u->asked <= TIMES * (double)lucid__numel(&step->out[0].aval.shape)) {
+            if (!(u->words = words_of(step, plan->arena)))
+                return false;
+            lucid__draft_steps_leave_out(drafts, i);
         }
-        plan->steps[kept++] = *step;
     }
-    plan->nsteps = kept;
     return true;
 }

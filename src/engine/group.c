@@ -79,7 +79,8 @@ lucid__stream lucid__fit_stream(const lucid__fit *fit, const lucid__stream *t, u
 
 bool lucid__same_stream(const lucid__stream *a, const lucid__stream *b, int ndim)
 {
-    return a->slot == b->slot && a->parts == b->parts && a->offset == b->offset && a->dtype == b->dtype &&
+    return a->slot == b->slot && a->parts == b->parts && a->offset == b->offset &&
+           a->dtype == b->dtype &&
            memcmp(a->stride, b->stride, (size_t)ndim * sizeof *a->stride) == 0;
 }
 
@@ -304,10 +305,9 @@ bool lucid__group_finish(const lucid__group *g, lucid__arena *arena, const bool 
                          lucid__step *step)
 {
     int last_use[LUCID__MAX_VALUES], reg[LUCID__MAX_VALUES];
-    if (step != g->step)
-        *step = *g->step;
+    *step = (lucid__step){
+        .kind = LUCID__STEP_PROGRAM, .prim = g->made_for, .program = {.ndim = g->ndim}};
     lucid__program *to = &step->program;
-    *to = (lucid__program){.ndim = g->ndim};
     memcpy(to->dim, g->dim, sizeof to->dim);
     for (int i = 0; i < g->noutputs; i++)
         to->nstores += needed[i];

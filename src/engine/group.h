@@ -22,9 +22,10 @@ typedef struct lucid__draft_value {
 } lucid__draft_value;
 
 typedef struct lucid__group {
-    const lucid__step *step; /* the first member; of a program only what it was made for counts */
-    bool open;               /* others can join */
-    bool gone;               /* into another group */
+    const lucid__step *kernel; /* or NULL: steps of programs */
+    lucid__prim_id made_for;   /* what the first of these was */
+    bool open;                 /* others can join */
+    bool gone;                 /* into another group */
     int ndim;
     int64_t dim[LUCID_MAX_NDIM];
     uint16_t folded; /* the dims that some reduction combines over */

@@ -64,17 +64,7 @@ bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__loca
 
 bool lucid__lower_step(lucid__lowering *l, const lucid__step *step)
 {
-    lucid__plan *p = l->plan;
-    if (p->nsteps == p->step_capacity) {
-        int capacity = p->step_capacity ? 2 * p->step_capacity : 16;
-        lucid__step *more = lucid__realloc(p->steps, (size_t)capacity * sizeof *more);
-        if (!more)
-            return out_of_memory(l);
-        p->steps = more;
-        p->step_capacity = capacity;
-    }
-    p->steps[p->nsteps++] = *step;
-    return true;
+    return lucid__draft_steps_add(l->steps, step) || out_of_memory(l);
 }
 
 /* ---- programs ------------------------------------------------------------------------------------ */
@@ -113,7 +103,7 @@ static lucid__stream stream(const draft *d, const lucid__location *l, const int6
 static bool add_table(lucid__lowering *l, const draft *d, lucid__program *g)
 {
     uint16_t over = 0;
-    g->tables = lucid__arena_alloc(l->drafts, sizeof *g->tables);
+    g->tables = lucid__arena_alloc(l->steps->arena, sizeof *g->tables);
     if (!g->tables)
         return out_of_memory(l);
     for (int i = 0; i < g->nloads; i++)
@@ -145,12 +135,13 @@ static bool emit_program(lucid__lowering *l, lucid__prim_id made_for, const draf
     g->nstores = 1;
     g->ninstrs = d->has_instr;
     g->nregs = d->nloads + d->has_instr;
-    g->loads = lucid__arena_alloc(l->drafts, (size_t)(d->nloads + 1) * sizeof *g->loads);
-    g->instrs = lucid__arena_alloc(l->drafts, sizeof *g->instrs);
-    g->over = lucid__arena_alloc(l->drafts, 4 * sizeof *g->over);
-    if (!g->loads || !g->instrs || !g->over)
-        return out_of_memory(l);
-    g->stores = g->loads + d->nloads;
+    lucid__stream streams[LUCID__DRAFT_LOADS + 1];
+    lucid__instr instr = {0};
+    uint16_t over[LUCID__DRAFT_LOADS + 1] = {0};
+    g->loads = streams;
+    g->stores = streams + d->nloads;
+    g->instrs = &instr;
+    g->over = over;
     int result = g->nregs - 1;
     for (int i = 0; i < g->nregs; i++)
         g->over[i] = (uint16_t)((1u << g->ndim) - 1);

@@ -3,12 +3,12 @@
 #ifndef LUCID__LOWER_H
 #define LUCID__LOWER_H
 
-#include "engine/plan.h"
+#include "engine/draft_steps.h"
 
 typedef struct lucid__lowering {
     lucid_scope *s; /* for errors */
     lucid__plan *plan;
-    lucid__arena *drafts; /* holds the programs of the steps, which fusion replaces */
+    lucid__draft_steps *steps; /* that are found */
     const lucid__backend *backend;
 } lucid__lowering;
 

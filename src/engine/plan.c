@@ -278,18 +278,9 @@ static bool find_steps(lucid__lowering *l, const lucid__structure *st)
     return ok;
 }
 
-/* Fusion leaves fewer steps than there was room for; of a small plan that is not worth a thing. */
+/* Slots were made one by one, with room for more. */
 static bool trim(lucid__plan *plan)
 {
-    enum { SMALL = 64 };
-    if (plan->step_capacity <= SMALL && plan->slot_capacity <= SMALL)
-        return true;
-    lucid__step *steps =
-        lucid__realloc(plan->steps, (size_t)(plan->nsteps + 1) * sizeof *plan->steps);
-    if (!steps)
-        return false;
-    plan->steps = steps;
-    plan->step_capacity = plan->nsteps + 1;
     lucid__slot *slots =
         lucid__realloc(plan->slots, (size_t)(plan->nslots + 1) * sizeof *plan->slots);
     if (!slots)
@@ -303,11 +294,11 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
                              const lucid__backend *backend)
 {
     lucid__plan *plan = lucid__calloc(1, sizeof *plan);
-    lucid__arena *drafts = lucid__arena_new();
-    bool ok = plan && drafts && (plan->arena = lucid__arena_new()) != NULL;
-    lucid__lowering l = {.s = s, .plan = plan, .drafts = drafts, .backend = backend};
-    ok = ok && find_steps(&l, st) && lucid__fuse(s, plan, drafts) && trim(plan);
-    lucid__arena_free(drafts);
+    lucid__draft_steps drafts;
+    bool ok = lucid__draft_steps_init(&drafts) && plan && (plan->arena = lucid__arena_new());
+    lucid__lowering l = {.s = s, .plan = plan, .steps = &drafts, .backend = backend};
+    ok = ok && find_steps(&l, st) && trim(plan) && lucid__fuse(s, plan, &drafts);
+    lucid__draft_steps_free(&drafts);
     if (ok) {
         link_slots(plan, backend);
         plan->users = 1;

@@ -129,8 +129,8 @@ static int instructions(uint16_t op, uint16_t then, uint8_t dtype, bool read_twi
 {
     lucid__arena *arena = lucid__arena_new();
     assert_non_null(arena);
-    lucid__step step = {.kind = LUCID__STEP_PROGRAM};
-    lucid__group g = {.step = &step, .ndim = 1, .dim = {5}};
+    lucid__step step;
+    lucid__group g = {.ndim = 1, .dim = {5}};
     bool needed[2] = {true, stored};
     for (int i = 0; i < 3; i++) {
         lucid__stream from = {.slot = i, .dtype = dtype, .stride = {1}};
