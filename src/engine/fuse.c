@@ -253,7 +253,7 @@ static bool join(fuser *f, int at, const lucid__program *p, const lucid__fit *fi
     for (int i = 0; i < p->nloads; i++) {
         const uint16_t over = lucid__fit_dims(fit, p->over[i]);
         traffic *t = &f->slots[p->loads[i].slot];
-        if (t->group == at) {
+        if (t->group == at && g->outputs) { /* which it has, then */
             int v = g->outputs[t->output].reg;
             of_load[i] = lucid__group_spread(g, v, over, p->loads[i].dtype);
             t->forwards++;
