@@ -42,7 +42,7 @@ typedef struct emitter {
     uint64_t constant[MOST_CONSTANTS];
     int constant_place[MOST_CONSTANTS], nconstants;
     int npointers;
-    uint16_t pointer_of[POINTERS]; /* what the pointers point to */
+    int pointer_of[POINTERS]; /* what the pointers point to */
 } emitter;
 
 enum { FREE = -1, TAKEN = -2 };
@@ -50,6 +50,14 @@ enum { FREE = -1, TAKEN = -2 };
 int lucid__chain_width(bool wide, lucid_dtype dtype)
 {
     return (wide ? 64 : 32) / (int)lucid_dtype_size(dtype);
+}
+
+int lucid__chain_operands(int op)
+{
+    return op == LUCID__CHAIN_COPY          ? 1
+           : op == LUCID__CHAIN_ADD_PRODUCT ? 3
+           : op == LUCID__constant          ? 0
+                                            : lucid__prim_get((lucid__prim_id)op)->nin;
 }
 
 bool lucid__chain_takes(int op, lucid_dtype dtype)
@@ -167,7 +175,7 @@ static int all_ones(emitter *e)
 }
 
 /* The general register that points to the lanes of entry `reg` of the table. */
-static int pointer(emitter *e, uint16_t reg)
+static int pointer(emitter *e, int reg)
 {
     for (int i = 0; i < e->npointers; i++)
         if (e->pointer_of[i] == reg)
@@ -176,19 +184,25 @@ static int pointer(emitter *e, uint16_t reg)
         e->pointer_of[e->npointers] = reg;
         return pointers[e->npointers++];
     }
-    lucid__code_pointer(e->code, LUCID__R11, LUCID__RDI, 8 * (int32_t)reg);
+    lucid__code_pointer(e->code, LUCID__R11, LUCID__RDI, 8 * reg);
     return LUCID__R11;
+}
+
+static lucid__x86_operand in_memory(emitter *e, const lucid__chain_port *in)
+{
+    return (lucid__x86_operand){in->fixed ? LUCID__AT_START : LUCID__IN_ARRAY, pointer(e, in->reg)};
 }
 
 static void load(emitter *e, int value)
 {
     const lucid__chain_port *in = &e->chain->in[value];
-    int zero = in->truth ? number(e, 0) : 0, to = take(e, value), from = pointer(e, in->reg);
+    int zero = in->truth ? number(e, 0) : 0, to = take(e, value);
+    const lucid__x86_operand from = in_memory(e, in);
     e->place[value] = to;
     if (in->truth)
         lucid__code_load_truth(e->code, to, from, zero);
     else
-        lucid__code_vector(e->code, LUCID__V_LOAD, to, 0, (lucid__x86_operand){true, from}, 0);
+        lucid__code_vector(e->code, LUCID__V_LOAD, to, 0, from, 0);
 }
 
 static const lucid__chain_op *current(const emitter *e)
@@ -211,18 +225,18 @@ static lucid__x86_operand last_operand(emitter *e, int i)
 {
     int value = current(e)->src[i];
     if (e->place[value] == NOWHERE && e->last[value] == e->now && !e->chain->in[value].truth)
-        return (lucid__x86_operand){true, pointer(e, e->chain->in[value].reg)};
-    return (lucid__x86_operand){false, source(e, i)};
+        return in_memory(e, &e->chain->in[value]);
+    return (lucid__x86_operand){LUCID__IN_REGISTER, source(e, i)};
 }
 
 static lucid__x86_operand in_register(int reg)
 {
-    return (lucid__x86_operand){false, reg};
+    return (lucid__x86_operand){LUCID__IN_REGISTER, reg};
 }
 
 static void release_sources(emitter *e)
 {
-    for (int i = 0; i < lucid__prim_get((lucid__prim_id)current(e)->op)->nin; i++) {
+    for (int i = 0; i < lucid__chain_operands(current(e)->op); i++) {
         int value = current(e)->src[i], place = e->place[value];
         if (place != NOWHERE && e->last[value] == e->now && e->owner[place] == value)
             give_back(e, place);
@@ -321,10 +335,31 @@ static void where(emitter *e)
     lucid__code_select(e->code, result(e), mask, yes, no);
 }
 
+/* Onto the sum where it is, if nobody else reads it, or onto a copy. */
+static void add_product(emitter *e)
+{
+    int value = e->chain->nin + e->now, sum = current(e)->src[0], to = source(e, 0);
+    int a = source(e, 1);
+    lucid__x86_operand b = last_operand(e, 2);
+    if (e->last[sum] == e->now && e->owner[to] == sum && a != to &&
+        !(b.place == LUCID__IN_REGISTER && b.reg == to)) {
+        lucid__code_vector(e->code, LUCID__V_ADD_PRODUCT, to, a, b, 0);
+        e->place[sum] = NOWHERE; /* the register goes over to the result */
+        release_sources(e);
+        e->owner[to] = value;
+        e->place[value] = to;
+        return;
+    }
+    int copy = result(e);
+    lucid__code_vector(e->code, LUCID__V_LOAD, copy, 0, in_register(to), 0);
+    lucid__code_vector(e->code, LUCID__V_ADD_PRODUCT, copy, a, b, 0);
+    release_sources(e);
+}
+
 static void operation(emitter *e)
 {
     int a;
-    switch ((lucid__prim_id)current(e)->op) {
+    switch ((int)current(e)->op) {
     case LUCID__constant:
         e->place[e->chain->nin + e->now] = number(e, (double)current(e)->imm);
         break;
@@ -431,6 +466,12 @@ static void operation(emitter *e)
     case LUCID__ge:
         compare(e, GREATER_EQUAL);
         break;
+    case LUCID__CHAIN_COPY:
+        one(e, LUCID__V_LOAD, 0, last_operand(e, 0), 0);
+        break;
+    case LUCID__CHAIN_ADD_PRODUCT:
+        add_product(e);
+        break;
     default:
         where(e);
         break;
@@ -464,7 +505,7 @@ static void ask_ahead(emitter *e, const lucid__chain_port *ports, int n)
     for (int i = 0; i < n; i++) {
         if (!ports[i].far)
             continue;
-        lucid__code_pointer(e->code, LUCID__R11, LUCID__RDX, 8 * (int32_t)ports[i].reg);
+        lucid__code_pointer(e->code, LUCID__R11, LUCID__RDX, 8 * ports[i].reg);
         lucid__code_prefetch(e->code, LUCID__R11, ports[i].truth);
     }
 }
@@ -483,7 +524,7 @@ static void loop(emitter *e)
     for (int i = 0; i < e->nconstants; i++)
         lucid__code_constant(e->code, e->constant_place[i], e->constant[i]);
     for (int i = 0; i < e->npointers; i++)
-        lucid__code_pointer(e->code, pointers[i], LUCID__RDI, 8 * (int32_t)e->pointer_of[i]);
+        lucid__code_pointer(e->code, pointers[i], LUCID__RDI, 8 * e->pointer_of[i]);
     lucid__code_begin(e->code);
     size_t start = e->code->n;
     ask_ahead(e, e->chain->in, e->chain->nin);
@@ -509,7 +550,7 @@ bool lucid__chain_emit(lucid__code *code, const lucid__chain *chain)
     for (size_t i = 0; i < nvalues; i++)
         e.last[i] = NOWHERE;
     for (int i = 0; i < chain->nops; i++)
-        for (int k = 0; k < lucid__prim_get((lucid__prim_id)chain->ops[i].op)->nin; k++)
+        for (int k = 0; k < lucid__chain_operands(chain->ops[i].op); k++)
             e.last[chain->ops[i].src[k]] = i;
     code->is_double = chain->dtype == LUCID_FLOAT64;
     /* Once to find the constants and pointers, which are there from the start in the second. */

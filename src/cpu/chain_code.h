@@ -10,16 +10,22 @@
 
 /* Operands are values by number: inputs first, then the results of the operations. */
 typedef struct lucid__chain_op {
-    uint16_t op; /* lucid__prim_id */
-    uint16_t src[3];
+    uint16_t op; /* lucid__prim_id, or one of those below */
+    int src[3];
     int64_t imm;
 } lucid__chain_op;
 
+enum {
+    LUCID__CHAIN_COPY = LUCID__PRIM_COUNT, /* the first operand */
+    LUCID__CHAIN_ADD_PRODUCT, /* the first operand plus the product of the others, rounded once */
+};
+
 /* A value and where its lanes are in memory: which pointer of the table. */
 typedef struct lucid__chain_port {
-    uint16_t value, reg;
+    int value, reg;
     bool truth; /* bytes that are 0 or 1, instead of the chain's dtype */
     bool far;   /* a stream of the program: its memory is asked for ahead of time */
+    bool fixed; /* an input whose first vector is that of all lanes */
 } lucid__chain_port;
 
 typedef struct lucid__chain {
@@ -32,6 +38,7 @@ typedef struct lucid__chain {
 /* For n lanes, a multiple of lucid__chain_width. next: where lanes that are far are to be asked for. */
 typedef void lucid__chain_fn(void *const *table, int64_t n, void *const *next);
 
+int lucid__chain_operands(int op);
 /* Whether an operation on lanes of this dtype can be one of a chain. */
 bool lucid__chain_takes(int op, lucid_dtype dtype);
 /* The operation's result is a truth value. */

@@ -40,6 +40,7 @@ const lucid__backend lucid__cpu_backend = {
     .name = "cpu",
     .run_program = lucid__run_program,
     .forget_program = lucid__forget_program,
+    .forget_lanes = lucid__forget_lanes,
     .run_lanes = lucid__run_lanes,
     .kernels = kernels,
     .speed = lucid__cpu_speed,

@@ -21,6 +21,9 @@ struct lucid__lane_exec {
     const void *const *
         terms; /* PRODUCTS: two for each of the imm products, which vary as src[1], src[2]; MATRIX: all registers */
     int64_t imm;
+    const struct lucid__made_chain
+        *chain; /* that runs in the place of this and the next `skip`; NULL */
+    int skip;
 };
 
 enum { LUCID__LANE_GROUP = 128 }; /* bytes of a register */

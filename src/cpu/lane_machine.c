@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cpu/native_lanes.h"
 
 /* ---- bodies --------------------------------------------------------------------------------------- */
 
@@ -63,6 +64,13 @@ static void word(const lucid__lane_exec *e, int64_t n)
     uint32_t *to = e->d;
     for (int64_t i = 0; i < n; i++)
         to[i] = from[4 * i];
+}
+
+/* Registers are as long as whole vectors. */
+static void run_chain(const lucid__lane_exec *e, int64_t n)
+{
+    void *const *table = (void *const *)e->terms;
+    e->chain->run(table, (n + e->imm - 1) / e->imm * e->imm, table);
 }
 
 static void choose_body(const lucid__lane_machine *m, const lucid__lane_instr *in,
@@ -136,6 +144,15 @@ static void resolve(lucid__lane_machine *m)
             e->terms = term;
             term = lucid__lane_matrix_resolve(m, &p->matrices[in->imm], term);
         }
+    }
+    const lucid__lane_native *native = lucid__native_after == INT64_MAX ? NULL : p->native;
+    for (int i = 0; native && i < native->chains.n; i++) {
+        lucid__lane_exec *e = &m->code[native->first[i]];
+        e->run = run_chain;
+        e->chain = &native->chains.at[i];
+        e->skip = native->count[i] - 1;
+        e->imm = lucid__chain_width(native->chains.wide, e->chain->chain.dtype);
+        e->terms = (const void *const *)(const void *)m->reg;
     }
     m->blend[1] = where_bool;
     m->blend[4] = m->isa->op[LUCID__where][LUCID_INT32];
@@ -370,6 +387,7 @@ void lucid__lane_machine_run(lucid__lane_machine *m, int from, int end, int64_t 
     for (int i = from; i < end; i++) {
         if (code[i].run) {
             code[i].run(&code[i], n);
+            i += code[i].skip;
             continue;
         }
         const lucid__lane_instr *in = &m->program->instrs[i];

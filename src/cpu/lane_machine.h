@@ -76,6 +76,7 @@ void lucid__lane_store_step(lucid__lane_machine *m, const lucid__lane_control *c
                             const lucid__lane_slice *y, int64_t done, int64_t n);
 
 /* Runs a program. */
-lucid_status lucid__run_lanes(const lucid__lane_program *p, const lucid__kernel_args *args);
+lucid_status lucid__run_lanes(lucid__lane_program *p, const lucid__kernel_args *args);
+void lucid__forget_lanes(lucid__lane_program *p);
 
 #endif

@@ -1,77 +1,27 @@
 #include "cpu/native.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/memory.h"
-#include "lucid.h"
 
 enum {
     MOST_INSTRS = 1024,
     WIDEST = 64, /* bytes of a vector */
 };
 
-int64_t lucid__native_after = 4 << 20;
-bool lucid__native_wide = true;
-int64_t lucid__native_chains_made;
-
-/* ---- code ------------------------------------------------------------------------------------------- */
-
-/* Memory is either for writing or for running. */
-static bool write_code(lucid__native *native)
-{
-    lucid__code code = {.wide = native->wide};
-    for (int i = 0; i < native->nchains; i++)
-        if (!lucid__chain_emit(&code, &native->chains[i].chain))
-            return false;
-    native->code_bytes = code.n;
-    void *memory = mmap(NULL, code.n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return false;
-    native->code = memory;
-    code = (lucid__code){.bytes = memory, .capacity = native->code_bytes, .wide = native->wide};
-    for (int i = 0; i < native->nchains; i++) {
-        uint8_t *start = code.bytes + code.n;
-        if (!lucid__chain_emit(&code, &native->chains[i].chain))
-            return false;
-        /* ISO C has no cast from data to code; POSIX does. */
-        memcpy(&native->chains[i].run, &start, sizeof start);
-    }
-    return mprotect(memory, native->code_bytes, PROT_READ | PROT_EXEC) == 0;
-}
-
-static bool can_be(bool *wide)
-{
-#if defined(__x86_64__)
-    static int allowed = -1; /* under the engine's lock */
-    if (allowed < 0) {
-        const char *text = getenv("LUCID_NATIVE");
-        allowed = !(text && strcmp(text, "0") == 0);
-    }
-    const char *isa = lucid_instruction_set();
-    *wide = lucid__native_wide && strcmp(isa, "v4") == 0;
-    return allowed && strcmp(isa, "v2") != 0;
-#else
-    (void)wide;
-    return false;
-#endif
-}
-
 lucid__native *lucid__native_new(const lucid__program *p)
 {
-    bool wide = false;
-    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS || !can_be(&wide))
+    lucid__chains chains = {0};
+    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS || !lucid__chains_begin(&chains))
         return NULL;
     lucid__native *native = lucid__calloc(1, sizeof *native);
     if (!native)
         return NULL;
-    native->wide = wide;
+    native->chains = chains;
     native->arena = lucid__arena_new();
-    if (native->arena && lucid__native_find_chains(native, p) && write_code(native)) {
-        lucid__native_chains_made += native->nchains;
+    if (native->arena && lucid__native_find_chains(native, p) &&
+        lucid__chains_write(&native->chains))
         return native;
-    }
     lucid__native_free(native);
     return NULL;
 }
@@ -80,8 +30,7 @@ void lucid__native_free(lucid__native *native)
 {
     if (!native)
         return;
-    if (native->code)
-        (void)munmap(native->code, native->code_bytes);
+    lucid__chains_free(&native->chains);
     lucid__arena_free(native->arena);
     lucid__free(native);
 }
@@ -91,7 +40,7 @@ void lucid__native_free(lucid__native *native)
 static int list_ports(const lucid__chain_port *ports, int n, uint16_t *regs)
 {
     for (int i = 0; i < n; i++)
-        regs[i] = ports[i].reg;
+        regs[i] = (uint16_t)ports[i].reg;
     return n;
 }
 
@@ -99,7 +48,7 @@ int lucid__instr_reads(const lucid__program *p, const lucid__instr *in, uint16_t
 {
     int n = 0;
     if (in->op == LUCID__CHAIN) {
-        const lucid__chain *c = &p->native->chains[in->imm].chain;
+        const lucid__chain *c = &p->native->chains.at[in->imm].chain;
         return list_ports(c->in, c->nin, regs);
     }
     for (int j = 0; j < 3; j++)
@@ -111,7 +60,7 @@ int lucid__instr_reads(const lucid__program *p, const lucid__instr *in, uint16_t
 int lucid__instr_writes(const lucid__program *p, const lucid__instr *in, uint16_t *regs)
 {
     if (in->op == LUCID__CHAIN) {
-        const lucid__chain *c = &p->native->chains[in->imm].chain;
+        const lucid__chain *c = &p->native->chains.at[in->imm].chain;
         return list_ports(c->out, c->nout, regs);
     }
     regs[0] = in->dst;
@@ -126,8 +75,8 @@ static size_t port_size(const lucid__chain *c, const lucid__chain_port *port)
 }
 
 /* Fewer lanes than a vector has, on copies that are as long. */
-static void run_rest(const lucid__native_chain *chain, void *const *table, int64_t done,
-                     int64_t rest, int64_t width)
+static void run_rest(const lucid__made_chain *chain, void *const *table, int64_t done, int64_t rest,
+                     int64_t width)
 {
     const lucid__chain *c = &chain->chain;
     _Alignas(WIDEST) char near[LUCID__MOST_PORTS][WIDEST];
@@ -154,8 +103,8 @@ static void run_rest(const lucid__native_chain *chain, void *const *table, int64
 void lucid__native_run(const lucid__native *native, int64_t number, void *const *table, int64_t n,
                        void *const *next)
 {
-    const lucid__native_chain *chain = &native->chains[number];
-    int64_t width = lucid__chain_width(native->wide, chain->chain.dtype), rest = n % width;
+    const lucid__made_chain *chain = &native->chains.at[number];
+    int64_t width = lucid__chain_width(native->chains.wide, chain->chain.dtype), rest = n % width;
     if (n > rest)
         chain->run(table, n - rest, next);
     if (rest > 0)

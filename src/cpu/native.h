@@ -9,36 +9,18 @@
 #define LUCID__NATIVE_H
 
 #include "base/arena.h"
-#include "cpu/chain_code.h"
+#include "cpu/chains.h"
 #include "engine/program.h"
 
 enum { LUCID__CHAIN = LUCID__PRIM_COUNT }; /* an instruction's op; imm: which chain */
 
-typedef struct lucid__native_chain {
-    lucid__chain chain;
-    lucid__chain_fn *run;
-} lucid__native_chain;
-
 struct lucid__native {
     lucid__program program;
     lucid__arena *arena;
-    int nchains;
-    lucid__native_chain *chains;
-    bool wide;
+    lucid__chains chains;
     bool *asks; /* of each register: the stream's memory is asked for by a chain */
-    void *code; /* of all chains */
-    size_t code_bytes;
 };
 typedef struct lucid__native lucid__native;
-
-/* Points times instructions after which a program gets its native form. Tests set 0, and INT64_MAX for never;
- * the environment variable LUCID_NATIVE=0 says never, too. */
-extern int64_t lucid__native_after;
-/* Vectors of 512 bits where there are some; tests set it to false. */
-extern bool lucid__native_wide;
-
-/* Chains of all native forms that were made. Only under the engine's lock, as all of this. */
-extern int64_t lucid__native_chains_made;
 
 /* The registers that an instruction of any program reads, or those that it writes; how many. */
 enum { LUCID__MOST_PORTS = 64 };

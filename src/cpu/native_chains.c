@@ -202,15 +202,14 @@ static bool leaves(const maker *k, int value, int first, int n)
     return false;
 }
 
-static int add_input(const maker *k, lucid__chain *c, lucid__chain_port *in, uint16_t *value,
-                     int from)
+static int add_input(const maker *k, lucid__chain *c, lucid__chain_port *in, int *value, int from)
 {
     for (int i = 0; i < c->nin; i++)
         if (value[i] == from)
             return i;
-    value[c->nin] = (uint16_t)from;
-    in[c->nin] = (lucid__chain_port){.value = (uint16_t)c->nin,
-                                     .reg = (uint16_t)from, /* for a while: the value */
+    value[c->nin] = from;
+    in[c->nin] = (lucid__chain_port){.value = c->nin,
+                                     .reg = from, /* for a while: the value */
                                      .truth = k->dtype[from] == LUCID_BOOL};
     return c->nin++;
 }
@@ -222,7 +221,7 @@ static bool make_chain(const maker *k, int first, int n, lucid__chain *c)
     lucid__chain_port *in = lucid__arena_alloc(arena, 3 * (size_t)n * sizeof *in);
     lucid__chain_port *out = lucid__arena_alloc(arena, (size_t)n * sizeof *out);
     lucid__chain_op *ops = lucid__arena_alloc(arena, (size_t)n * sizeof *ops);
-    uint16_t *value = lucid__arena_alloc(k->scratch, 3 * (size_t)n * sizeof *value);
+    int *value = lucid__arena_alloc(k->scratch, 3 * (size_t)n * sizeof *value);
     if (!in || !out || !ops || !value)
         return false;
     *c = (lucid__chain){.dtype = LUCID_FLOAT32, .nops = n, .in = in, .out = out, .ops = ops};
@@ -245,13 +244,11 @@ static bool make_chain(const maker *k, int first, int n, lucid__chain *c)
             for (int b = 0; b < i && inside == NOWHERE; b++)
                 if (value_of(k, k->order[first + b]) == o->src[j])
                     inside = c->nin + b;
-            ops[i].src[j] =
-                (uint16_t)(inside != NOWHERE ? inside : add_input(k, c, in, value, o->src[j]));
+            ops[i].src[j] = inside != NOWHERE ? inside : add_input(k, c, in, value, o->src[j]);
         }
         if (leaves(k, result, first, n))
-            out[c->nout++] = (lucid__chain_port){.value = (uint16_t)(c->nin + i),
-                                                 .reg = (uint16_t)result,
-                                                 .truth = k->dtype[result] == LUCID_BOOL};
+            out[c->nout++] = (lucid__chain_port){
+                .value = c->nin + i, .reg = result, .truth = k->dtype[result] == LUCID_BOOL};
     }
     return true;
 }
@@ -270,7 +267,7 @@ static bool same_dtype(const maker *k, int first, int at)
 
 static bool has_code(const lucid__native *native, const lucid__chain *c)
 {
-    lucid__code counted = {.wide = native->wide};
+    lucid__code counted = {.wide = native->chains.wide};
     return c->nout > 0 && c->nin + c->nout <= LUCID__MOST_PORTS && lucid__chain_emit(&counted, c);
 }
 
@@ -287,7 +284,7 @@ static bool cut_chains(maker *k)
         while (at + n < k->nops && ordered(k, at + n)->native && same_dtype(k, at, at + n))
             n++;
         for (; n >= LEAST_CHAIN; n /= 2) {
-            lucid__native_chain *chain = &k->to->chains[k->to->nchains];
+            lucid__made_chain *chain = &k->to->chains.at[k->to->chains.n];
             for (int i = 0; i < n; i++)
                 k->ops[k->order[at + i]].item = k->nitems;
             if (!make_chain(k, at, n, &chain->chain))
@@ -298,7 +295,7 @@ static bool cut_chains(maker *k)
         bool chained = n >= LEAST_CHAIN;
         n = chained ? n : 1;
         k->ops[k->order[at]].item = k->nitems;
-        add_item(k, at, n, chained ? k->to->nchains++ : NOWHERE);
+        add_item(k, at, n, chained ? k->to->chains.n++ : NOWHERE);
         at += n;
     }
     return true;
@@ -361,7 +358,7 @@ static void place_port(maker *k, lucid__chain_port *port)
 static bool add_chain(maker *k, int at, int *free_at)
 {
     lucid__program *g = &k->to->program;
-    lucid__chain *c = &k->to->chains[k->items[at].chain].chain;
+    lucid__chain *c = &k->to->chains.at[k->items[at].chain].chain;
     /* The arrays are this maker's own. */
     lucid__chain_port *in = (lucid__chain_port *)(uintptr_t)c->in;
     lucid__chain_port *out = (lucid__chain_port *)(uintptr_t)c->out;
@@ -372,7 +369,7 @@ static bool add_chain(maker *k, int at, int *free_at)
             return false;
         place_port(k, &out[i]);
     }
-    uint16_t dst = out[0].reg;
+    uint16_t dst = (uint16_t)out[0].reg;
     g->instrs[g->ninstrs++] = (lucid__instr){.op = LUCID__CHAIN,
                                              .dtype = (uint8_t)c->dtype,
                                              .to = (uint8_t)c->dtype,
@@ -451,15 +448,15 @@ static bool make(maker *k)
     k->last = lucid__arena_alloc(k->scratch, values * sizeof *k->last);
     k->reg = lucid__arena_alloc(k->scratch, (values + (size_t)p->nstores) * sizeof *k->reg);
     k->over = lucid__arena_alloc(k->scratch, values * sizeof *k->over);
-    k->to->chains = lucid__arena_alloc(k->to->arena, most * sizeof *k->to->chains);
+    k->to->chains.at = lucid__arena_alloc(k->to->arena, most * sizeof *k->to->chains.at);
     if (!k->ops || !k->order || !k->items || !k->dtype || !k->stored || !k->last || !k->reg ||
-        !k->over || !k->to->chains)
+        !k->over || !k->to->chains.at)
         return false;
     list_ops(k);
     k->nvalues = value_of(k, k->nops);
     for (int i = 0; i < k->nops; i++)
         k->ops[i].item = NOWHERE;
-    return put_in_order(k) && cut_chains(k) && k->to->nchains > 0 && write_program(k);
+    return put_in_order(k) && cut_chains(k) && k->to->chains.n > 0 && write_program(k);
 }
 
 bool lucid__native_find_chains(lucid__native *native, const lucid__program *p)

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/lane_machine.h"
+#include "cpu/native_lanes.h"
 #include "cpu/threads.h"
 
 /* Instructions times lanes that are worth a thread, as in run_program.c; nobody knows how many iterations a
@@ -216,14 +217,19 @@ static void run_queue(job *j)
 
 /* ---- all ----------------------------------------------------------------------------------------- */
 
-static int threads_for(const job *j)
+/* Instructions times lanes, as far as they are known. */
+static double work_of(const job *j)
 {
     double iterations = !j->main                        ? 1
                         : j->main->prim == LUCID__while ? ITERATIONS
                         : j->main->prim == LUCID__scan  ? (double)j->main->length
                                                         : 1;
-    double work = (double)j->lanes * iterations * (double)(j->p->work + 1);
-    double useful = work / WORK_PER_THREAD, tiles = (double)j->lanes / 16;
+    return (double)j->lanes * iterations * (double)(j->p->work + 1);
+}
+
+static int threads_for(const job *j)
+{
+    double useful = work_of(j) / WORK_PER_THREAD, tiles = (double)j->lanes / 16;
     useful = useful < tiles ? useful : tiles;
     int all = lucid__num_threads();
     return useful < 2 ? 1 : useful < all ? (int)useful : all;
@@ -239,11 +245,29 @@ static int64_t tile_for(const job *j, int threads)
     return share < j->p->tile ? share : j->p->tile;
 }
 
-lucid_status lucid__run_lanes(const lucid__lane_program *p, const lucid__kernel_args *args)
+/* A native form once there was work enough to win back what it takes to make one. */
+static void try_native(lucid__lane_program *p, double work)
+{
+    p->done += work;
+    if (p->native_tried || lucid__native_after == INT64_MAX ||
+        p->done < (double)lucid__native_after)
+        return;
+    p->native_tried = true;
+    p->native = lucid__lane_native_new(p);
+}
+
+void lucid__forget_lanes(lucid__lane_program *p)
+{
+    lucid__lane_native_free(p->native);
+    p->native = NULL;
+}
+
+lucid_status lucid__run_lanes(lucid__lane_program *p, const lucid__kernel_args *args)
 {
     job j = {
         .p = p, .main = lucid__lane_main(p), .args = args, .lanes = p->lanes < 0 ? 1 : p->lanes};
     int threads = threads_for(&j);
+    try_native(p, work_of(&j));
     j.tile = tile_for(&j, threads);
     bool loop = j.main && j.main->prim == LUCID__while;
     if (threads == 1) {

@@ -144,7 +144,7 @@ static double body_seconds(lucid__instr_body *body, int op, lucid_dtype dtype, i
 static double chain_seconds(const lucid__native *native, int64_t number)
 {
     enum { REPEAT = 8 };
-    const lucid__chain *c = &native->chains[number].chain;
+    const lucid__chain *c = &native->chains.at[number].chain;
     const size_t each = LANES * lucid_dtype_size(c->dtype);
     char *memory = lucid__malloc((size_t)(c->nin + c->nout) * each);
     void *table[LUCID__MAX_REGISTERS];
@@ -168,7 +168,7 @@ static double chain_seconds(const lucid__native *native, int64_t number)
 /* Reductions as the operation that combines two partial results; what only moves, nothing. */
 static double instr_seconds(const lucid__program *p, const lucid__instr *in)
 {
-    if (in->op == LUCID__CHAIN)
+    if (p->native && in->op == LUCID__CHAIN)
         return chain_seconds(p->native, in->imm);
     const lucid__bodies *bodies = lucid__bodies_get();
     int op = lucid__is_fold(in->op) ? (int)lucid__fold_combine((lucid__prim_id)in->op) : in->op;

@@ -38,15 +38,17 @@ static int inverted(int value, int bit, int at)
     return ((value >> bit & 1) ^ 1) << at;
 }
 
-/* The operands behind the opcode: a register, or [base + rcx scale]. */
+/* The operands behind the opcode: a register, [base + rcx scale], or [base]. */
 static void operands(lucid__code *c, int reg, lucid__x86_operand b, int log2_scale)
 {
-    if (!b.memory) {
+    enum { NO_INDEX = 4 };
+    if (b.place == LUCID__IN_REGISTER) {
         byte(c, 0xc0 | (reg & 7) << 3 | (b.reg & 7));
         return;
     }
     byte(c, 0x40 | (reg & 7) << 3 | 4);
-    byte(c, log2_scale << 6 | LUCID__RCX << 3 | (b.reg & 7));
+    byte(c,
+         log2_scale << 6 | (b.place == LUCID__IN_ARRAY ? LUCID__RCX : NO_INDEX) << 3 | (b.reg & 7));
     byte(c, 0);
 }
 
@@ -54,7 +56,7 @@ static void operands(lucid__code *c, int reg, lucid__x86_operand b, int log2_sca
 static void evex(lucid__code *c, vector_instr i, int reg, int a, lucid__x86_operand b, int scale,
                  int mask)
 {
-    int x = b.memory ? 1 << 6 : inverted(b.reg, 4, 6);
+    int x = b.place == LUCID__IN_REGISTER ? inverted(b.reg, 4, 6) : 1 << 6;
     byte(c, 0x62);
     byte(c, inverted(reg, 3, 7) | x | inverted(b.reg, 3, 5) | inverted(reg, 4, 4) | (int)i.map);
     byte(c, i.w << 7 | (~a & 15) << 3 | 1 << 2 | (int)i.prefix);
@@ -109,13 +111,17 @@ void lucid__code_vector(lucid__code *c, lucid__vector_op op, int dst, int a, luc
         byte(c, imm);
         return;
     }
+    if (op == LUCID__V_ADD_PRODUCT) { /* vfmadd231 */
+        vector(c, (vector_instr){MAP_0F38, PREFIX_66, c->is_double, 0xb8}, dst, a, b, scale_of(c));
+        return;
+    }
     bool one = op == LUCID__V_SQRT || op == LUCID__V_LOAD;
     vector(c, packed(c, opcodes[op]), dst, one ? 0 : a, b, scale_of(c));
 }
 
 void lucid__code_store(lucid__code *c, int base, int src)
 {
-    vector(c, packed(c, 0x11), src, 0, (lucid__x86_operand){true, base}, scale_of(c));
+    vector(c, packed(c, 0x11), src, 0, (lucid__x86_operand){LUCID__IN_ARRAY, base}, scale_of(c));
 }
 
 void lucid__code_constant(lucid__code *c, int dst, uint64_t bits)
@@ -175,9 +181,8 @@ void lucid__code_select(lucid__code *c, int dst, int mask, int yes, int no)
     byte(c, mask << 4);
 }
 
-void lucid__code_load_truth(lucid__code *c, int dst, int base, int zero)
+void lucid__code_load_truth(lucid__code *c, int dst, lucid__x86_operand from, int zero)
 {
-    const lucid__x86_operand from = {true, base};
     vector(c, (vector_instr){MAP_0F38, PREFIX_66, false, c->is_double ? 0x32 : 0x31}, dst, 0, from,
            0);     /* vpmovzxb */
     if (c->wide) { /* vptestm */
@@ -195,7 +200,7 @@ void lucid__code_load_truth(lucid__code *c, int dst, int base, int zero)
 
 void lucid__code_store_truth(lucid__code *c, int base, int src, int spare)
 {
-    const lucid__x86_operand to = {true, base}, t = in_register(spare);
+    const lucid__x86_operand to = {LUCID__IN_ARRAY, base}, t = in_register(spare);
     if (c->wide) { /* vpabs, vpmov to bytes */
         evex(c, (vector_instr){MAP_0F38, PREFIX_66, c->is_double, c->is_double ? 0x1f : 0x1e},
              spare, 0, in_register(src), 0, 0);
@@ -230,7 +235,7 @@ void lucid__code_prefetch(lucid__code *c, int base, bool single_bytes)
     if (base >= 8)
         byte(c, 0x41);
     bytes(c, 0x180f, 2); /* prefetcht0 */
-    operands(c, 1, (lucid__x86_operand){true, base}, single_bytes ? 0 : scale_of(c));
+    operands(c, 1, (lucid__x86_operand){LUCID__IN_ARRAY, base}, single_bytes ? 0 : scale_of(c));
 }
 
 void lucid__code_push(lucid__code *c, int reg)

@@ -40,14 +40,22 @@ typedef enum lucid__vector_op {
     LUCID__V_AND_NOT, /* ~a & b */
     LUCID__V_OR,
     LUCID__V_XOR,
-    LUCID__V_SQRT,  /* of b */
-    LUCID__V_ROUND, /* of b, with an immediate */
-    LUCID__V_LOAD,  /* b */
+    LUCID__V_SQRT,        /* of b */
+    LUCID__V_ROUND,       /* of b, with an immediate */
+    LUCID__V_LOAD,        /* b */
+    LUCID__V_ADD_PRODUCT, /* dst + a b, rounded once */
 } lucid__vector_op;
 
-/* A vector register, or the lanes from number rcx on of the array that a general register points to. */
+/* A vector register, or the lanes of the array that a general register points to, from number rcx on or from the
+ * first on. */
+typedef enum lucid__x86_place {
+    LUCID__IN_REGISTER,
+    LUCID__IN_ARRAY,
+    LUCID__AT_START,
+} lucid__x86_place;
+
 typedef struct lucid__x86_operand {
-    bool memory;
+    lucid__x86_place place;
     int reg;
 } lucid__x86_operand;
 
@@ -63,7 +71,7 @@ void lucid__code_compare(lucid__code *c, int dst, int a, int b, int predicate);
 /* dst = mask ? yes : no. */
 void lucid__code_select(lucid__code *c, int dst, int mask, int yes, int no);
 /* From and to bytes that are 0 or 1. zero: a register whose lanes are 0; spare: one to be changed. */
-void lucid__code_load_truth(lucid__code *c, int dst, int base, int zero);
+void lucid__code_load_truth(lucid__code *c, int dst, lucid__x86_operand from, int zero);
 void lucid__code_store_truth(lucid__code *c, int base, int src, int spare);
 
 /* reg = the 64 bits at [from + offset]. */

@@ -69,7 +69,8 @@ typedef struct lucid__backend {
                                 size_t error_size);
     /* Frees what the backend has with it. */
     void (*forget_program)(lucid__program *program);
-    lucid_status (*run_lanes)(const lucid__lane_program *program, const lucid__kernel_args *args);
+    void (*forget_lanes)(lucid__lane_program *program);
+    lucid_status (*run_lanes)(lucid__lane_program *program, const lucid__kernel_args *args);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
     /* What the machine can do, measured when first asked for. Only under the engine's lock. */
     const lucid__speed *(*speed)(void);

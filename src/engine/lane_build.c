@@ -482,9 +482,8 @@ static void place_outputs(const lucid__lane_code *code, const lucid__control *ct
     }
 }
 
-static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *arena,
-                                        const lucid__call *c, const lucid__location *in, int nout,
-                                        const lucid__location *out)
+static lucid__lane_program *build(lucid__lane_code *code, lucid__arena *arena, const lucid__call *c,
+                                  const lucid__location *in, int nout, const lucid__location *out)
 {
     lucid__control ctl = lucid__control_read(c);
     value *frame = lucid__lane_alloc(code, (size_t)c->nin, sizeof *frame);
@@ -508,9 +507,9 @@ static const lucid__lane_program *build(lucid__lane_code *code, lucid__arena *ar
 }
 
 /* Straight-line code, in the block that each lane begins with. */
-static const lucid__lane_program *build_region(lucid__lane_code *code, lucid__arena *arena,
-                                               const lucid__lane_region *region,
-                                               const lucid__location *in)
+static lucid__lane_program *build_region(lucid__lane_code *code, lucid__arena *arena,
+                                         const lucid__lane_region *region,
+                                         const lucid__location *in)
 {
     const lucid__body *body = &region->body;
     lucid__lane_ends ends = {.lanes = region->lanes, .nin = body->nin, .nout = body->nout};
@@ -553,15 +552,15 @@ typedef struct source {
     int nout;
 } source;
 
-static const lucid__lane_program *make(lucid_scope *s, lucid__arena *arena, const source *from,
-                                       const char **why_not)
+static lucid__lane_program *make(lucid_scope *s, lucid__arena *arena, const source *from,
+                                 const char **why_not)
 {
     lucid_scope child;
     *why_not = NULL;
     lucid__scope_enter(&child, s);
     lucid__arena *scratch = lucid__arena_new();
     lucid__lane_code *code = scratch ? lucid__arena_alloc(scratch, sizeof *code) : NULL;
-    const lucid__lane_program *program = NULL;
+    lucid__lane_program *program = NULL;
     bool no_memory = !code;
     if (code) {
         code->s = &child;
@@ -579,18 +578,17 @@ static const lucid__lane_program *make(lucid_scope *s, lucid__arena *arena, cons
     return program;
 }
 
-const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
-                                                   const lucid__call *c, const lucid__location *in,
-                                                   int nout, const lucid__location *out,
-                                                   const char **why_not)
+lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
+                                             const lucid__call *c, const lucid__location *in,
+                                             int nout, const lucid__location *out,
+                                             const char **why_not)
 {
     return make(s, arena, &(source){.call = *c, .in = in, .out = out, .nout = nout}, why_not);
 }
 
-const lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
-                                                         const lucid__lane_region *region,
-                                                         const lucid__location *in,
-                                                         const char **why_not)
+lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
+                                                   const lucid__lane_region *region,
+                                                   const lucid__location *in, const char **why_not)
 {
     return make(s, arena, &(source){.region = region, .in = in}, why_not);
 }

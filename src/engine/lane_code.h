@@ -153,8 +153,8 @@ typedef struct lucid__lane_ends {
     lucid__lane_stream *in, *out;
 } lucid__lane_ends;
 
-const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
-                                              const lucid__lane_ends *ends);
+lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
+                                        const lucid__lane_ends *ends);
 
 typedef struct lucid__lane_registers {
     int n;
@@ -163,9 +163,9 @@ typedef struct lucid__lane_registers {
     int64_t lane_bytes; /* of those that differ from lane to lane */
 } lucid__lane_registers;
 
-const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
-                                             const lucid__lane_registers *r,
-                                             const lucid__lane_ends *ends);
+lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
+                                       const lucid__lane_registers *r,
+                                       const lucid__lane_ends *ends);
 
 /* A nested loop or branches: the cells of its inputs to those of its outputs (lane_build.c). */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,

@@ -374,8 +374,8 @@ static bool assign_registers(lucid__lane_code *code, lucid__lane_registers *r)
     return true;
 }
 
-const lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
-                                              const lucid__lane_ends *ends)
+lucid__lane_program *lucid__lane_layout(lucid__lane_code *code, lucid__arena *arena,
+                                        const lucid__lane_ends *ends)
 {
     int time = 0;
     lucid__lane_registers r = {0};

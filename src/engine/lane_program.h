@@ -144,6 +144,10 @@ typedef struct lucid__lane_program {
         begin_end; /* instrs [0, once_end), [once_end, begin_end), then the CONTROL, if any */
     lucid__lane_moves fresh; /* while: from where a lane began to where it runs */
     const lucid__lane_stream *in, *out;
+    /* The backend's own form of it, which is tried for once it `done` enough: lanes times instructions. */
+    struct lucid__lane_native *native;
+    double done;
+    bool native_tried;
     int per_iteration; /* instructions, of those that are not nested deeper */
     int work;          /* the same, each of several products as many */
 } lucid__lane_program;
@@ -152,15 +156,14 @@ enum { LUCID__LANE_TILE = 512 }; /* the most lanes side by side */
 
 /* The program for an application of cond, while or scan. NULL and a reason: not such code; NULL and no
  * reason: out of memory, an error in s. */
-const lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
-                                                   const lucid__call *c, const lucid__location *in,
-                                                   int nout, const lucid__location *out,
-                                                   const char **why_not);
+lucid__lane_program *lucid__lane_program_new(lucid_scope *s, lucid__arena *arena,
+                                             const lucid__call *c, const lucid__location *in,
+                                             int nout, const lucid__location *out,
+                                             const char **why_not);
 /* The same for a region. The inputs and outputs that have the batch have it as their first dim. */
-const lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
-                                                         const lucid__lane_region *region,
-                                                         const lucid__location *in,
-                                                         const char **why_not);
+lucid__lane_program *lucid__lane_program_of_region(lucid_scope *s, lucid__arena *arena,
+                                                   const lucid__lane_region *region,
+                                                   const lucid__location *in, const char **why_not);
 
 static inline const lucid__lane_control *lucid__lane_main(const lucid__lane_program *p)
 {

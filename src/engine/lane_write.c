@@ -202,9 +202,8 @@ static int tile_of(int64_t lane_bytes)
     return (int)(tile < 64 ? 64 : tile > LUCID__LANE_TILE ? LUCID__LANE_TILE : tile);
 }
 
-const lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
-                                             const lucid__lane_registers *r,
-                                             const lucid__lane_ends *ends)
+lucid__lane_program *lucid__lane_write(lucid__lane_code *code, lucid__arena *arena,
+                                       const lucid__lane_registers *r, const lucid__lane_ends *ends)
 {
     writer w = {.code = code, .arena = arena};
     int total = 0;

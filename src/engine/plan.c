@@ -339,6 +339,8 @@ void lucid__plan_release(lucid__plan *plan)
     for (int i = 0; i < plan->nsteps; i++)
         if (plan->steps[i].kind == LUCID__STEP_PROGRAM)
             lucid__cpu_backend.forget_program(&plan->steps[i].program);
+        else if (plan->steps[i].lanes)
+            lucid__cpu_backend.forget_lanes(plan->steps[i].lanes);
     lucid__arena_free(plan->arena);
     lucid__free(plan->slots);
     lucid__free(plan->steps);

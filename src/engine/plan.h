@@ -40,7 +40,7 @@ typedef struct lucid__step {
     int nin, nout, nparams; /* KERNEL */
     const lucid__location *in, *out;
     const int64_t *params;
-    const lucid__lane_program *lanes; /* KERNEL: runs in its place; NULL: none, for this reason */
+    lucid__lane_program *lanes; /* KERNEL: runs in its place; NULL: none, for this reason */
     const char *why_no_lanes;
     const lucid__step_region *region; /* KERNEL: not one primitive, but these; always in lanes */
     int first_made, first_dead; /* lists of the slots that begin and end with this step; -1: none */

@@ -192,12 +192,90 @@ static void only_much_work(void **state)
     lucid__native_after = usual;
 }
 
+/* ---- lane programs ------------------------------------------------------------------------------------ */
+
+typedef lucid_tensor two(lucid_scope *s, lucid_tensor x, lucid_tensor y);
+
+static lucid_tensor sub_from(lucid_scope *s, lucid_tensor x, lucid_tensor y)
+{
+    return lucid_sub(s, y, x);
+}
+
+/* (a f b) g c and (a f b) g (c h d): trees of two or three operations, one for each carry; besides them
+ * a sum of products with a number for all, a copy, a choice and a function that is none for chains. */
+FUNCTION(trees)
+{
+    UNUSED;
+    two *const ops[] = {lucid_add, lucid_sub, lucid_mul, sub_from};
+    size_t at = 0;
+    for (int f = 0; f < 3; f++)
+        for (int g = 0; g < 4; g++, at++)
+            y[at] = ops[g](s, ops[f](s, x[at], x[at + 1]), x[at + 2]);
+    for (int f = 0; f < 3; f++)
+        for (int g = 0; g < 3; g++, at++) {
+            two *const h = ops[(f + g) % 3];
+            y[at] = ops[g](s, ops[f](s, x[at], x[at + 1]), h(s, x[at + 2], x[0]));
+        }
+    lucid_tensor row = lucid_stack(s, (lucid_tensor[]){x[0], x[4], x[2]}, 3, 0);
+    lucid_tensor weights = lucid_arange(s, 1, 4, 1, lucid_dtype_of(x[0]));
+    y[at++] = lucid_matmul(s, row, lucid_neg(s, weights));
+    y[at++] = x[0];
+    y[at++] = lucid_where(s, lucid_lt(s, x[1], x[2]), x[3], lucid_maximum(s, x[4], x[5]));
+    y[at] = lucid_tanh(s, lucid_mul(s, x[1], x[2]));
+    return LUCID_OK;
+}
+
+enum { CARRIES = 3 * 4 + 3 * 3 + 4 };
+
+FUNCTION(repeated_trees)
+{
+    UNUSED;
+    lucid_tensor carry[CARRIES], last[CARRIES];
+    for (int i = 0; i < CARRIES; i++)
+        carry[i] = lucid_mul(s, x[i % 3], NUM(0.05 * (1 + i)));
+    const lucid_scan_options options = {.length = 2};
+    lucid_fn f = lucid_fn_new(s, trees, CARRIES, NULL);
+    (void)lucid_scan(s, f, carry, CARRIES, NULL, 0, &options, last, NULL, 0);
+    for (int i = 0; i < CARRIES; i++)
+        y[i] = last[i];
+    return LUCID_OK;
+}
+
+/* Numbers between -1 and 1, so that all that is computed of them tells one operation from another. */
+static lucid_tensor ordinary(lucid_scope *s, lucid_dtype dtype, int64_t n, int k)
+{
+    lucid_tensor at = lucid_arange(s, k + 1, (double)(n + k + 1), 1, LUCID_FLOAT64);
+    return lucid_cast(s, lucid_sin(s, lucid_mul(s, at, NUM(2.3 + k))), dtype);
+}
+
+/* both() runs lane programs both interpreted and native. */
+static void lanes(void **state)
+{
+    (void)state;
+    const int64_t before = lucid__native_chains_made;
+    for (int64_t n = 1; n < 140; n += n < 20 ? 3 : 57)
+        for (int dtype = LUCID_FLOAT32; dtype <= LUCID_FLOAT64; dtype++)
+            for (int again = 0; again < 2; again++) { /* vectors of either length */
+                lucid_scope *s = lucid_open(NULL);
+                lucid_tensor x[3], y[CARRIES];
+                for (int k = 0; k < 3; k++)
+                    x[k] = ordinary(s, (lucid_dtype)dtype, n + 500 * again, k);
+                both_vmapped(s, "trees", repeated_trees, CARRIES, NULL, x, 3, y);
+                assert_int_equal(lucid_close(s), LUCID_OK);
+            }
+    assert_true(!possible() || lucid__native_chains_made > before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_operation),        cmocka_unit_test(whole_powers),
-        cmocka_unit_test(truth_in_memory),        cmocka_unit_test(more_values_than_registers),
-        cmocka_unit_test(among_other_operations), cmocka_unit_test(only_much_work),
+        cmocka_unit_test(every_operation),
+        cmocka_unit_test(whole_powers),
+        cmocka_unit_test(truth_in_memory),
+        cmocka_unit_test(more_values_than_registers),
+        cmocka_unit_test(among_other_operations),
+        cmocka_unit_test(only_much_work),
+        cmocka_unit_test(lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

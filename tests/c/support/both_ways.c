@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/chains.h"
 #include "engine/lower.h"
 
 void check(lucid_scope *s)
@@ -68,19 +69,30 @@ static bool any_elements(const lucid_tensor *y, size_t ny)
 void both(lucid_scope *s, const char *what, lucid_fn f, const lucid_tensor *x, size_t nx,
           lucid_tensor *y, size_t ny)
 {
-    lucid_tensor z[BOTH_WAYS_MOST];
+    static int turn; /* machine code with vectors of either length in turn */
+    const int64_t usual = lucid__native_after;
+    lucid_tensor z[BOTH_WAYS_MOST], native[BOTH_WAYS_MOST];
     lucid__allow_lanes(true);
+    lucid__native_after = INT64_MAX;
     apply(s, f, x, nx, y, ny);
     if (any_elements(y, ny) && !in_lanes(s, y, ny))
         fail_msg("%s: not in lanes:\n%s", what, explained(s, y, ny));
     assert_int_equal(lucid_eval(s, y, ny), LUCID_OK);
+    lucid__native_after = 0;
+    lucid__native_wide = turn++ % 2 == 0;
+    apply(s, f, x, nx, native, ny);
+    assert_int_equal(lucid_eval(s, native, ny), LUCID_OK);
+    lucid__native_after = usual;
+    lucid__native_wide = true;
     lucid__allow_lanes(false);
     apply(s, f, x, nx, z, ny);
     assert_false(in_lanes(s, z, ny));
     assert_int_equal(lucid_eval(s, z, ny), LUCID_OK);
     lucid__allow_lanes(true);
-    for (size_t k = 0; k < ny; k++)
+    for (size_t k = 0; k < ny; k++) {
         same_bits(s, y[k], z[k], what);
+        same_bits(s, native[k], y[k], what);
+    }
 }
 
 void both_vmapped(lucid_scope *s, const char *what, lucid_function *f, size_t ny, void *user,

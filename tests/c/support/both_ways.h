@@ -4,7 +4,7 @@
 
 #include "lucid.h"
 
-enum { BOTH_WAYS_MOST = 8 }; /* results */
+enum { BOTH_WAYS_MOST = 32 }; /* results */
 
 #define FUNCTION(name) \
     static lucid_status name(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y, \
@@ -22,7 +22,8 @@ bool in_lanes(lucid_scope *s, const lucid_tensor *y, size_t ny);
 /* Any NaN is as good as any other. */
 void same_bits(lucid_scope *s, lucid_tensor x, lucid_tensor y, const char *what);
 
-/* f on x both ways, of which the first must be lanes; returns the results, which must have the same bits. */
+/* f on x both ways, of which the first must be lanes, interpreted and as machine code; returns the results, which
+ * must have the same bits. */
 void both(lucid_scope *s, const char *what, lucid_fn f, const lucid_tensor *x, size_t nx,
           lucid_tensor *y, size_t ny);
 void both_vmapped(lucid_scope *s, const char *what, lucid_function *f, size_t ny, void *user,
