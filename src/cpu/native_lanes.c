@@ -1,6 +1,7 @@
 #include "cpu/native_lanes.h"
 
 #include "base/memory.h"
+#include "cpu/lane_isa.h"
 #include "prim/prim.h"
 
 enum {
@@ -19,7 +20,8 @@ typedef struct finder {
     int *seen;     /* of each register: the last block that wrote it */
     int *made_by; /* of each register: the operation of the chain that is made; NOWHERE: none has */
     int block;
-    int wanted; /* a register that is looked for */
+    bool products; /* can be in chains */
+    int wanted;    /* a register that is looked for */
     bool found;
     int *first, *count;
 } finder;
@@ -204,8 +206,25 @@ typedef struct draft {
     int nwritten;
 } draft;
 
+/* Whether the instruction bodies round a sum and its product once, as chains do: a compiler that hardly optimises
+ * rounds twice. (1 + 2^-13)^2 is 1 + 2^-12 and a little, which only one rounding keeps. */
+static bool rounds_products_once(void)
+{
+    enum { LANES = LUCID__LANE_GROUP / sizeof(float) };
+    _Alignas(64) float sum[LANES], factor[LANES];
+    const void *terms[] = {factor, factor};
+    for (int i = 0; i < LANES; i++) {
+        sum[i] = -1 - 0x1p-12F;
+        factor[i] = 1 + 0x1p-13F;
+    }
+    const lucid__lane_exec e = {
+        .d = sum, .src = {sum}, .vary = {1, 1, 1}, .terms = terms, .imm = 1};
+    lucid__lane_isa_get()->products[0](&e, LANES);
+    return sum[0] != 0;
+}
+
 /* The operations that an instruction is in a chain; 0: it is none for chains. */
-static int ops_of(const lucid__lane_program *p, const lucid__lane_instr *in)
+static int ops_of(const finder *f, const lucid__lane_instr *in)
 {
     const bool is_float = in->dtype == LUCID_FLOAT32 || in->dtype == LUCID_FLOAT64;
     switch ((lucid__lane_kind)in->kind) {
@@ -217,8 +236,10 @@ static int ops_of(const lucid__lane_program *p, const lucid__lane_instr *in)
         return 2;
     case LUCID__LANE_TREE3:
         return 3;
-    case LUCID__LANE_PRODUCTS:
-        return p->products[in->imm].n <= MOST_PRODUCTS ? p->products[in->imm].n : 0;
+    case LUCID__LANE_PRODUCTS: {
+        int n = f->p->products[in->imm].n;
+        return f->products && n <= MOST_PRODUCTS ? n : 0;
+    }
     default:
         return 0;
     }
@@ -359,7 +380,7 @@ static int longest(const finder *f, int at, int *ops)
     int n = 0, all = 0, dtype = LUCID_BOOL;
     for (int i = at; i < f->p->ninstrs && (i == at || !f->starts[i]); i++, n++) {
         const lucid__lane_instr *in = &f->p->instrs[i];
-        ops[n] = ops_of(f->p, in);
+        ops[n] = ops_of(f, in);
         all += ops[n];
         bool other = in->dtype != LUCID_BOOL && dtype != LUCID_BOOL && in->dtype != dtype;
         if (ops[n] == 0 || other || all > MOST_OPS)
@@ -413,6 +434,7 @@ static bool make(finder *f)
         f->made_by[r] = NOWHERE;
     f->to->first = f->first;
     f->to->count = f->count;
+    f->products = rounds_products_once();
     find_blocks(f);
     return find_chains(f) && lucid__chains_write(&f->to->chains);
 }
