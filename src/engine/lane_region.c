@@ -9,7 +9,7 @@
 #include "engine/lane_region_cost.h"
 #include "prim/prim.h"
 
-static const double WORTH_IT = 0.8; /* estimates are rough */
+static const double WORTH_IT = 0.8, CLEARLY = 0.6, LEAST_GAIN = 1e-5; /* estimates are rough */
 
 enum {
     LEAST_LANES = 64,
@@ -455,7 +455,7 @@ static bool computes(const lucid__lane_region *region)
     return false;
 }
 
-/* What would be a program all together stays one, if something else is left of it. */
+/* What may be one program stays one if something is left outside, unless much is gained. */
 static bool is_worth_it(const growth *g)
 {
     const lucid__sketch *sk = g->f->sk;
@@ -465,8 +465,10 @@ static bool is_worth_it(const growth *g)
         lucid__family family = lucid__prim_get((lucid__prim_id)op->prim)->family;
         complete &= g->inside[sk->order[i]] || family == LUCID__SHAPE || family == LUCID__SOURCE;
     }
-    return (g->region->kernels > 0 || complete) &&
-           g->region->together <= WORTH_IT * g->region->apart;
+    const lucid__lane_region *r = g->region;
+    if (r->kernels == 0 && !complete)
+        return r->together <= CLEARLY * r->apart && r->apart - r->together > LEAST_GAIN;
+    return r->together <= WORTH_IT * r->apart;
 }
 
 int lucid__lane_regions_find(lucid__sketch *sk, bool forced, lucid__lane_region *regions,
