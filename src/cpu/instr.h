@@ -45,7 +45,4 @@ const lucid__bodies *lucid__bodies_get(void);
 /* Of an instruction that is two operations. */
 lucid__instr_body *lucid__pair_body(const lucid__bodies *bodies, const lucid__instr *in);
 
-/* The elementwise primitive that combines two partial results of a reduction. */
-lucid__prim_id lucid__fold_combine(lucid__prim_id fold);
-
 #endif

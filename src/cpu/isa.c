@@ -54,21 +54,3 @@ lucid__instr_body *lucid__pair_body(const lucid__bodies *bodies, const lucid__in
     return (*bodies->pair)[lucid__pair_op(in->op)][lucid__pair_then(in->then, in->turned)]
                           [in->dtype == LUCID_FLOAT64];
 }
-
-lucid__prim_id lucid__fold_combine(lucid__prim_id fold)
-{
-    switch (fold) {
-    case LUCID__prod:
-        return LUCID__mul;
-    case LUCID__amax:
-        return LUCID__maximum;
-    case LUCID__amin:
-        return LUCID__minimum;
-    case LUCID__any:
-        return LUCID__logical_or;
-    case LUCID__all:
-        return LUCID__logical_and;
-    default:
-        return LUCID__add;
-    }
-}

@@ -6,6 +6,24 @@ bool lucid__is_fold(int op)
            op == LUCID__any || op == LUCID__all;
 }
 
+lucid__prim_id lucid__fold_combine(lucid__prim_id fold)
+{
+    switch (fold) {
+    case LUCID__prod:
+        return LUCID__mul;
+    case LUCID__amax:
+        return LUCID__maximum;
+    case LUCID__amin:
+        return LUCID__minimum;
+    case LUCID__any:
+        return LUCID__logical_or;
+    case LUCID__all:
+        return LUCID__logical_and;
+    default:
+        return LUCID__add;
+    }
+}
+
 int lucid__pair_op(int op)
 {
     static const int first[LUCID__PAIR_OPS] = {LUCID__add, LUCID__sub, LUCID__mul,

@@ -157,6 +157,8 @@ typedef struct lucid__program {
 } lucid__program;
 
 bool lucid__is_fold(int op);
+/* The elementwise primitive that combines two partial results of a reduction. */
+lucid__prim_id lucid__fold_combine(lucid__prim_id fold);
 
 /* Which operations can be one instruction: the second by this number of the first's, with a turned difference
  * as one of its own. -1: they cannot. Floats only. */

@@ -418,6 +418,25 @@ static void finish(lucid__simplifier *z, int number)
     settle(z, number);
 }
 
+static void take_apart(lucid__simplifier *z, int number)
+{
+    resolve_inputs(z, &z->sk->ops[number]);
+    lucid__take_stacks_apart(z, number);
+    lucid__operand same = same_as(z, &z->sk->ops[number]);
+    if (same.op >= 0)
+        z->sk->ops[number].instead = same;
+    else
+        settle(z, number);
+}
+
+static bool has_stacks(const lucid__sketch *sk)
+{
+    bool any = false;
+    for (int i = 0; i < sk->norder; i++)
+        any |= sk->ops[sk->order[i]].prim == LUCID__concatenate;
+    return any;
+}
+
 bool lucid__simplify(lucid__sketch *sk)
 {
     lucid__simplifier z = {.sk = sk, .ok = true};
@@ -426,6 +445,11 @@ bool lucid__simplify(lucid__sketch *sk)
     pass(&z, simplify);
     if (z.ok)
         lucid__sketch_prune(sk);
+    if (z.ok && has_stacks(sk)) {
+        pass(&z, take_apart);
+        if (z.ok)
+            lucid__sketch_prune(sk);
+    }
     if (z.ok)
         pass(&z, finish);
     return z.ok;

@@ -61,6 +61,9 @@ void lucid__simplify_become(lucid__simplifier *z, lucid__op *op, lucid__prim_id 
 void lucid__join_pads(lucid__simplifier *z, int number);
 void lucid__choose_positions(lucid__simplifier *z, int number);
 
+/* simplify_stacks.c: what is computed from a stack of few values. */
+void lucid__take_stacks_apart(lucid__simplifier *z, int number);
+
 /* simplify_contract.c: products with the basis of a space; what is multiplied first. */
 void lucid__simplify_contract(lucid__simplifier *z, int number);
 
