@@ -28,7 +28,7 @@ void lucid__ahead_init(lucid__ahead *a, const lucid__program *p, int dim)
     }
     bool useful = (p->native || p->ninstrs >= LEAST_BETWEEN) && bytes >= FAR_BYTES;
     a->dim = useful ? dim : -1;
-    a->nruns = a->at = 0;
+    a->nruns = a->at = a->share = 0;
 }
 
 void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m)
@@ -36,7 +36,7 @@ void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m)
     const lucid__program *p = m->program;
     const int d = a->dim;
     int64_t lines = 0;
-    a->nruns = a->at = 0;
+    a->nruns = a->at = a->share = 0;
     m->next = NULL;
     if (d < 0 || m->start[d] + 2 * m->size[d] > p->dim[d])
         return;
