@@ -68,15 +68,15 @@ struct lucid__parts;
 struct lucid__margin;
 
 typedef struct lucid__stream {
-    int slot; /* whose memory: an index into the plan's slots */
     /* NULL, or what a load is instead, whose slot then has no memory: */
     const struct lucid__words *words;   /* made here */
     const struct lucid__parts *parts;   /* read from several places */
     const struct lucid__margin *margin; /* NULL, or the zeros around a store */
-    uint8_t dtype;
-    uint16_t reg;
-    int64_t offset; /* of the first element, in elements */
+    int64_t offset;                     /* of the first element, in elements */
     int64_t stride[LUCID_MAX_NDIM];
+    int slot; /* whose memory: an index into the plan's slots */
+    uint16_t reg;
+    uint8_t dtype;
 } lucid__stream;
 
 /* The words of a random_bits, made where they are needed: a load of the output that never was in memory,
