@@ -19,16 +19,20 @@ static const long double bernoulli[TERMS] = {
     { \
         T sum = 0, tail = 0, factor = 1; \
         if (n == 0) { \
-            for (; x < FROM; x += 1) \
+            while (x < FROM) { \
                 sum -= 1 / x; \
+                x += 1; \
+            } \
             for (int j = TERMS; j > 0; j--) \
                 tail = (tail + (T)bernoulli[j - 1] / (T)(2 * j)) / (x * x); \
             return sum + FN(log)(x) - 1 / (2 * x) - tail; \
         } \
         for (int64_t k = 2; k <= n; k++) \
             factor *= (T)k; \
-        for (; x < (T)(FROM + n); x += 1) \
+        while (x < (T)(FROM + n)) { \
             sum += FN(pow)(x, (T)(-n - 1)); \
+            x += 1; \
+        } \
         /* Term j is B(2j) / (2j)! (n + 1) ... (n + 2j - 1) / x^(2j), times x^-n. */ \
         for (int j = TERMS; j > 0; j--) { \
             T next = (T)(n + 2 * j) * (T)(n + 2 * j + 1) / (T)((2 * j + 1) * (2 * j + 2)); \

@@ -29,6 +29,8 @@ static lucid__view view_of(const run *r, const lucid__location *l)
     return v;
 }
 
+/* error: written by the kernel, through args.
+ * NOLINTNEXTLINE(readability-non-const-parameter) */
 static lucid_status run_kernel(const run *r, const lucid__step *step, char *error,
                                size_t error_size)
 {

@@ -157,8 +157,10 @@ static long double digamma_from_above(long double x)
         return signbit(x) ? INFINITY : -INFINITY;
     if (isinf(x) || (x < 0 && x == rintl(x)))
         return x > 0 ? x : NAN;
-    for (; x < 400; x += 1)
+    while (x < 400) {
         sum -= 1 / x;
+        x += 1;
+    }
     sum += logl(x) - 1 / (2 * x);
     for (int j = 0; j < 5; j++)
         sum -= b[j] * (power /= x * x);
