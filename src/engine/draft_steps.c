@@ -7,6 +7,8 @@
 
 /* A stream with the strides of its program's dims alone. */
 enum { STREAM_HEAD = offsetof(lucid__stream, stride) };
+_Static_assert(STREAM_HEAD + sizeof((lucid__stream){0}.stride) == sizeof(lucid__stream),
+               "the strides are not last");
 
 /* Its dims and streams follow: loads, then the store. */
 typedef struct packed_program {

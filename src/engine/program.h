@@ -73,10 +73,10 @@ typedef struct lucid__stream {
     const struct lucid__parts *parts;   /* read from several places */
     const struct lucid__margin *margin; /* NULL, or the zeros around a store */
     int64_t offset;                     /* of the first element, in elements */
-    int64_t stride[LUCID_MAX_NDIM];
-    int slot; /* whose memory: an index into the plan's slots */
+    int slot;                           /* whose memory: an index into the plan's slots */
     uint16_t reg;
     uint8_t dtype;
+    int64_t stride[LUCID_MAX_NDIM]; /* last: those of dims that are not there can be left off */
 } lucid__stream;
 
 /* The words of a random_bits, made where they are needed: a load of the output that never was in memory,
