@@ -125,6 +125,8 @@ static void test_filter(void **state)
 static void test_an_example_alone(void **state)
 {
     (void)state;
+    if (strcmp(lucid_instruction_set(), "base") == 0)
+        skip(); /* a single product may be the BLAS's there, which adds up in an order of its own */
     lucid_scope *s = lucid_open(NULL);
     lucid_tensor x[7], y[2], alone[7], z[2];
     const int dims[7] = {0, 0, 0, LUCID_NONE, LUCID_NONE, LUCID_NONE, LUCID_NONE};
