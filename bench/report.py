@@ -189,11 +189,11 @@ Measured by `make bench ARGS=--write-docs` on {date}: {where}.
 {said}
 Each library runs in a process of its own, pinned to the same cores; they take turns. A time is
 the median of calls with their evaluation, everything compiled or planned before; "first" is the
-first call in its process, compilation included; half a gigabyte is written and given back before,
-so that no system waits for memory that a virtual machine has yet to get from its host. JAX runs
-under `jit`, MLX under `compile`. "lucid"
-is called from Python as it stands, "lucid C" through the C API. The results of all are compared;
-the run fails when they differ, and for no other reason.
+first call in its process, compilation included, the median of three processes; half a gigabyte is
+written and given back before, so that no system waits for memory that a virtual machine has yet to
+get from its host. JAX runs under `jit`, MLX under `compile`. "lucid" is called from Python as it
+stands, "lucid C" through the C API. The results of all are compared; the run fails when they
+differ, and for no other reason.
 
 ![Time per call, by workload](performance.png)
 

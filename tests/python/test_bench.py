@@ -1,6 +1,8 @@
 """The benchmark works without the libraries that lucid is compared with."""
 
 import json
+import mmap
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +30,41 @@ def test_one_small_workload(tmp_path):
     [row] = json.loads(kept.read_text())["workloads"]
     assert row["dispatches"] == 1
     assert row["agrees"]
-    assert all(t > 0 for t in [row["first"], *row["times"]])
+    assert len(row["firsts"]) == 1
+    assert all(t > 0 for t in [*row["firsts"], *row["times"]])
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_first_calls_come_from_processes_of_their_own(monkeypatch):
+    monkeypatch.setattr(measure, "touch_memory", lambda: None)
+    started = []
+
+    class Counted(measure.Worker):
+        def __init__(self, system):
+            super().__init__(system)
+            started.append(self)
+
+    monkeypatch.setattr(measure, "Worker", Counted)
+    [row] = measure.alone(workloads.find("W1"), ["lucid"], 1, 0.01, firsts=3)
+    assert not row.error
+    assert len({w.process.pid for w in started}) == len(started) == 3
+    assert all(w.process.poll() is not None for w in started)
+    assert len(row.firsts) == 3
+    assert row.first == sorted(row.firsts)[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of the process")
+def test_memory_is_touched_as_programs_do():
+    def kilobytes(field):
+        return int(re.search(field + r":\s*(\d+)", Path("/proc/self/status").read_text())[1])
+
+    size = 32 << 20
+    before = {field: kilobytes(field) for field in ("RssAnon", "RssShmem")}
+    with measure.private_memory(size) as memory:
+        memory[:: mmap.PAGESIZE] = bytes(size // mmap.PAGESIZE)
+        more = {field: kilobytes(field) - n for field, n in before.items()}
+    assert more["RssAnon"] > size * 0.9 / 1024
+    assert more["RssShmem"] < size * 0.1 / 1024
 
 
 ALL_WORKLOADS = [
