@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef pthread_mutex_t lucid__mutex;
 #define LUCID__MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
@@ -36,6 +37,22 @@ static inline bool lucid__unref(lucid__refs *refs)
         return false;
     atomic_thread_fence(memory_order_acquire);
     return true;
+}
+
+/* Numbers that only grow, for somebody who takes one at a time and whom no other thread sees meanwhile: from a block
+ * of its own. What it takes next is larger than what it took, but not than what others took. */
+typedef struct lucid__numbers {
+    uint64_t next, end; /* 0, 0: no block yet */
+} lucid__numbers;
+
+static inline uint64_t lucid__number_take(lucid__numbers *own, _Atomic uint64_t *all)
+{
+    enum { BLOCK = 256 };
+    if (own->next == own->end) {
+        own->next = atomic_fetch_add(all, BLOCK);
+        own->end = own->next + BLOCK;
+    }
+    return own->next++;
 }
 
 #endif

@@ -33,7 +33,7 @@ static bool compute(lucid_scope *s, const lucid__plan *plan, const lucid__struct
     lucid_scope child;
     lucid__scope_enter(&child, s);
     const lucid__output **leaves = lucid__structure_leaf_outputs(&child, st);
-    lucid__storage *results = lucid_alloc(&child, ((size_t)plan->nresults + 1) * sizeof *results);
+    lucid__storage *results = lucid__alloc(&child, ((size_t)plan->nresults + 1) * sizeof *results);
     bool ok = leaves && results && lucid__plan_run(s, plan, leaves, results);
     for (int i = 0; ok && i < plan->nresults; i++)
         st->nodes[plan->results[i].node]->out[plan->results[i].out].storage = results[i];
@@ -83,7 +83,7 @@ static lucid__node *node_behind(const lucid__value *v)
 static lucid__node **pending_nodes(lucid_scope *scope, const char *name, const lucid_tensor *xs,
                                    size_t n, size_t *count)
 {
-    lucid__node **roots = lucid_alloc(scope, (n + 1) * sizeof(*roots));
+    lucid__node **roots = lucid__alloc(scope, (n + 1) * sizeof(*roots));
     *count = 0;
     for (size_t i = 0; roots && i < n; i++) {
         lucid__node *node = node_behind(xs[i].v);

@@ -225,8 +225,10 @@ static void take_slots(const taker *t, const lucid__plan *plan, const lucid__str
             .dtype = LUCID_NO_DTYPE, .input = -1, .made_by = plan->slots[k].made_by};
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++, at++) {
+            static const lucid_shape single = {0};
+            const lucid__aval *aval = &st->leaves[i]->out[k].aval;
             t->slot[at].input = at;
-            see(t, at, st->leaves[i]->out[k].aval.dtype, &st->leaves[i]->out[k].aval.shape);
+            see(t, at, aval->dtype, lucid__node_is_number(st->leaves[i]) ? &single : &aval->shape);
         }
     for (int i = 0; i < plan->nresults; i++) {
         const lucid__location *l = &plan->results[i].location;

@@ -64,16 +64,18 @@ static bool put(places *p, size_t number, const lucid__location *l)
     return true;
 }
 
-static bool place_leaves(lucid__lowering *l, const lucid__structure *st, places *p)
+static bool place_leaves(lucid__lowering *l, const lucid__sketch *sk, places *p)
 {
+    const lucid__structure *st = sk->structure;
     for (size_t i = 0; i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++) {
-            const lucid__output *out = &st->leaves[i]->out[k];
+            const lucid__storage *storage = &st->leaves[i]->out[k].storage;
+            const lucid__aval *aval = &sk->ops[i].out[k];
             lucid__location at;
-            if (!lucid__lower_alloc(l, &out->aval, &at))
+            if (!lucid__lower_alloc(l, aval, &at))
                 return false;
-            for (int d = 0; d < out->aval.shape.ndim; d++)
-                at.stride[d] = out->storage.buffer ? out->storage.stride[d] : 0;
+            for (int d = 0; d < aval->shape.ndim; d++)
+                at.stride[d] = storage->buffer ? storage->stride[d] : 0;
             if (!put(p, p->first[i] + (size_t)k, &at))
                 return false;
         }
@@ -272,7 +274,7 @@ static bool find_steps(lucid__lowering *l, const lucid__structure *st)
               (!lucid__fusion() || lucid__simplify(&sk));
     if (ok)
         lucid__sketch_prune(&sk);
-    ok = ok && places_new(scratch, &sk, &p) && place_leaves(l, st, &p) && lower_all(l, &sk, &p) &&
+    ok = ok && places_new(scratch, &sk, &p) && place_leaves(l, &sk, &p) && lower_all(l, &sk, &p) &&
          list_results(l->plan, &sk, &p);
     lucid__arena_free(scratch);
     return ok;

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "prim/prim.h"
 
-static _Atomic uint64_t steps_run;
+static _Atomic uint64_t steps_run; /* written under the engine's lock, read without */
 
 uint64_t lucid__plan_steps_run(void)
 {
@@ -72,7 +72,8 @@ static bool run_step(lucid_scope *s, run *r, int at)
         }
         r->slots[k] = r->buffers[k]->data;
     }
-    char message[512] = "";
+    char message[512];
+    message[0] = '\0';
     lucid_status status =
         step->kind == LUCID__STEP_PROGRAM
             ? r->backend->run_program(&step->program, r->slots, message, sizeof message)
@@ -81,7 +82,8 @@ static bool run_step(lucid_scope *s, run *r, int at)
         lucid__out_of_memory(s);
     else if (status != LUCID_OK)
         (void)lucid_fail(s, status, "%s", message);
-    atomic_fetch_add_explicit(&steps_run, 1, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&steps_run, memory_order_relaxed);
+    atomic_store_explicit(&steps_run, before + 1, memory_order_relaxed);
     for (int k = step->first_dead; k >= 0; k = plan->slots[k].next_dead) {
         lucid__buffer_release(r->buffers[k]);
         r->buffers[k] = NULL;

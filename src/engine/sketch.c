@@ -2,7 +2,11 @@
 
 #include <string.h>
 
-static bool copy_node(lucid__sketch *sk, const lucid__node *node, lucid__op *to)
+#include "prim/prim_id.h"
+
+/* stands_for: of each leaf, the operation that its readers read. */
+static bool copy_node(lucid__sketch *sk, const lucid__node *node, const int *stands_for,
+                      lucid__op *to)
 {
     *to = (lucid__op){.prim = node->prim,
                       .nout = node->nout,
@@ -21,28 +25,67 @@ static bool copy_node(lucid__sketch *sk, const lucid__node *node, lucid__op *to)
     if (!to->out || !to->in)
         return false;
     for (int j = 0; j < to->nin; j++) {
-        to->in[j].op = (int)lucid__structure_index(sk->structure, node->in[j].node);
+        int from = (int)lucid__structure_index(sk->structure, node->in[j].node);
+        to->in[j].op = from < sk->nleaves ? stands_for[from] : from;
         to->in[j].out = node->in[j].out;
         sk->ops[to->in[j].op].users++;
     }
     return true;
 }
 
+/* The graph has a number that is repeated as a leaf of its own (graph/node.h). Here it is the single number and a
+ * broadcast of it, so that rules know one when they see it, and the same ones are one leaf. */
+static bool repeat_number(lucid__sketch *sk, int leaf)
+{
+    lucid__op *number = &sk->ops[leaf], *op = &sk->ops[sk->nops];
+    lucid__aval *single = lucid__arena_alloc(sk->arena, sizeof *single);
+    *op = (lucid__op){.prim = LUCID__broadcast,
+                      .nout = 1,
+                      .nin = 1,
+                      .nparams = number->out->shape.ndim,
+                      .params = number->out->shape.dim,
+                      .out = number->out,
+                      .instead = {-1, 0}};
+    op->in = lucid__arena_alloc(sk->arena, sizeof *op->in);
+    if (!single || !op->in)
+        return false;
+    single->dtype = number->out->dtype;
+    op->in[0].op = leaf;
+    number->out = single;
+    number->users = 1;
+    sk->order[sk->norder++] = sk->nops++;
+    return true;
+}
+
+static bool is_repeated(const lucid__node *leaf)
+{
+    return lucid__node_is_number(leaf) && leaf->out[0].aval.shape.ndim > 0;
+}
+
 bool lucid__sketch_new(lucid__sketch *sk, lucid__arena *arena, const lucid__structure *st)
 {
     *sk = (lucid__sketch){.structure = st, .arena = arena, .nleaves = (int)st->nleaves};
-    sk->nops = (int)(st->nleaves + st->nnodes);
-    sk->op_capacity = sk->nops;
+    const int known = (int)(st->nleaves + st->nnodes);
+    int repeated = 0;
+    for (int i = 0; i < sk->nleaves; i++)
+        repeated += is_repeated(st->leaves[i]);
+    sk->nops = known;
+    sk->op_capacity = known + repeated;
     sk->ops = lucid__arena_alloc(arena, (size_t)sk->op_capacity * sizeof *sk->ops);
-    sk->order = lucid__arena_alloc(arena, st->nnodes * sizeof *sk->order);
-    if (!sk->ops || !sk->order)
+    sk->order = lucid__arena_alloc(arena, (st->nnodes + (size_t)repeated) * sizeof *sk->order);
+    int *stands_for = lucid__arena_alloc(arena, (st->nleaves + 1) * sizeof *stands_for);
+    if (!sk->ops || !sk->order || !stands_for)
         return false;
-    for (int i = 0; i < sk->nops; i++) {
-        bool leaf = i < sk->nleaves;
-        if (!copy_node(sk, leaf ? st->leaves[i] : st->nodes[i - sk->nleaves], &sk->ops[i]))
+    for (int i = 0; i < sk->nleaves; i++) {
+        stands_for[i] = is_repeated(st->leaves[i]) ? sk->nops : i;
+        if (!copy_node(sk, st->leaves[i], stands_for, &sk->ops[i]) ||
+            (stands_for[i] != i && !repeat_number(sk, i)))
             return false;
-        if (!leaf)
-            sk->order[sk->norder++] = i;
+    }
+    for (int i = sk->nleaves; i < known; i++) {
+        if (!copy_node(sk, st->nodes[i - sk->nleaves], stands_for, &sk->ops[i]))
+            return false;
+        sk->order[sk->norder++] = i;
     }
     return true;
 }

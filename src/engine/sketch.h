@@ -28,7 +28,7 @@ typedef struct lucid__sketch {
     const lucid__structure *structure;
     lucid__arena *arena;
     int nops, op_capacity, nleaves;
-    lucid__op *ops; /* operation i of the structure is nleaves + i; later ones are new */
+    lucid__op *ops; /* operation i of the structure is nleaves + i; later ones are others */
     int norder;
     int *order;
 } lucid__sketch;

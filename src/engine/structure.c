@@ -153,7 +153,7 @@ const lucid__output **lucid__structure_leaf_outputs(lucid_scope *s, const lucid_
     size_t n = 0;
     for (size_t i = 0; i < st->nleaves; i++)
         n += st->leaves[i]->nout;
-    const lucid__output **outputs = lucid_alloc(s, (n + 1) * sizeof(*outputs)), **at = outputs;
+    const lucid__output **outputs = lucid__alloc(s, (n + 1) * sizeof(*outputs)), **at = outputs;
     for (size_t i = 0; outputs && i < st->nleaves; i++)
         for (int k = 0; k < st->leaves[i]->nout; k++)
             *at++ = &st->leaves[i]->out[k];
@@ -165,7 +165,7 @@ const lucid__output **lucid__structure_leaf_outputs(lucid_scope *s, const lucid_
 static bool single_number(const lucid__node *leaf, uint64_t *bits)
 {
     const lucid__output *out = &leaf->out[0];
-    if (leaf->depth > 0 || out->aval.shape.ndim > 0 || !out->storage.buffer)
+    if (!lucid__node_is_number(leaf))
         return false;
     size_t size = lucid_dtype_size(out->aval.dtype);
     *bits = 0;
@@ -278,11 +278,13 @@ static int64_t *write_leaves(lucid__structure *st, int64_t *w)
             const lucid__output *out = &leaf->out[k];
             const lucid__aval *aval = &out->aval;
             *w++ = (int64_t)st->twin[i] << 8 | st->known[i];
-            *w++ = (int64_t)aval->dtype << 32 | (int64_t)(out->storage.buffer != NULL) << 8 |
-                   aval->shape.ndim;
+            const bool number = lucid__node_is_number(leaf);
+            *w++ = (int64_t)aval->dtype << 32 | (int64_t)number << 9 |
+                   (int64_t)(out->storage.buffer != NULL) << 8 | aval->shape.ndim;
             for (int d = 0; d < aval->shape.ndim; d++) {
                 *w++ = aval->shape.dim[d];
-                *w++ = out->storage.buffer ? out->storage.stride[d] : 0;
+                if (!number)
+                    *w++ = out->storage.buffer ? out->storage.stride[d] : 0;
             }
         }
     }

@@ -77,10 +77,11 @@ char *lucid__result_name(const lucid__fn *f, size_t k, char *to)
 
 lucid_results *lucid_results_new(lucid_scope *s)
 {
-    lucid_results *r = lucid_alloc(s, sizeof *r);
+    lucid_results *r = lucid__alloc(s, sizeof *r);
     if (r) {
         r->scope = s;
         r->at = r->few;
+        r->count = r->aux = 0;
         r->capacity = LUCID__FEW_RESULTS;
     }
     return r;
@@ -118,8 +119,9 @@ lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tenso
         r->at = more;
         r->capacity = capacity;
     }
-    lucid_tensor own =
-        lucid_own(r->scope, lucid_cast(s, y, lucid_dtype_of(y))); /* no bare number */
+    if (y.v->weak) /* a result is no bare number */
+        y = lucid_cast(s, y, lucid_dtype_of(y));
+    lucid_tensor own = lucid__scope_give(s, y, r->scope);
     if (!own.v)
         return lucid_error(s);
     r->at[r->count++] = (lucid__result){own, out_dim};

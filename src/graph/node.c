@@ -44,22 +44,40 @@ lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int
     return n;
 }
 
-lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
-                                      const int64_t *stride)
+/* Without strides yet. */
+static lucid__node *new_leaf(const lucid__aval *aval, lucid__buffer *buffer)
 {
-    lucid__node *n = lucid__node_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
+    lucid__node *n = lucid__node_alloc(LUCID__LEAF, 0, NULL, 0, 1);
     if (!n) {
         lucid__buffer_release(buffer);
         return NULL;
     }
-    lucid__storage *storage = &n->out[0].storage;
-    storage->buffer = buffer;
-    storage->offset = 0;
-    if (stride)
-        memcpy(storage->stride, stride, (size_t)aval->shape.ndim * sizeof *stride);
-    else
-        lucid__strides(&aval->shape, storage->stride);
+    n->out[0].aval = *aval;
+    n->out[0].storage.buffer = buffer;
+    n->out[0].storage.offset = 0;
     atomic_store_explicit(&n->ready, true, memory_order_release);
+    return n;
+}
+
+lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
+                                      const int64_t *stride)
+{
+    lucid__node *n = new_leaf(aval, buffer);
+    if (n && stride)
+        memcpy(n->out[0].storage.stride, stride, (size_t)aval->shape.ndim * sizeof *stride);
+    else if (n)
+        lucid__strides(&aval->shape, n->out[0].storage.stride);
+    return n;
+}
+
+lucid__node *lucid__node_new_number(const lucid__aval *aval, lucid__buffer *buffer)
+{
+    lucid__node *n = new_leaf(aval, buffer);
+    if (!n)
+        return NULL;
+    n->depth = 0;
+    for (int i = 0; i < aval->shape.ndim; i++)
+        n->out[0].storage.stride[i] = 0;
     return n;
 }
 

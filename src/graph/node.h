@@ -41,7 +41,7 @@ struct lucid__node {
     int nin;
     int nparams;
     int depth;    /* longest chain of nodes behind it that were pending when it was built, and
-                     itself; 0: a number written in the program (ops/numbers.c) */
+                     itself; 0: a number written in the program (lucid__node_new_number) */
     int64_t mark; /* scratch of graph walks; under the engine's lock */
     lucid__edge *in;
     int64_t *params;
@@ -58,12 +58,21 @@ lucid__node *lucid__node_new(int prim, const lucid__edge *in, int nin, const int
 /* A ready node over elements that exist; takes over the reference to `buffer`, also on failure. */
 lucid__node *lucid__node_new_constant(const lucid__aval *aval, lucid__buffer *buffer,
                                       const int64_t *stride);
+/* A number written in the program, in as many places as it has elements: one element in memory. Takes over the
+ * reference, also on failure. */
+lucid__node *lucid__node_new_number(const lucid__aval *aval, lucid__buffer *buffer);
 lucid__node *lucid__node_retain(lucid__node *n);
 /* Counts a value or a pending consumer of one output among several. */
 static inline void lucid__node_add_reader(lucid__node *n, int out)
 {
     if (n->nout > 1)
         lucid__ref(&n->out[out].readers);
+}
+
+/* Of a node that is ready. */
+static inline bool lucid__node_is_number(const lucid__node *n)
+{
+    return n->depth == 0;
 }
 
 static inline bool lucid__node_is_ready(const lucid__node *n)

@@ -180,12 +180,8 @@ void lucid_release_fn(lucid_fn f)
 
 void *lucid_alloc(lucid_scope *s, size_t bytes)
 {
-    if (LUCID__REUSES_MEMORY && bytes <= LUCID__SCOPE_SCRATCH - s->scratch_used) {
-        char *p = s->scratch + s->scratch_used;
-        size_t unit = alignof(max_align_t), taken = (bytes + unit - 1) / unit * unit;
-        s->scratch_used += taken;
-        return memset(p, 0, taken);
-    }
+    if (LUCID__REUSES_MEMORY && bytes <= LUCID__SCOPE_SCRATCH - s->scratch_used)
+        return memset(lucid__alloc(s, bytes), 0, bytes);
     lucid__block *b = bytes < SIZE_MAX / 2 ? lucid__calloc(1, sizeof *b + bytes) : NULL;
     if (!b) {
         lucid__out_of_memory(s);

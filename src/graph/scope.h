@@ -34,6 +34,7 @@ typedef struct lucid__session {
     int takers;               /* running levels that have taken others over (transform/split.h) */
     uint64_t lifts_below;     /* only takers of a lower id lift; 0: all */
     struct lucid__level *top; /* innermost running transform */
+    lucid__numbers level_ids, entry_orders;
     lucid_generator *generator;
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
     struct lucid__replay *replay;   /* innermost function that runs several times */
@@ -95,6 +96,8 @@ static inline void lucid__scope_leave(lucid_scope *s)
 static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
 /* A reference to x, which the scope has no more use for: its own, if x is what it was given last or first. */
 static inline lucid__value *lucid__scope_take(lucid_scope *s, lucid_tensor x);
+/* x in another scope, too; if that lives longer than s does, by what s has of x. */
+static inline lucid_tensor lucid__scope_give(lucid_scope *s, lucid_tensor x, lucid_scope *to);
 /* Gives a handle of the child to its parent. Empty handles pass through. */
 lucid_tensor lucid__scope_move(lucid_scope *child, lucid_tensor x);
 /* Takes over the caller's reference, as lucid__own. */
@@ -109,6 +112,17 @@ static inline bool lucid__ok(const lucid_scope *s)
 #define lucid__error(s, status, ...) (lucid_fail((s), (status), __VA_ARGS__), (lucid_tensor){NULL})
 
 lucid_status lucid__out_of_memory(lucid_scope *s);
+
+/* As lucid_alloc, for what is written before it is read. */
+static inline void *lucid__alloc(lucid_scope *s, size_t bytes)
+{
+    if (!LUCID__REUSES_MEMORY || bytes > LUCID__SCOPE_SCRATCH - s->scratch_used)
+        return lucid_alloc(s, bytes);
+    char *p = s->scratch + s->scratch_used;
+    s->scratch_used +=
+        (bytes + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    return p;
+}
 
 lucid_tensor lucid__own_more(lucid_scope *s, lucid__value *v); /* where that is not so easy */
 
@@ -131,6 +145,16 @@ static inline lucid__value *lucid__scope_take(lucid_scope *s, lucid_tensor x)
         return x.v;
     }
     return lucid__value_retain(x.v);
+}
+
+static inline lucid_tensor lucid__scope_give(lucid_scope *s, lucid_tensor x, lucid_scope *to)
+{
+    const lucid_scope *around = s;
+    while (around && around != to)
+        around = around->parent;
+    /* Without room, where this can fail, s keeps what it has. */
+    bool take = around && to->count < to->capacity && x.v;
+    return take ? lucid__own(to, lucid__scope_take(s, x)) : lucid_own(to, x);
 }
 
 #endif

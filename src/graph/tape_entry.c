@@ -8,7 +8,20 @@
 
 static _Atomic uint64_t next_order = 1;
 
-lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int nin,
+/* Inputs that were recorded in another session may have larger numbers than those left in this one's block; a
+ * fresh block is beyond them. */
+static uint64_t order_after(lucid__session *session, lucid__value *const *in, int nin)
+{
+    uint64_t order = lucid__number_take(&session->entry_orders, &next_order);
+    for (int i = 0; i < nin; i++)
+        if (in[i]->kind == LUCID__TAPE && in[i]->entry->order >= order) {
+            session->entry_orders = (lucid__numbers){0, 0};
+            return lucid__number_take(&session->entry_orders, &next_order);
+        }
+    return order;
+}
+
+lucid__tape_entry *lucid__tape_entry_new(lucid_scope *s, int prim, lucid__value *const *in, int nin,
                                          const int64_t *params, int nparams,
                                          const lucid__aval *avals, int nout)
 {
@@ -23,7 +36,7 @@ lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int 
     e->nout = (uint16_t)nout;
     e->nin = nin;
     e->nparams = nparams;
-    e->order = atomic_fetch_add(&next_order, 1);
+    e->order = order_after(s->session, in, nin);
     e->grad = NULL;
     e->pull = NULL;
     e->region = NULL;

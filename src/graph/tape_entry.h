@@ -2,7 +2,7 @@
  *
  * Its inputs are values: those of the tape's own level are the linear ones, the others are constants
  * (residuals). Entries refer backwards only, so what nothing refers to any more goes away by itself,
- * and `order`, which only grows, sorts any set of them topologically. An entry without a primitive is
+ * and `order`, which is larger than that of any input, sorts any set of them topologically. An entry without a primitive is
  * a leaf: an argument of the linear function.
  *
  * An entry with `pull` is a linear map given by its pullback (transform/tape_function.h): the first nparams
@@ -10,7 +10,7 @@
 #ifndef LUCID__TAPE_ENTRY_H
 #define LUCID__TAPE_ENTRY_H
 
-#include "graph/value.h"
+#include "graph/scope.h"
 
 typedef struct lucid__tape_entry lucid__tape_entry;
 
@@ -32,7 +32,7 @@ struct lucid__tape_entry {
 };
 
 /* Inputs get one reference each. NULL: out of memory. */
-lucid__tape_entry *lucid__tape_entry_new(int prim, lucid__value *const *in, int nin,
+lucid__tape_entry *lucid__tape_entry_new(lucid_scope *s, int prim, lucid__value *const *in, int nin,
                                          const int64_t *params, int nparams,
                                          const lucid__aval *avals, int nout);
 lucid__tape_entry *lucid__tape_entry_retain(lucid__tape_entry *e);

@@ -83,8 +83,16 @@ bool lucid__broadcast_shape(lucid_scope *s, const char *name, const lucid_tensor
     if (!lucid__check_all(s, name, xs, n))
         return false;
     *shape = xs[0].v->aval.shape;
+    bool own = true; /* it is that of an operand, which has been checked */
     for (size_t k = 1; k < n; k++) {
         const lucid_shape *other = &xs[k].v->aval.shape;
+        if (other->ndim == 0 || lucid__shape_equal(shape, other))
+            continue;
+        if (shape->ndim == 0) {
+            *shape = *other;
+            continue;
+        }
+        own = false;
         const lucid_shape before = *shape;
         int ndim = before.ndim > other->ndim ? before.ndim : other->ndim;
         shape->ndim = ndim;
@@ -101,7 +109,7 @@ bool lucid__broadcast_shape(lucid_scope *s, const char *name, const lucid_tensor
             shape->dim[ndim - i] = a == 1 ? b : a;
         }
     }
-    return lucid__check_shape(s, name, shape);
+    return own || lucid__check_shape(s, name, shape);
 }
 
 bool lucid__broadcast_all(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n)

@@ -16,9 +16,7 @@ lucid_tensor lucid__constant(lucid_scope *s, lucid_dtype dtype, const void *valu
     lucid__buffer *buffer = lucid__buffer_new(size);
     if (buffer)
         memcpy(buffer->data, value, size);
-    lucid__node *node = buffer ? lucid__node_new_constant(&aval, buffer, NULL) : NULL;
-    if (node)
-        node->depth = 0;
+    lucid__node *node = buffer ? lucid__node_new_number(&aval, buffer) : NULL;
     lucid__value *v = node ? lucid__value_new_graph(node, 0) : NULL;
     if (v)
         v->weak = weak;

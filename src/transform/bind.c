@@ -12,7 +12,7 @@ static _Atomic uint64_t next_id = 16;
 
 void lucid__level_push(lucid_scope *s, lucid__level *level)
 {
-    level->id = atomic_fetch_add(&next_id, 1);
+    level->id = lucid__number_take(&s->session->level_ids, &next_id);
     level->below = s->session->top;
     s->session->top = level;
 }
@@ -208,8 +208,29 @@ static lucid__node *new_node(lucid_scope *s, const lucid__call *c, int nout)
     return node;
 }
 
+static bool is_view(lucid__prim_id prim)
+{
+    return prim == LUCID__broadcast || prim == LUCID__reshape || prim == LUCID__permute ||
+           prim == LUCID__slice;
+}
+
+/* However a number is repeated and its copies rearranged, it stays that number: there is nothing to compute. */
+static lucid_tensor view_of_number(lucid_scope *s, const lucid__call *c)
+{
+    const lucid__output *from = &c->in[0].v->node->out[0];
+    lucid__aval aval;
+    if (!lucid__infer_of(c->prim)(s, c, &from->aval, &aval))
+        return (lucid_tensor){NULL};
+    lucid__node *node = lucid__node_new_number(&aval, lucid__buffer_retain(from->storage.buffer));
+    return lucid__own(s, node ? lucid__value_new_graph(node, 0) : NULL);
+}
+
 void lucid__graph_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
+    if (is_view(c->prim) && lucid__node_is_number(c->in[0].v->node)) {
+        out[0] = view_of_number(s, c);
+        return;
+    }
     int nout = lucid__outputs_of(c->prim, c->params);
     lucid__node *node = new_node(s, c, nout);
     if (!node)

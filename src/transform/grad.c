@@ -45,7 +45,7 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
 {
     const grad_self *g = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
-    lucid_tensor *dx = lucid_alloc(s, (nx + 1) * sizeof *dx);
+    lucid_tensor *dx = lucid__alloc(s, (nx + 1) * sizeof *dx);
     lucid_results *y = lucid_results_new(s);
     if (!active || !dx || !y || !lucid__argnums_select(s, "grad", g->f, &g->argnums, x, nx, active))
         return lucid_error(s);

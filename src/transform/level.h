@@ -1,6 +1,6 @@
 /* The stack of running transforms. Each pushes a level while it runs the user's function; a value that
  * belongs to a level carries its id, and an operation goes to the innermost level among its inputs,
- * which is the largest id, because ids only grow. That is all there is to nesting. */
+ * which is the largest id, because those of a session only grow. That is all there is to nesting. */
 #ifndef LUCID__LEVEL_H
 #define LUCID__LEVEL_H
 

@@ -89,7 +89,7 @@ static bool pieces_match(lucid_scope *s, const lucid__vmap_call *call, lucid__pi
     }
     p->nresults = r->count;
     p->naux = r->aux;
-    p->dim = lucid_alloc(p->scope, (r->count + 1) * sizeof *p->dim);
+    p->dim = lucid__alloc(p->scope, (r->count + 1) * sizeof *p->dim);
     for (size_t k = 0; p->dim && k < r->count; k++)
         if (!out_dim_of(s, call->self, r, k, &p->dim[k]))
             return false;
@@ -114,7 +114,8 @@ void lucid__pieces_add(lucid_scope *s, const lucid__vmap_call *call, lucid__piec
     if (!piece)
         return;
     for (size_t k = 0; k < r->count && lucid__ok(s); k++)
-        piece->y[k] = lucid_own(p->scope, unwrap(s, call->self, level, r->at[k].x, k, p->dim[k]));
+        piece->y[k] =
+            lucid__scope_give(s, unwrap(s, call->self, level, r->at[k].x, k, p->dim[k]), p->scope);
     piece->size = level->size;
     if (!level->split || level->split->version == 0)
         return;
@@ -294,7 +295,7 @@ void lucid__pieces_join(lucid_scope *s, const lucid__vmap_call *call, const luci
     if (to->count == 0) {
         to->nresults = parts->nresults;
         to->naux = parts->naux;
-        to->dim = lucid_alloc(to->scope, (parts->nresults + 1) * sizeof *to->dim);
+        to->dim = lucid__alloc(to->scope, (parts->nresults + 1) * sizeof *to->dim);
         if (!to->dim)
             return;
         for (size_t k = 0; k < parts->nresults; k++)
@@ -314,7 +315,7 @@ void lucid__pieces_join(lucid_scope *s, const lucid__vmap_call *call, const luci
         join_parts(s, call, split, parts, to, whole);
     else /* nobody parted */
         for (size_t k = 0; k < parts->nresults; k++)
-            whole->y[k] = lucid_own(to->scope, parts->first->y[k]);
+            whole->y[k] = lucid__scope_give(parts->scope, parts->first->y[k], to->scope);
 }
 
 /* ---- all lanes --------------------------------------------------------------------------------- */
@@ -322,7 +323,7 @@ void lucid__pieces_join(lucid_scope *s, const lucid__vmap_call *call, const luci
 void lucid__pieces_end(lucid_scope *s, const lucid__vmap_self *self, const lucid__pieces *p,
                        lucid_results *out)
 {
-    lucid_tensor *parts = lucid_alloc(s, (p->count + 1) * sizeof *parts);
+    lucid_tensor *parts = lucid__alloc(s, (p->count + 1) * sizeof *parts);
     for (size_t k = 0; parts && k < p->nresults && lucid__ok(s); k++) {
         size_t n = 0;
         for (const lucid__piece *at = p->first; at; at = at->next)

@@ -15,14 +15,30 @@ typedef struct lucid__lifted {
 
 /* ---- groups --------------------------------------------------------------------------------- */
 
+static void begin_run(lucid__split *split)
+{
+    split->narrowed = NULL;
+    split->lifted = NULL;
+    split->version = split->capacity = 0;
+    split->asked = 0;
+}
+
 bool lucid__split_begin(lucid_scope *s, lucid__split *split, int64_t first, int64_t count)
 {
-    *split = (lucid__split){.scope = s,
-                            .first = first,
-                            .count = count,
-                            .max_paths = INT64_MAX,
-                            .max_answers = SIZE_MAX};
-    lucid__scope_enter(&split->run, s);
+    split->scope = s;
+    split->first = first;
+    split->count = count;
+    split->max_paths = INT64_MAX;
+    split->max_answers = SIZE_MAX;
+    split->stand_in = false;
+    split->runs = split->alone = 0;
+    split->waiting = NULL;
+    lucid__scope_enter(&split->run, s); /* whose scratch memory is best left alone */
+    split->now = (lucid__group){0};
+    split->replay = NULL;
+    split->nreplay = 0;
+    split->next_lifted = 0;
+    begin_run(split);
     lucid__group *all = lucid_alloc(s, sizeof *all);
     if (!all)
         return false;
@@ -38,10 +54,7 @@ static void forget_run(lucid__split *split)
         lucid__value_release(split->lifted[i].to);
     }
     lucid__scope_leave(&split->run);
-    split->narrowed = NULL;
-    split->lifted = NULL;
-    split->version = split->capacity = 0;
-    split->asked = 0;
+    begin_run(split);
 }
 
 void lucid__split_end(lucid__split *split)
@@ -71,7 +84,7 @@ static bool unroll_answers(lucid__split *split)
 {
     size_t n = split->now.nanswers;
     split->nreplay = n;
-    split->replay = lucid_alloc(&split->run, (n + 1) * sizeof *split->replay);
+    split->replay = lucid__alloc(&split->run, (n + 1) * sizeof *split->replay);
     for (const lucid__answer *a = split->now.last; split->replay && a; a = a->before)
         split->replay[--n] = a->x;
     return split->replay != NULL;

@@ -60,7 +60,7 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     if (!avals || !lucid__infer_of(c->prim)(s, c, in, avals))
         return;
     lucid__tape_entry *e =
-        lucid__tape_entry_new((int)c->prim, values, c->nin, c->params, c->nparams, avals, nout);
+        lucid__tape_entry_new(s, (int)c->prim, values, c->nin, c->params, c->nparams, avals, nout);
     if (!e) {
         lucid__out_of_memory(s);
         return;
@@ -94,7 +94,7 @@ void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e)
 
 lucid_tensor lucid__tape_leaf(lucid_scope *s, uint64_t level, const lucid__aval *aval)
 {
-    lucid__tape_entry *e = lucid__tape_entry_new(LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
+    lucid__tape_entry *e = lucid__tape_entry_new(s, LUCID__LEAF, NULL, 0, NULL, 0, aval, 1);
     return lucid__own(s, e ? lucid__value_new_tape(level, e, 0, aval) : NULL);
 }
 
@@ -164,6 +164,25 @@ static void add_to_slot(lucid_scope *s, lucid__value **slot, lucid_tensor x)
         set_slot(slot, lucid__add_cotangents(s, (lucid_tensor){*slot}, x));
 }
 
+/* The same, by what s has of the sum, or of x, which nobody wants there any more. */
+static void move_to_slot(lucid_scope *s, lucid__value **slot, lucid_tensor x)
+{
+    if (!slot || !x.v)
+        return;
+    lucid__value *old = *slot;
+    lucid_tensor sum = lucid__add_cotangents(s, (lucid_tensor){old}, x);
+    *slot = sum.v ? lucid__scope_take(s, sum) : NULL;
+    lucid__value_release(old);
+}
+
+static bool is_among(lucid_tensor x, const lucid_tensor *xs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (xs[i].v == x.v)
+            return true;
+    return false;
+}
+
 /* ---- backwards ----------------------------------------------------------------------------- */
 
 static void pull_entry(lucid_scope *s, walk *w, size_t at)
@@ -210,9 +229,15 @@ static void pull_entry(lucid_scope *s, walk *w, size_t at)
             (void)lucid_fail(s, LUCID_RUNTIME_ERROR, "%s has no reverse derivative: %s", prim->name,
                              prim->rules->why_not ? prim->rules->why_not : "no transpose rule");
     }
-    for (size_t i = 0; i < n && lucid__ok(s); i++)
-        if (linear[i])
-            add_to_slot(s, slot_of(w, e->in[i]), dct[i]);
+    for (size_t i = 0; i < n && lucid__ok(s); i++) {
+        if (!linear[i] || !dct[i].v)
+            continue;
+        lucid__value **slot = slot_of(w, e->in[i]);
+        if (is_among(dct[i], dct + i + 1, n - i - 1))
+            add_to_slot(s, slot, dct[i]);
+        else
+            move_to_slot(s, slot, dct[i]);
+    }
 }
 
 /* From the cotangents already in the slots of the outputs to those of the leaves. */
@@ -246,7 +271,9 @@ void lucid__linear_pull(lucid_scope *s, const lucid__linear *linear, const lucid
         for (size_t i = 0; i < linear->nx && lucid__ok(s); i++) {
             lucid__value **slot = linear->x[i] ? slot_of(&w, linear->x[i]) : NULL;
             if (slot && *slot)
-                dx[i] = lucid__own(s, lucid__value_retain(*slot));
+                dx[i] = lucid__own(s, *slot);
+            if (slot) /* each argument has a leaf, and so a slot, of its own */
+                *slot = NULL;
         }
     }
     walk_end(&w);
@@ -373,17 +400,18 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
     lucid__level_push(s, &tape);
     lucid__level_push(s, &dual);
     lucid_results *r = lucid_results_new(&child);
-    lucid_tensor *in = lucid_alloc(&child, (2 * nx + 1) * sizeof *in);
+    lucid_tensor *in = lucid__alloc(&child, (2 * nx + 1) * sizeof *in);
     bool ok = in && r && lucid__ok(s);
     for (size_t i = 0; ok && i < nx; i++) {
         lucid_tensor *leaf = &in[nx + i];
         in[i] = x[i];
+        leaf->v = NULL;
         if ((active && !active[i]) || !lucid__is_float(x[i].v->aval.dtype))
             continue;
         *leaf = lucid__tape_leaf(&child, tape.id, &x[i].v->aval);
-        if (leaf->v)
+        if (leaf->v) /* which the dual value keeps from then on */
             in[i] = lucid__own(&child, lucid__value_new_dual(dual.id, lucid__value_retain(x[i].v),
-                                                             lucid__value_retain(leaf->v)));
+                                                             lucid__scope_take(&child, *leaf)));
         ok = lucid__ok(s);
     }
     ok = ok && lucid__fn_run(&child, f, in, nx, r) == LUCID_OK;
@@ -392,7 +420,7 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
     size_t count = ok ? r->count : 0, ny = ok ? count - r->aux : 0;
     if (ok && first_result_only && ny > 1)
         ny = 1;
-    lucid_tensor *dy = ok ? lucid_alloc(&child, (2 * count + 1) * sizeof *dy) : NULL;
+    lucid_tensor *dy = ok ? lucid__alloc(&child, (2 * count + 1) * sizeof *dy) : NULL;
     lucid_tensor *primal = dy ? dy + count : NULL;
     ok = dy != NULL;
     for (size_t k = 0; ok && k < count; k++) {
@@ -400,8 +428,8 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
         ok = lucid__level_owns_or_outer(s, &dual, r->at[k].x);
         bool is_dual = ok && v->level == dual.id;
         primal[k].v = is_dual ? v->inner : v;
-        if (is_dual && k < ny && v->tangent && v->tangent->level == tape.id)
-            dy[k].v = v->tangent;
+        bool on_tape = is_dual && k < ny && v->tangent && v->tangent->level == tape.id;
+        dy[k].v = on_tape ? v->tangent : NULL;
         if (ok)
             ok = (k < ny ? lucid_results_push(s, y, primal[k])
                          : lucid_results_push_aux(s, y, primal[k])) == LUCID_OK;

@@ -14,8 +14,8 @@ void lucid__tape_function_record(lucid_scope *s, const lucid__pullback *p, const
         return;
     for (size_t i = 0; i < nin; i++)
         in[i] = i < p->n ? t[i].v : p->residuals[i - p->n].v;
-    lucid__tape_entry *e =
-        lucid__tape_entry_new(LUCID__FUNCTION, in, (int)nin, p->which, (int)p->n, p->y, (int)p->ny);
+    lucid__tape_entry *e = lucid__tape_entry_new(s, LUCID__FUNCTION, in, (int)nin, p->which,
+                                                 (int)p->n, p->y, (int)p->ny);
     if (!e) {
         lucid__out_of_memory(s);
         return;

@@ -67,7 +67,7 @@ static bool resolve_arguments(lucid_scope *s, lucid__vmap_call *call)
                          self->n_in, call->nx);
         return false;
     }
-    call->axis = lucid_alloc(s, (call->nx + 1) * sizeof *call->axis);
+    call->axis = lucid__alloc(s, (call->nx + 1) * sizeof *call->axis);
     if (!call->axis)
         return false;
     size_t first = 0; /* the first mapped argument */
@@ -123,7 +123,7 @@ static bool run_level(lucid_scope *s, const lucid__vmap_call *call, lucid__level
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
-    lucid_tensor *in = lucid_alloc(&child, (call->nx + 1) * sizeof *in);
+    lucid_tensor *in = lucid__alloc(&child, (call->nx + 1) * sizeof *in);
     int64_t runs = lucid__paths_runs(s);
     lucid__replay_restart(s, call->replay);
     lucid__level_push(s, level);
@@ -159,9 +159,11 @@ static lucid__level new_level(const lucid__vmap_call *call, lucid__level_kind ki
 static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t first, int64_t size,
                       lucid__pieces *p)
 {
-    lucid__level level = new_level(call, LUCID__LEVEL_BATCH, first, size);
-    if (call->strategy != LUCID_STRATEGY_AUTO)
+    lucid__level level;
+    if (call->strategy != LUCID_STRATEGY_AUTO) {
+        level = new_level(call, LUCID__LEVEL_BATCH, first, size);
         return run_level(s, call, &level, p);
+    }
     lucid_scope child;
     lucid__split split;
     lucid__pieces parts;
@@ -171,9 +173,9 @@ static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t firs
     split.max_paths = call->self->options.max_paths;
     split.max_answers = call->max_answers;
     split.stand_in = p->stand_in;
-    while (ok && lucid__split_next(&split, &level)) {
-        ok = run_level(&child, call, &level, &parts);
+    while (ok && split.waiting) {
         level = new_level(call, LUCID__LEVEL_BATCH, first, size);
+        ok = lucid__split_next(&split, &level) && run_level(&child, call, &level, &parts);
     }
     lucid__paths_alone(s, split.alone);
     if (call->self->options.alone)
