@@ -70,6 +70,9 @@ static void *make_plans_until_enough(void *all_right)
 static void a_fork_while_plans_are_made(void **state)
 {
     (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its allocator's own locks stay taken in the child: malloc hangs there, whoever calls it */
+#endif
     enum { FORKS = 100 };
     bool all_right = true;
     pthread_t other;
