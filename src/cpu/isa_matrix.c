@@ -32,6 +32,15 @@
 #define HAS_SHUFFLE 0
 #endif
 
+/* x + a * b of floats, rounded once where the machine can. */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define ADD_PRODUCT_F32(x, a, b) __builtin_fmaf(a, b, x)
+#define ADD_PRODUCT_F64(x, a, b) __builtin_fma(a, b, x)
+#else
+#define ADD_PRODUCT_F32(x, a, b) ((x) + (a) * (b))
+#define ADD_PRODUCT_F64(x, a, b) ((x) + (a) * (b))
+#endif
+
 enum { MAX_N = LUCID__LANES_MAX_SIZE };
 
 /* Positions for __builtin_shufflevector. A vector is made of pieces of 16 bytes; N is how many
@@ -65,6 +74,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define LANES 16
 #define SQRT sqrtf
 #define ABS fabsf
+#define ADD_PRODUCT ADD_PRODUCT_F32
 #define NAME(x) JOIN(x, _f32)
 #define COUNT_TO_32 0, 1, 2, 3, 4, 5, 6, 7
 #define COUNT_TO_64 COUNT_TO_32, 8, 9, 10, 11, 12, 13, 14, 15
@@ -104,6 +114,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef LANES
 #undef SQRT
 #undef ABS
+#undef ADD_PRODUCT
 #undef COUNT_TO_32
 #undef COUNT_TO_64
 #undef PIECE_OF
@@ -115,6 +126,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define LANES 8
 #define SQRT sqrt
 #define ABS fabs
+#define ADD_PRODUCT ADD_PRODUCT_F64
 #define NAME(x) JOIN(x, _f64)
 #define COUNT_TO_32 0, 1, 2, 3
 #define COUNT_TO_64 COUNT_TO_32, 4, 5, 6, 7
@@ -154,6 +166,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef LANES
 #undef SQRT
 #undef ABS
+#undef ADD_PRODUCT
 #undef COUNT_TO_32
 #undef COUNT_TO_64
 #undef PIECE_OF
@@ -161,6 +174,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef NAME
 
 /* Integers wrap around: unsigned arithmetic is that without undefined behaviour. */
+#define ADD_PRODUCT(x, a, b) ((x) + (a) * (b))
 #define T uint32_t
 #define NAME(x) JOIN(x, _i32)
 #include "cpu/matrix_product.h"

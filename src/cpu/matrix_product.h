@@ -1,7 +1,9 @@
 /* Products of matrices of T; included by isa_matrix.c once per T, with NAME(x) making names unique.
  *
  * A tile of C, 4 rows (or 1) by one or two vectors, is kept in registers while k runs; so an element
- * is the sum of its products one by one in the order of k, whatever tile it falls into. */
+ * is the sum of its products one by one in the order of k, whatever tile it falls into. Each is rounded
+ * together with its sum where the machine can, which the includer's ADD_PRODUCT(x, a, b) says for single
+ * elements: a compiler may make vectors of their products alone. */
 
 typedef T NAME(v64) __attribute__((vector_size(64), aligned(sizeof(T)), may_alias));
 typedef T NAME(v32) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
@@ -39,7 +41,7 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
         AT(NAME(vec), c2) = x2, AT(NAME(vec), c2 + V) = y2; \
         AT(NAME(vec), c3) = x3, AT(NAME(vec), c3 + V) = y3; \
     } \
-    TILES_OF_ONE(vec) \
+    TILES_OF_ONE(vec, ADD_PRODUCTS) \
     static inline void NAME(tile14_##vec)(const lucid__product *p, bool add, const T *a, \
                                           const T *b, T *c) \
     { \
@@ -60,7 +62,9 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
         AT(NAME(vec), c + 2 * V) = x2, AT(NAME(vec), c + 3 * V) = x3; \
     }
 
-#define TILES_OF_ONE(vec) \
+#define ADD_PRODUCTS(x, a, b) ((x) + (a) * (b)) /* of vectors */
+
+#define TILES_OF_ONE(vec, add_product) \
     static inline void NAME(tile41_##vec)(const lucid__product *p, bool add, int64_t rows, \
                                           const T *a, const T *b, T *c) \
     { \
@@ -75,7 +79,8 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
         const int64_t a_col = p->a_col, b_row = p->b_row; \
         for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) { \
             NAME(vec) u = GET(NAME(vec), b); \
-            x0 += u * a[i], x1 += u * a1[i], x2 += u * a2[i], x3 += u * a3[i]; \
+            x0 = add_product(x0, u, a[i]), x1 = add_product(x1, u, a1[i]); \
+            x2 = add_product(x2, u, a2[i]), x3 = add_product(x3, u, a3[i]); \
         } \
         AT(NAME(vec), c) = x0, AT(NAME(vec), c1) = x1; \
         AT(NAME(vec), c2) = x2, AT(NAME(vec), c3) = x3; \
@@ -88,7 +93,7 @@ typedef T NAME(v16) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
             x = GET(NAME(vec), c); \
         const int64_t a_col = p->a_col, b_row = p->b_row; \
         for (int64_t k = 0, i = 0; k < p->k; k++, i += a_col, b += b_row) \
-            x += GET(NAME(vec), b) * a[i]; \
+            x = add_product(x, GET(NAME(vec), b), a[i]); \
         AT(NAME(vec), c) = x; \
     }
 
@@ -100,7 +105,7 @@ TILES(v64)
 TILES(v32)
 #endif
 TILES(v16)
-TILES_OF_ONE(v1)
+TILES_OF_ONE(v1, ADD_PRODUCT)
 
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -215,7 +220,7 @@ static inline void NAME(thin_rows)(const lucid__product *p, const int64_t k, con
         for (; j < p->n; j++) {
             T x = 0;
             for (int64_t n = 0; n < k; n++)
-                x += b[n * p->b_row + j] * f[n];
+                x = ADD_PRODUCT(x, b[n * p->b_row + j], f[n]);
             c[j] = x;
         }
     }
@@ -254,7 +259,7 @@ static T NAME(dot)(int64_t k, const T *a, const T *b)
         sum = lane[0];
     }
     for (; i < k; i++)
-        sum += a[i] * b[i];
+        sum = ADD_PRODUCT(sum, a[i], b[i]);
     return sum;
 }
 
@@ -334,6 +339,7 @@ static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, con
 #undef GET
 #undef TILES
 #undef TILES_OF_ONE
+#undef ADD_PRODUCTS
 #undef PASTE2
 #undef PASTE
 #undef WIDE

@@ -52,19 +52,6 @@ FUNCTION(matrix_scan)
     return lucid_scan(s, f, x, 1, x + 1, nx - 1, NULL, y, y + 1, ny - 1);
 }
 
-static uint32_t noise = 1;
-
-static lucid_tensor some(lucid_scope *s, lucid_dtype dtype, lucid_shape shape)
-{
-    int64_t n = lucid__numel(&shape);
-    double *v = lucid_alloc(s, (size_t)(n + 1) * sizeof *v);
-    for (int64_t i = 0; i < n; i++) {
-        noise = noise * 1664525U + 1013904223U;
-        v[i] = (double)(noise >> 8) / (1 << 24) - 0.5;
-    }
-    return lucid_cast(s, lucid_from_data(s, v, LUCID_FLOAT64, shape), dtype);
-}
-
 enum { STEPS = 3 };
 
 /* Matrices (lanes, STEPS, batch.., m, n), symmetric and definite where that is asked for. */

@@ -9,8 +9,9 @@
 
 #include <cmocka.h>
 
+#include "base/shape.h"
 #include "cpu/chains.h"
-#include "engine/lower.h"
+#include "engine/force.h"
 
 void check(lucid_scope *s)
 {
@@ -72,7 +73,7 @@ void both(lucid_scope *s, const char *what, lucid_fn f, const lucid_tensor *x, s
     static int turn; /* machine code with vectors of either length in turn */
     const int64_t usual = lucid__native_after;
     lucid_tensor z[BOTH_WAYS_MOST], native[BOTH_WAYS_MOST];
-    lucid__allow_lanes(true);
+    lucid__force_layout(LUCID__FORCE_NONE);
     lucid__native_after = INT64_MAX;
     apply(s, f, x, nx, y, ny);
     if (any_elements(y, ny) && !in_lanes(s, y, ny))
@@ -84,11 +85,11 @@ void both(lucid_scope *s, const char *what, lucid_fn f, const lucid_tensor *x, s
     assert_int_equal(lucid_eval(s, native, ny), LUCID_OK);
     lucid__native_after = usual;
     lucid__native_wide = true;
-    lucid__allow_lanes(false);
+    lucid__force_layout(LUCID__FORCE_ELEMENTS);
     apply(s, f, x, nx, z, ny);
     assert_false(in_lanes(s, z, ny));
     assert_int_equal(lucid_eval(s, z, ny), LUCID_OK);
-    lucid__allow_lanes(true);
+    lucid__force_layout(LUCID__FORCE_NONE);
     for (size_t k = 0; k < ny; k++) {
         same_bits(s, y[k], z[k], what);
         same_bits(s, native[k], y[k], what);
@@ -111,6 +112,18 @@ lucid_tensor corners(lucid_scope *s, lucid_dtype dtype, int64_t n, int shift)
         v[i] = some[(i * (shift + 1) + shift) % count];
     lucid_tensor x = lucid_from_data(s, v, LUCID_FLOAT64, LUCID_SHAPE(n));
     return lucid_cast(s, x, dtype);
+}
+
+lucid_tensor some(lucid_scope *s, lucid_dtype dtype, lucid_shape shape)
+{
+    static uint32_t noise = 1;
+    int64_t n = lucid__numel(&shape);
+    double *v = lucid_alloc(s, (size_t)(n + 1) * sizeof *v);
+    for (int64_t i = 0; i < n; i++) {
+        noise = noise * 1664525U + 1013904223U;
+        v[i] = (double)(noise >> 8) / (1 << 24) - 0.5;
+    }
+    return lucid_cast(s, lucid_from_data(s, v, LUCID_FLOAT64, shape), dtype);
 }
 
 lucid_tensor int32(lucid_scope *s, int32_t value)

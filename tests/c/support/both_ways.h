@@ -31,6 +31,8 @@ void both_vmapped(lucid_scope *s, const char *what, lucid_function *f, size_t ny
 
 /* Numbers that reach every corner of arithmetic. */
 lucid_tensor corners(lucid_scope *s, lucid_dtype dtype, int64_t n, int shift);
+/* Other numbers in [-0.5, 0.5) with every call, the same in every run. */
+lucid_tensor some(lucid_scope *s, lucid_dtype dtype, lucid_shape shape);
 lucid_tensor int32(lucid_scope *s, int32_t value);
 
 #endif
