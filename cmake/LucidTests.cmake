@@ -40,16 +40,16 @@ endforeach()
 # Loops and branches once more without lane programs, which would otherwise take all of them.
 add_test(NAME test_control_flow_without_lanes COMMAND test_control_flow)
 set_tests_properties(test_control_flow_without_lanes PROPERTIES
-  TIMEOUT ${LUCID_TEST_TIMEOUT} ENVIRONMENT LUCID_LANES=0)
+  TIMEOUT ${LUCID_TEST_TIMEOUT} ENVIRONMENT LUCID_LAYOUT=elements)
 
 # Whatever can stand in the SIMD lanes, wherever there is a choice: the same results.
 foreach(layout elements batch library)
-  add_test(NAME test_grid_${layout} COMMAND test_grid --layout ${layout})
-  add_test(NAME test_fusion_${layout} COMMAND test_fusion --layout ${layout})
+  add_test(NAME test_grid_${layout} COMMAND test_grid)
+  add_test(NAME test_fusion_${layout} COMMAND test_fusion)
   add_test(NAME test_random_programs_${layout}
-    COMMAND test_random_programs --layout ${layout} --count 100 --seed 5000)
+    COMMAND test_random_programs --count 100 --seed 5000)
   set_tests_properties(test_grid_${layout} test_fusion_${layout} test_random_programs_${layout}
-    PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT} LABELS long)
+    PROPERTIES TIMEOUT ${LUCID_TEST_TIMEOUT} LABELS long ENVIRONMENT LUCID_LAYOUT=${layout})
 endforeach()
 
 # Most of the time of all tests where they are emulated, for what depends on the machine least.

@@ -472,8 +472,12 @@ static void operation(emitter *e)
     case LUCID__CHAIN_ADD_PRODUCT:
         add_product(e);
         break;
-    default:
+    case LUCID__where:
         where(e);
+        break;
+    default: /* lucid__chain_takes says that there is no other */
+        (void)result(e);
+        e->fails = true;
         break;
     }
 }

@@ -1,5 +1,6 @@
 #include "cpu/chains.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,16 @@
 int64_t lucid__native_after = 4 << 20;
 bool lucid__native_wide = true;
 int64_t lucid__native_chains_made;
+static _Atomic uint64_t native_bytes;
+
+bool lucid__native_due(double *done, bool *tried, double work)
+{
+    if (*tried || lucid__native_after == INT64_MAX)
+        return false;
+    *done += work;
+    *tried = *done >= (double)lucid__native_after;
+    return *tried;
+}
 
 bool lucid__chains_begin(lucid__chains *chains)
 {
@@ -20,11 +31,25 @@ bool lucid__chains_begin(lucid__chains *chains)
     }
     const char *isa = lucid_instruction_set();
     chains->wide = lucid__native_wide && strcmp(isa, "v4") == 0;
-    return allowed && strcmp(isa, "v2") != 0;
+    if (!allowed || strcmp(isa, "v2") == 0)
+        return false;
+    chains->arena = lucid__arena_new();
+    return chains->arena;
 #else
     (void)chains;
     return false;
 #endif
+}
+
+uint64_t lucid__native_bytes(void)
+{
+    return atomic_load(&native_bytes);
+}
+
+bool lucid__chain_has_code(const lucid__chains *chains, const lucid__chain *chain)
+{
+    lucid__code counted = {.wide = chains->wide};
+    return chain->nout > 0 && lucid__chain_emit(&counted, chain);
 }
 
 static bool emit_all(lucid__chains *chains, lucid__code *code)
@@ -54,6 +79,8 @@ bool lucid__chains_write(lucid__chains *chains)
     if (!emit_all(chains, &code) || mprotect(memory, chains->code_bytes, PROT_READ | PROT_EXEC))
         return false;
     lucid__native_chains_made += chains->n;
+    chains->bytes = lucid__arena_bytes(chains->arena) + chains->code_bytes;
+    atomic_fetch_add(&native_bytes, chains->bytes);
     return true;
 }
 
@@ -61,4 +88,6 @@ void lucid__chains_free(lucid__chains *chains)
 {
     if (chains->code)
         (void)munmap(chains->code, chains->code_bytes);
+    atomic_fetch_sub(&native_bytes, chains->bytes);
+    lucid__arena_free(chains->arena);
 }

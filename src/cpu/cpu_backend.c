@@ -1,5 +1,6 @@
 /* The CPU backend: the program interpreter, and a kernel for each primitive that programs do not
  * cover. A new kernel is a declaration and a line of the table. */
+#include "cpu/chains.h"
 #include "cpu/kernels.h"
 #include "cpu/lane_machine.h"
 #include "cpu/run_program.h"
@@ -41,6 +42,7 @@ const lucid__backend lucid__cpu_backend = {
     .run_program = lucid__run_program,
     .forget_program = lucid__forget_program,
     .forget_lanes = lucid__forget_lanes,
+    .bytes_with_programs = lucid__native_bytes,
     .run_lanes = lucid__run_lanes,
     .kernels = kernels,
     .speed = lucid__cpu_speed,

@@ -11,15 +11,10 @@ enum {
 
 lucid__native *lucid__native_new(const lucid__program *p)
 {
-    lucid__chains chains = {0};
-    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS || !lucid__chains_begin(&chains))
+    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS)
         return NULL;
     lucid__native *native = lucid__calloc(1, sizeof *native);
-    if (!native)
-        return NULL;
-    native->chains = chains;
-    native->arena = lucid__arena_new();
-    if (native->arena && lucid__native_find_chains(native, p) &&
+    if (native && lucid__chains_begin(&native->chains) && lucid__native_find_chains(native, p) &&
         lucid__chains_write(&native->chains))
         return native;
     lucid__native_free(native);
@@ -31,7 +26,6 @@ void lucid__native_free(lucid__native *native)
     if (!native)
         return;
     lucid__chains_free(&native->chains);
-    lucid__arena_free(native->arena);
     lucid__free(native);
 }
 

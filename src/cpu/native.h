@@ -8,7 +8,6 @@
 #ifndef LUCID__NATIVE_H
 #define LUCID__NATIVE_H
 
-#include "base/arena.h"
 #include "cpu/chains.h"
 #include "engine/program.h"
 
@@ -16,7 +15,6 @@ enum { LUCID__CHAIN = LUCID__PRIM_COUNT }; /* an instruction's op; imm: which ch
 
 struct lucid__native {
     lucid__program program;
-    lucid__arena *arena;
     lucid__chains chains;
     bool *asks; /* of each register: the stream's memory is asked for by a chain */
 };

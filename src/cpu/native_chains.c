@@ -217,7 +217,7 @@ static int add_input(const maker *k, lucid__chain *c, lucid__chain_port *in, int
 /* Ports name values of the program where registers will stand. False: out of memory. */
 static bool make_chain(const maker *k, int first, int n, lucid__chain *c)
 {
-    lucid__arena *arena = k->to->arena;
+    lucid__arena *arena = k->to->chains.arena;
     lucid__chain_port *in = lucid__arena_alloc(arena, 3 * (size_t)n * sizeof *in);
     lucid__chain_port *out = lucid__arena_alloc(arena, (size_t)n * sizeof *out);
     lucid__chain_op *ops = lucid__arena_alloc(arena, (size_t)n * sizeof *ops);
@@ -265,12 +265,6 @@ static bool same_dtype(const maker *k, int first, int at)
     return true;
 }
 
-static bool has_code(const lucid__native *native, const lucid__chain *c)
-{
-    lucid__code counted = {.wide = native->chains.wide};
-    return c->nout > 0 && c->nin + c->nout <= LUCID__MOST_PORTS && lucid__chain_emit(&counted, c);
-}
-
 static void add_item(maker *k, int first, int n, int chain)
 {
     k->items[k->nitems++] = (item){.first = first, .n = n, .chain = chain};
@@ -289,7 +283,8 @@ static bool cut_chains(maker *k)
                 k->ops[k->order[at + i]].item = k->nitems;
             if (!make_chain(k, at, n, &chain->chain))
                 return false;
-            if (has_code(k->to, &chain->chain))
+            if (chain->chain.nin + chain->chain.nout <= LUCID__MOST_PORTS &&
+                lucid__chain_has_code(&k->to->chains, &chain->chain))
                 break;
         }
         bool chained = n >= LEAST_CHAIN;
@@ -400,7 +395,7 @@ static bool write_program(maker *k)
 {
     const lucid__program *p = k->p;
     lucid__program *g = &k->to->program;
-    lucid__arena *arena = k->to->arena;
+    lucid__arena *arena = k->to->chains.arena;
     int *free_at = lucid__arena_alloc(k->scratch, LUCID__MAX_REGISTERS * sizeof *free_at);
     int *store_value = lucid__arena_alloc(k->scratch, (size_t)p->nstores * sizeof *store_value);
     *g = *p;
@@ -448,7 +443,7 @@ static bool make(maker *k)
     k->last = lucid__arena_alloc(k->scratch, values * sizeof *k->last);
     k->reg = lucid__arena_alloc(k->scratch, (values + (size_t)p->nstores) * sizeof *k->reg);
     k->over = lucid__arena_alloc(k->scratch, values * sizeof *k->over);
-    k->to->chains.at = lucid__arena_alloc(k->to->arena, most * sizeof *k->to->chains.at);
+    k->to->chains.at = lucid__arena_alloc(k->to->chains.arena, most * sizeof *k->to->chains.at);
     if (!k->ops || !k->order || !k->items || !k->dtype || !k->stored || !k->last || !k->reg ||
         !k->over || !k->to->chains.at)
         return false;

@@ -345,9 +345,9 @@ static bool make_chain(finder *f, int first, int n, int nops, lucid__chain *c)
 {
     const size_t most = 3 * (size_t)nops + 1;
     draft d = {.f = f,
-               .in = lucid__arena_alloc(f->to->arena, most * sizeof *d.in),
-               .out = lucid__arena_alloc(f->to->arena, (size_t)n * sizeof *d.out),
-               .ops = lucid__arena_alloc(f->to->arena, (size_t)nops * sizeof *d.ops),
+               .in = lucid__arena_alloc(f->to->chains.arena, most * sizeof *d.in),
+               .out = lucid__arena_alloc(f->to->chains.arena, (size_t)n * sizeof *d.out),
+               .ops = lucid__arena_alloc(f->to->chains.arena, (size_t)nops * sizeof *d.ops),
                .written = lucid__arena_alloc(f->scratch, (size_t)n * sizeof *d.written)};
     if (!d.in || !d.out || !d.ops || !d.written)
         return false;
@@ -366,12 +366,6 @@ static bool make_chain(finder *f, int first, int n, int nops, lucid__chain *c)
                         .out = d.out,
                         .ops = d.ops};
     return true;
-}
-
-static bool has_code(const lucid__chains *chains, const lucid__chain *c)
-{
-    lucid__code counted = {.wide = chains->wide};
-    return c->nout > 0 && lucid__chain_emit(&counted, c);
 }
 
 /* How many instructions from `at` on are for one chain, and the operations of each. */
@@ -405,7 +399,7 @@ static bool find_chains(finder *f)
                 break;
             if (!make_chain(f, at, n, all, c))
                 return false;
-            if (!has_code(&f->to->chains, c))
+            if (!lucid__chain_has_code(&f->to->chains, c))
                 continue;
             f->first[f->to->chains.n] = at;
             f->count[f->to->chains.n++] = n;
@@ -424,9 +418,9 @@ static bool make(finder *f)
     f->exposed = lucid__arena_alloc(f->scratch, regs * sizeof *f->exposed);
     f->seen = lucid__arena_alloc(f->scratch, regs * sizeof *f->seen);
     f->made_by = lucid__arena_alloc(f->scratch, regs * sizeof *f->made_by);
-    f->first = lucid__arena_alloc(f->to->arena, n * sizeof *f->first);
-    f->count = lucid__arena_alloc(f->to->arena, n * sizeof *f->count);
-    f->to->chains.at = lucid__arena_alloc(f->to->arena, n * sizeof *f->to->chains.at);
+    f->first = lucid__arena_alloc(f->to->chains.arena, n * sizeof *f->first);
+    f->count = lucid__arena_alloc(f->to->chains.arena, n * sizeof *f->count);
+    f->to->chains.at = lucid__arena_alloc(f->to->chains.arena, n * sizeof *f->to->chains.at);
     if (!f->starts || !f->exposed || !f->seen || !f->made_by || !f->first || !f->count ||
         !f->to->chains.at)
         return false;
@@ -436,23 +430,24 @@ static bool make(finder *f)
     f->to->count = f->count;
     f->products = rounds_products_once();
     find_blocks(f);
-    return find_chains(f) && lucid__chains_write(&f->to->chains);
+    return find_chains(f);
+}
+
+static bool find(lucid__lane_native *native, const lucid__lane_program *p)
+{
+    finder f = {.p = p, .to = native, .scratch = lucid__arena_new()};
+    bool ok = f.scratch && make(&f);
+    lucid__arena_free(f.scratch);
+    return ok;
 }
 
 lucid__lane_native *lucid__lane_native_new(const lucid__lane_program *p)
 {
-    lucid__chains chains = {0};
-    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS || !lucid__chains_begin(&chains))
+    if (p->ninstrs == 0 || p->ninstrs > MOST_INSTRS)
         return NULL;
     lucid__lane_native *native = lucid__calloc(1, sizeof *native);
-    if (!native)
-        return NULL;
-    native->chains = chains;
-    native->arena = lucid__arena_new();
-    finder f = {.p = p, .to = native, .scratch = lucid__arena_new()};
-    bool ok = native->arena && f.scratch && make(&f);
-    lucid__arena_free(f.scratch);
-    if (ok)
+    if (native && lucid__chains_begin(&native->chains) && find(native, p) &&
+        lucid__chains_write(&native->chains))
         return native;
     lucid__lane_native_free(native);
     return NULL;
@@ -463,6 +458,5 @@ void lucid__lane_native_free(lucid__lane_native *native)
     if (!native)
         return;
     lucid__chains_free(&native->chains);
-    lucid__arena_free(native->arena);
     lucid__free(native);
 }

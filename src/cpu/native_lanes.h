@@ -3,12 +3,10 @@
 #ifndef LUCID__NATIVE_LANES_H
 #define LUCID__NATIVE_LANES_H
 
-#include "base/arena.h"
 #include "cpu/chains.h"
 #include "engine/lane_program.h"
 
 typedef struct lucid__lane_native {
-    lucid__arena *arena;
     lucid__chains chains;
     const int *first, *count; /* of each chain: the instructions that it stands for */
 } lucid__lane_native;

@@ -245,17 +245,6 @@ static int64_t tile_for(const job *j, int threads)
     return share < j->p->tile ? share : j->p->tile;
 }
 
-/* A native form once there was work enough to win back what it takes to make one. */
-static void try_native(lucid__lane_program *p, double work)
-{
-    p->done += work;
-    if (p->native_tried || lucid__native_after == INT64_MAX ||
-        p->done < (double)lucid__native_after)
-        return;
-    p->native_tried = true;
-    p->native = lucid__lane_native_new(p);
-}
-
 void lucid__forget_lanes(lucid__lane_program *p)
 {
     lucid__lane_native_free(p->native);
@@ -267,7 +256,8 @@ lucid_status lucid__run_lanes(lucid__lane_program *p, const lucid__kernel_args *
     job j = {
         .p = p, .main = lucid__lane_main(p), .args = args, .lanes = p->lanes < 0 ? 1 : p->lanes};
     int threads = threads_for(&j);
-    try_native(p, work_of(&j));
+    if (lucid__native_due(&p->done, &p->native_tried, work_of(&j)))
+        p->native = lucid__lane_native_new(p);
     j.tile = tile_for(&j, threads);
     bool loop = j.main && j.main->prim == LUCID__while;
     if (threads == 1) {

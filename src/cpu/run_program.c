@@ -328,15 +328,12 @@ static bool has_consumers(const lucid__program *p)
 }
 
 /* The program in the form that it is best run in. */
-static const lucid__program *native_form(lucid__program *p)
+static const lucid__program *native_form(lucid__program *p, int64_t points)
 {
     if (lucid__native_after == INT64_MAX)
         return p;
-    if (!p->native_tried) {
-        p->done += p->ninstrs * (double)lucid__points(p, (1u << p->ndim) - 1);
-        p->native_tried = p->done >= (double)lucid__native_after;
-        p->native = p->native_tried ? lucid__native_new(p) : NULL;
-    }
+    if (lucid__native_due(&p->done, &p->native_tried, p->ninstrs * (double)points))
+        p->native = lucid__native_new(p);
     return p->native ? &p->native->program : p;
 }
 
@@ -359,7 +356,7 @@ lucid_status lucid__run_program(lucid__program *program, void *const *slots, cha
                                 size_t error_size)
 {
     int64_t points = lucid__points(program, (1u << program->ndim) - 1);
-    const lucid__program *p = native_form(program);
+    const lucid__program *p = native_form(program, points);
     lucid__bad_index bad = {.found = false};
     lucid_status status = run(p, slots, lucid__threads_for(program, points), &bad);
     if (status != LUCID_OK || !bad.found)

@@ -57,8 +57,8 @@ typedef struct lucid__speed {
     double bytes_per_second;        /* read and written, of a long copy */
     double cached_bytes;            /* as much in all stays in the caches of the cores */
     double cached_bytes_per_second; /* of a copy there */
-    double
-        flops_per_second[LUCID_NO_DTYPE]; /* of products of large matrices, by dtype; 0: no float */
+    /* Of products of large matrices, by dtype; 0: no float. */
+    double flops_per_second[LUCID_NO_DTYPE];
 } lucid__speed;
 
 typedef struct lucid__backend {
@@ -70,6 +70,8 @@ typedef struct lucid__backend {
     /* Frees what the backend has with it. */
     void (*forget_program)(lucid__program *program);
     void (*forget_lanes)(lucid__lane_program *program);
+    /* That it has with all programs now. */
+    uint64_t (*bytes_with_programs)(void);
     lucid_status (*run_lanes)(lucid__lane_program *program, const lucid__kernel_args *args);
     const lucid__kernel *kernels; /* indexed by lucid__prim_id */
     /* What the machine can do, measured when first asked for. Only under the engine's lock. */

@@ -1,6 +1,9 @@
-/* For tests: what stands in the SIMD lanes, wherever there is a choice, instead of what would be fastest. */
+/* What stands in the SIMD lanes, wherever there is a choice, instead of what would be fastest: for tests. The
+ * environment variable LUCID_LAYOUT says it by name: elements, batch, library. */
 #ifndef LUCID__FORCE_H
 #define LUCID__FORCE_H
+
+#include <stdbool.h>
 
 typedef enum lucid__forced_layout {
     LUCID__FORCE_NONE,
@@ -15,7 +18,7 @@ typedef enum lucid__forced_layout {
 /* Plans made under another choice are not used. */
 lucid__forced_layout lucid__layout_forced(void);
 void lucid__force_layout(lucid__forced_layout layout);
-/* By name: none, elements, batch, library. -1: no such name. */
-int lucid__forced_layout_of(const char *name);
+/* Whether loops, branches and regions may become lane programs. */
+bool lucid__lanes_allowed(void);
 
 #endif

@@ -48,10 +48,7 @@ static void elementwise(operands *o)
                         .dtype = (uint8_t)dtype,
                         .to = (uint8_t)o->out->dtype,
                         .src = {-1, -1, -1, -1},
-                        .imm = op->nparams > 0 &&
-                                       (op->prim == LUCID__powi || op->prim == LUCID__polygamma)
-                                   ? op->params[0]
-                                   : 0};
+                        .imm = op->nparams > 0 ? op->params[0] : 0};
     for (int64_t i = 0; i < o->n; i++) {
         for (int j = 0; j < op->nin; j++)
             e.src[j] = o->x[j][i];
@@ -172,28 +169,10 @@ static void basis(operands *o)
 
 /* ---- reductions --------------------------------------------------------------------------------- */
 
-static lucid__prim_id combine_of(lucid__prim_id fold)
-{
-    switch (fold) {
-    case LUCID__prod:
-        return LUCID__mul;
-    case LUCID__amax:
-        return LUCID__maximum;
-    case LUCID__amin:
-        return LUCID__minimum;
-    case LUCID__any:
-        return LUCID__logical_or;
-    case LUCID__all:
-        return LUCID__logical_and;
-    default:
-        return LUCID__add;
-    }
-}
-
 /* n cells, which it overwrites, in the order of program.h. */
 static int fold(lucid__lane_code *code, lucid__prim_id prim, lucid_dtype dtype, int *x, int64_t n)
 {
-    lucid__prim_id op = combine_of(prim);
+    lucid__prim_id op = lucid__fold_combine(prim);
     if (n == 0)
         return lucid__lane_number(code, dtype, prim == LUCID__prod || prim == LUCID__all);
     int total = 0;

@@ -33,7 +33,8 @@ const int64_t *lucid__params_of_one(const lucid__sketch *sk, const lucid__op *op
 
 /* Finds the regions of a sketch that are worth it, or all if `forced`: puts the operations of each behind one
  * another in sk->order. region_of[op] is its number, or -1. Room for LUCID__MAX_REGIONS; returns how many
- * there are, -1: out of memory. considered: how many more were looked at and left. */
+ * there are, -1: out of memory. left[0 .. *nleft - 1]: those that were looked at and left, no more than there is
+ * room for in regions. */
 enum {
     LUCID__MAX_REGIONS = 4,
     LUCID__MOST_REGION_OPS = 1 << 12, /* of a sketch in which they are looked for */

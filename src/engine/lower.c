@@ -1,10 +1,8 @@
 #include "engine/lower.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/thread.h"
 #include "engine/force.h"
 #include "engine/work.h"
 #include "prim/prim.h"
@@ -13,27 +11,6 @@ static bool out_of_memory(lucid__lowering *l)
 {
     lucid__out_of_memory(l->s);
     return false;
-}
-
-static atomic_int lanes_allowed = -1; /* not asked yet */
-
-bool lucid__lanes_allowed(void)
-{
-    const lucid__forced_layout forced = lucid__layout_forced();
-    if (forced == LUCID__FORCE_ELEMENTS || forced == LUCID__FORCE_LIBRARY)
-        return false;
-    int allowed = atomic_load_explicit(&lanes_allowed, memory_order_relaxed);
-    if (allowed < 0) {
-        const char *text = getenv("LUCID_LANES");
-        allowed = !(text && strcmp(text, "0") == 0);
-        atomic_store(&lanes_allowed, allowed);
-    }
-    return allowed != 0;
-}
-
-void lucid__allow_lanes(bool allowed)
-{
-    atomic_store(&lanes_allowed, allowed);
 }
 
 /* ---- slots and steps --------------------------------------------------------------------------- */
@@ -553,7 +530,7 @@ static bool to_lanes(lucid__lowering *l, lucid__step *step)
         step->lanes = lucid__lane_program_new(l->s, l->plan->arena, &call, step->in, step->nout,
                                               step->out, &step->why_no_lanes);
     else
-        step->why_no_lanes = lucid__layout_forced() ? "another layout is forced" : "LUCID_LANES=0";
+        step->why_no_lanes = "another layout is forced";
     if (step->lanes)
         step->layout = LUCID__LANES_BATCH;
     return lucid__ok(l->s);

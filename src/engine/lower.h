@@ -12,11 +12,6 @@ typedef struct lucid__lowering {
     const lucid__backend *backend;
 } lucid__lowering;
 
-/* Whether loops and branches may become lane programs, rather than run operation by operation. They may,
- * unless the environment has LUCID_LANES=0. The same numbers come out. */
-bool lucid__lanes_allowed(void);
-void lucid__allow_lanes(bool allowed);
-
 /* A fresh slot for a value, row-major. False: out of memory. */
 bool lucid__lower_alloc(lucid__lowering *l, const lucid__aval *aval, lucid__location *to);
 bool lucid__lower_step(lucid__lowering *l, const lucid__step *step);

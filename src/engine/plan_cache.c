@@ -16,7 +16,7 @@ typedef struct entry {
 
 static entry table[SETS][WAYS];
 static uint64_t now;
-/* Written under the lock, read without. */
+/* Written under the lock, read without. bytes: of the plans and their words. */
 static _Atomic uint64_t hits, misses, count, bytes;
 
 static void add(_Atomic uint64_t *counter, uint64_t more)
@@ -57,7 +57,8 @@ static void drop(entry *e)
 /* Lets plans go, the least recently used first, until another fits. */
 static void make_room(size_t more)
 {
-    while (atomic_load(&count) > 0 && atomic_load(&bytes) + more > LUCID__PLAN_CACHE_MOST_BYTES) {
+    while (atomic_load(&count) > 0 &&
+           lucid__plan_cache_bytes() + more > LUCID__PLAN_CACHE_MOST_BYTES) {
         entry *oldest = NULL;
         for (int i = 0; i < SETS * WAYS; i++) {
             entry *e = &table[i / WAYS][i % WAYS];
@@ -132,5 +133,5 @@ uint64_t lucid__plan_cache_misses(void)
 
 uint64_t lucid__plan_cache_bytes(void)
 {
-    return atomic_load(&bytes);
+    return atomic_load(&bytes) + lucid__cpu_backend.bytes_with_programs();
 }

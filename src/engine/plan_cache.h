@@ -11,8 +11,9 @@ lucid__plan *lucid__plan_cache_get(lucid_scope *s, const lucid__structure *st,
                                    const lucid__backend *backend);
 
 enum {
-    LUCID__PLAN_CACHE_MOST = 1024,           /* plans it keeps */
-    LUCID__PLAN_CACHE_MOST_BYTES = 64 << 20, /* that they take with their words */
+    LUCID__PLAN_CACHE_MOST = 1024, /* plans it keeps */
+    LUCID__PLAN_CACHE_MOST_BYTES = 64
+                                   << 20, /* that they take, with what the backend has for them */
 };
 
 uint64_t lucid__plan_cache_count(void);

@@ -59,8 +59,8 @@ typedef struct lucid__instr {
     uint16_t src[3];
     bool turned;
     uint16_t then; /* lucid__prim_id; 0: nothing */
-    int64_t
-        imm; /* powi: the exponent; polygamma: the order; iota: the dim; constant: the number; gather: the table */
+    /* powi: the exponent; polygamma: the order; iota: the dim; constant: the number; gather: the table */
+    int64_t imm;
 } lucid__instr;
 
 struct lucid__words;
@@ -101,8 +101,8 @@ typedef struct lucid__parts {
     uint16_t made_for; /* lucid__prim_id */
     bool holes;        /* there may be points in no part */
     int n;
-    lucid_shape
-        shape; /* whose elements the points of the parts are; in a program, they are those of its loop space */
+    /* Whose elements the points of the parts are; in a program, they are those of its loop space. */
+    lucid_shape shape;
     lucid__part part[];
 } lucid__parts;
 
@@ -132,8 +132,8 @@ static inline void lucid__margin_along(const lucid__margin *margin, int64_t stri
 enum { LUCID__TABLE_INDICES = 3 };
 
 typedef struct lucid__table {
-    lucid__stream
-        at; /* reg: dst. slot -1: no memory, the result is how many elements from its start on it would be */
+    /* reg: dst. slot -1: no memory, the result is how many elements from its start on it would be */
+    lucid__stream at;
     int n;         /* indices */
     int shown_dim; /* of the first, for messages */
     uint8_t dtype[LUCID__TABLE_INDICES];

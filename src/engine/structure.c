@@ -316,8 +316,7 @@ static int64_t *write_wanted(lucid__structure *st, int64_t *w)
 static void write_words(lucid__structure *st)
 {
     int64_t *w = st->words;
-    *w++ = (int64_t)st->nleaves << 4 | (int64_t)lucid__layout_forced() << 2 |
-           lucid__lanes_allowed() << 1 | lucid__fusion();
+    *w++ = (int64_t)st->nleaves << 3 | (int64_t)lucid__layout_forced() << 1 | lucid__fusion();
     *w++ = (int64_t)st->nnodes;
     w = write_nodes(st, w);
     w = write_leaves(st, w);

@@ -394,17 +394,15 @@ static void tiny_boxes_give_the_same_bits(void **state)
         compare_programs(1000 * (i + 1), 150, tiny[i]);
 }
 
-/* test_fusion --layout elements|batch|library: with that choice forced, without the tests that count steps */
-int main(int argc, char **argv)
+/* Where LUCID_LAYOUT forces a layout, without the tests that count steps. */
+int main(void)
 {
     const struct CMUnitTest same_bits_tests[] = {
         cmocka_unit_test(random_programs_give_the_same_bits),
         cmocka_unit_test(reductions_over_any_dims),
     };
-    if (argc == 3 && strcmp(argv[1], "--layout") == 0 && lucid__forced_layout_of(argv[2]) > 0) {
-        lucid__force_layout((lucid__forced_layout)lucid__forced_layout_of(argv[2]));
+    if (lucid__layout_forced() != LUCID__FORCE_NONE)
         return cmocka_run_group_tests(same_bits_tests, NULL, NULL);
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_is_one_step),
         cmocka_unit_test(a_gradient_is_one_step),

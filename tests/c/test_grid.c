@@ -12,7 +12,7 @@
  * One cmocka test per primitive, so that a failure names it. A primitive is here because it stands in
  * prims.def; one without samples fails.
  *
- *     test_grid [--only PRIMITIVE] [--seed N] [--layout none|elements|batch|library]
+ *     test_grid [--only PRIMITIVE] [--seed N]
  *     test_grid --matrix        prints docs/support.md
  */
 #include <setjmp.h>
@@ -23,7 +23,6 @@
 
 #include <cmocka.h>
 
-#include "engine/force.h"
 #include "support/differences.h"
 #include "support/grid.h"
 #include "support/recipe.h"
@@ -92,12 +91,8 @@ int main(int argc, char **argv)
             only = argv[++i];
         else if (more && strcmp(argv[i], "--seed") == 0)
             seed = strtoull(argv[++i], NULL, 10);
-        else if (more && strcmp(argv[i], "--layout") == 0 &&
-                 lucid__forced_layout_of(argv[i + 1]) >= 0)
-            lucid__force_layout((lucid__forced_layout)lucid__forced_layout_of(argv[++i]));
         else {
-            (void)fprintf(stderr, "usage: test_grid [--only PRIMITIVE] [--seed N] [--layout "
-                                  "none|elements|batch|library] | --matrix\n");
+            (void)fprintf(stderr, "usage: test_grid [--only PRIMITIVE] [--seed N] | --matrix\n");
             return 2;
         }
     }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engine/lower.h"
+#include "engine/force.h"
 #include "prim/elementwise.h"
 #include "support/both_ways.h"
 #include "support/random_program.h"
@@ -370,12 +370,12 @@ static void test_random_numbers(void **state)
         lucid_fn f = lucid_vmap(s, lucid_fn_new(s, walk, 2, NULL), &options);
         for (int lanes = 1; lanes >= 0; lanes--) {
             lucid_manual_seed(s, 7);
-            lucid__allow_lanes(lanes == 1);
+            lucid__force_layout(lanes ? LUCID__FORCE_NONE : LUCID__FORCE_ELEMENTS);
             apply(s, f, &x, 1, lanes ? y : z, 2);
             assert_int_equal(in_lanes(s, lanes ? y : z, 2), lanes);
             assert_int_equal(lucid_eval(s, lanes ? y : z, 2), LUCID_OK);
         }
-        lucid__allow_lanes(true);
+        lucid__force_layout(LUCID__FORCE_NONE);
         same_bits(s, y[0], z[0], "walks");
         same_bits(s, y[1], z[1], "draws");
         const int64_t *draw = lucid_data(s, lucid_row_major(s, y[1]));
@@ -544,10 +544,10 @@ static void test_random_bodies(void **state)
         if (in_lanes(s, &y, 1)) {
             fit++;
             assert_int_equal(lucid_eval(s, &y, 1), LUCID_OK);
-            lucid__allow_lanes(false);
+            lucid__force_layout(LUCID__FORCE_ELEMENTS);
             apply(s, f, x, nx, &z, 1);
             nearly_same(s, y, z, seed);
-            lucid__allow_lanes(true);
+            lucid__force_layout(LUCID__FORCE_NONE);
         }
         assert_int_equal(lucid_close(s), LUCID_OK);
         host_release(mark);

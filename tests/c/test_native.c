@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -266,6 +269,59 @@ static void lanes(void **state)
     assert_true(!possible() || lucid__native_chains_made > before);
 }
 
+/* What the cache of plans may take counts the code. */
+static void code_is_part_of_its_plan(void **state)
+{
+    (void)state;
+    uint64_t more[2];
+    const int64_t usual = lucid__native_after;
+    for (int native = 0; native < 2; native++) {
+        lucid_scope *s = lucid_open(NULL);
+        lucid_tensor x = ordinary(s, LUCID_FLOAT32, 777 + native, 0);
+        assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
+        lucid_tensor y = lucid_mul(s, x, lucid_abs(s, lucid_add(s, x, NUM(2))));
+        lucid__native_after = native ? 0 : INT64_MAX;
+        uint64_t before = lucid_get_stats().plans_bytes;
+        assert_int_equal(lucid_eval(s, &y, 1), LUCID_OK);
+        more[native] = lucid_get_stats().plans_bytes - before;
+        assert_int_equal(lucid_close(s), LUCID_OK);
+    }
+    lucid__native_after = usual;
+    assert_true(!possible() || more[1] > more[0] + 100);
+}
+
+static lucid_tensor wave(lucid_scope *s, const lucid_tensor *x, const void *what)
+{
+    (void)what;
+    return lucid_sub(s, lucid_mul(s, x[0], x[1]), lucid_abs(s, x[2]));
+}
+
+/* Hardened systems refuse memory that was writable to become executable: the interpreter goes on alone. */
+static void where_no_code_can_be_made(void **state)
+{
+    (void)state;
+    enum {
+        SET_MDWE = 65,
+        REFUSE_EXEC_GAIN = 1
+    }; /* of Linux 6.3; older headers have no names for them */
+    (void)fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0L, 0L, 0L) != 0)
+            _exit(2); /* the kernel does not know it */
+        const int64_t before = lucid__native_chains_made;
+        compare_both("a wave", wave, NULL, LUCID_FLOAT32, 1234, 0);
+        _exit(lucid__native_chains_made == before ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +332,8 @@ int main(void)
         cmocka_unit_test(among_other_operations),
         cmocka_unit_test(only_much_work),
         cmocka_unit_test(lanes),
+        cmocka_unit_test(code_is_part_of_its_plan),
+        cmocka_unit_test(where_no_code_can_be_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

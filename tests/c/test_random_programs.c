@@ -2,7 +2,6 @@
  *
  *     test_random_programs [--count N] [--seed S]     programs S, S + 1, ...
  *     test_random_programs --seed S --count 1 --trace shows what program S does
- *     --layout none|elements|batch|library            what the SIMD lanes are, wherever there is a choice
  */
 #include <inttypes.h>
 #include <math.h>
@@ -15,7 +14,6 @@
 #include <cmocka.h>
 
 #include "cpu/native.h"
-#include "engine/force.h"
 #include "engine/fuse.h"
 #include "support/differences.h"
 #include "support/random_program.h"
@@ -426,12 +424,8 @@ int main(int argc, char **argv)
             count = strtoll(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--seed") == 0)
             first_seed = strtoull(argv[++i], NULL, 10);
-        else if (more && strcmp(argv[i], "--layout") == 0 &&
-                 lucid__forced_layout_of(argv[i + 1]) >= 0)
-            lucid__force_layout((lucid__forced_layout)lucid__forced_layout_of(argv[++i]));
         else {
-            (void)fprintf(stderr, "usage: test_random_programs [--count N] [--seed S] [--trace] "
-                                  "[--layout none|elements|batch|library]\n");
+            (void)fprintf(stderr, "usage: test_random_programs [--count N] [--seed S] [--trace]\n");
             return 2;
         }
     }

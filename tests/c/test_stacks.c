@@ -10,6 +10,7 @@
 
 #include "engine/fuse.h"
 #include "lucid.h"
+#include "support/fused.h"
 
 /* Of one example, x (2,): n values stacked along a last dim. */
 static lucid_tensor stack(lucid_scope *s, lucid_tensor x, size_t n)
@@ -110,27 +111,13 @@ static void check(const struct entry *e, size_t n, int64_t lanes, bool derivativ
 {
     lucid_scope *s = lucid_open(NULL);
     now.e = e, now.n = n;
-    lucid_tensor x = lucid_randn(s, LUCID_SHAPE(lanes, 2)), y[2];
+    lucid_tensor x = lucid_randn(s, LUCID_SHAPE(lanes, 2));
     assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
     lucid_fn f = lucid_fn_new(s, use, 1, NULL);
     f = derivative ? lucid_jacfwd(s, f, NULL) : f;
-    for (int on = 0; on < 2; on++) {
-        lucid_scope *t = lucid_scope_new(s);
-        y[on] = lucid_keep(t, lucid_call1(t, lucid_vmap(t, f, NULL), x));
-        if (lucid_close(t) != LUCID_OK)
-            fail_msg("%s: %s", e->name, lucid_error_message(s));
-        lucid__set_fusion(on == 1);
-        uint64_t before = lucid_get_stats().steps;
-        assert_int_equal(lucid_eval(s, &y[on], 1), LUCID_OK);
-        int steps = (int)(lucid_get_stats().steps - before);
-        lucid__set_fusion(true);
-        if (on == 1 && lanes >= 256 && !derivative && steps != 1)
-            fail_msg("%s of %d: %d dispatches", e->name, (int)n, steps);
-    }
-    size_t bytes = (size_t)lucid_numel(y[0]) * lucid_dtype_size(lucid_dtype_of(y[0]));
-    assert_true(bytes > 0);
-    if (memcmp(lucid_data(s, y[0]), lucid_data(s, y[1]), bytes) != 0)
-        fail_msg("%s of %d, %d lanes: fused and unfused differ", e->name, (int)n, (int)lanes);
+    int steps = steps_when_fused(s, e->name, lucid_vmap(s, f, NULL), &x, 1);
+    if (lanes >= 256 && !derivative && steps != 1)
+        fail_msg("%s of %d: %d dispatches", e->name, (int)n, steps);
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
