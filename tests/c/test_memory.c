@@ -118,6 +118,22 @@ static void a_buffer_is_used_again(void **state)
     assert_int_equal(lucid_get_stats().bytes_kept, 0);
 }
 
+/* As much of a buffer as can be is in large pages, which begin at multiples of their size. */
+static void a_buffer_of_a_large_page_begins_with_it(void **state)
+{
+    (void)state;
+    const size_t page = 2 << 20, sizes[] = {page, page + page / 2, 2 * page, 5 * page};
+    lucid_empty_cache();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        lucid__buffer *b = lucid__buffer_new(sizes[i]);
+        assert_non_null(b);
+        assert_int_equal((uintptr_t)b->data % page, 0);
+        memset(b->data, 1, sizes[i]);
+        lucid__buffer_release(b);
+    }
+    lucid_empty_cache();
+}
+
 static void fresh_memory_is_told_from_written(void **state)
 {
     (void)state;
@@ -231,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_block_grows_and_shrinks),
         cmocka_unit_test(blocks_go_between_threads),
         cmocka_unit_test(a_buffer_is_used_again),
+        cmocka_unit_test(a_buffer_of_a_large_page_begins_with_it),
         cmocka_unit_test(fresh_memory_is_told_from_written),
         cmocka_unit_test(no_more_is_kept_than_half_of_the_budget),
         cmocka_unit_test(threads_share_what_is_kept),
