@@ -15,10 +15,10 @@ if(lucid_isa_sources)
 endif()
 
 # Sums of products may be rounded once instead of twice: it is what a BLAS does, and every path of
-# these loops does it alike.
+# these loops does it alike; GCC among the optimisations that it calls expensive.
 set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/isa_matrix.c"
   "${PROJECT_SOURCE_DIR}/src/cpu/isa_lane_products.c" APPEND PROPERTY
-  COMPILE_OPTIONS -ffp-contract=fast)
+  COMPILE_OPTIONS -ffp-contract=fast $<$<C_COMPILER_ID:GNU>:-fexpensive-optimizations>)
 
 # Flags that every C file of the project is compiled with.
 add_library(lucid_flags INTERFACE)

@@ -32,8 +32,8 @@
 #define HAS_SHUFFLE 0
 #endif
 
-/* x + a * b of floats, rounded once where the machine can. */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+/* x + a * b of floats, rounded once where the machine can; vectors are only if compilers optimise at all. */
+#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && defined(__OPTIMIZE__)
 #define ADD_PRODUCT_F32(x, a, b) __builtin_fmaf(a, b, x)
 #define ADD_PRODUCT_F64(x, a, b) __builtin_fma(a, b, x)
 #else
