@@ -20,6 +20,21 @@ set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/cpu/isa_matrix.c"
   "${PROJECT_SOURCE_DIR}/src/cpu/isa_lane_products.c" APPEND PROPERTY
   COMPILE_OPTIONS -ffp-contract=fast $<$<C_COMPILER_ID:GNU>:-fexpensive-optimizations>)
 
+# What every operation and every evaluation passes through, however small.
+set(LUCID_BUSY_LAYERS base graph transform)
+set(LUCID_BUSY_FILES prim/elementwise.c prim/family.c prim/number.c prim/reduction_prims.c
+  prim/registry.c prim/shape_prims.c ops/builder.c ops/elementwise_ops.c ops/reduce_ops.c
+  engine/evaluate.c engine/plan_cache.c engine/run_plan.c engine/structure.c
+  cpu/frame.c cpu/machine.c cpu/run_program.c)
+foreach(layer IN LISTS LUCID_BUSY_LAYERS)
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/src"
+    "${PROJECT_SOURCE_DIR}/src/${layer}/*.c")
+  list(APPEND LUCID_BUSY_FILES ${files})
+endforeach()
+list(TRANSFORM LUCID_BUSY_FILES PREPEND "${PROJECT_SOURCE_DIR}/src/")
+set_property(SOURCE ${LUCID_BUSY_FILES} APPEND PROPERTY
+  COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
+
 # Flags that every C file of the project is compiled with.
 add_library(lucid_flags INTERFACE)
 target_compile_options(lucid_flags INTERFACE

@@ -77,7 +77,7 @@ static void make_stacks(void)
 /* Not from the stacks. */
 static __attribute__((noinline)) void *take(size_t bytes)
 {
-    size_t class = bytes / LUCID__SMALL_UNIT + (bytes % LUCID__SMALL_UNIT != 0);
+    size_t class = lucid__small_class(bytes);
     if (class >= LUCID__SMALL_CLASSES)
         class = LUCID__SMALL_CLASSES;
     else if (lucid__small_mine == &none)

@@ -51,10 +51,16 @@ extern atomic_bool lucid__allocations_counted;
 void *lucid__malloc_anew(size_t bytes);
 void lucid__free_for_good(lucid__small *block);
 
+/* Of so many bytes, in units; more than there are classes: 0 bytes and very many. */
+static inline size_t lucid__small_class(size_t bytes)
+{
+    return (bytes - 1) / LUCID__SMALL_UNIT + 1;
+}
+
 /* Aligned for any type. A block may be freed by another thread than the one that took it. */
 static inline void *lucid__malloc(size_t bytes)
 {
-    size_t class = bytes / LUCID__SMALL_UNIT + (bytes % LUCID__SMALL_UNIT != 0);
+    size_t class = lucid__small_class(bytes);
     lucid__small_stacks *mine = lucid__small_mine;
     if (class < LUCID__SMALL_CLASSES && mine->top[class] &&
         !atomic_load_explicit(&lucid__allocations_counted, memory_order_relaxed)) {

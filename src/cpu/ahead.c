@@ -19,16 +19,14 @@ static int64_t size_of(const lucid__stream *t)
     return (int64_t)lucid_dtype_size((lucid_dtype)t->dtype);
 }
 
-void lucid__ahead_init(lucid__ahead *a, const lucid__program *p, int dim)
+bool lucid__ahead_is_useful(const lucid__program *p)
 {
     int64_t bytes = 0;
     for (int i = 0; i < p->nloads + p->nstores; i++) {
         const lucid__stream *t = stream_of(p, i);
         bytes += t->words ? 0 : lucid__times(lucid__points(p, p->over[t->reg]), size_of(t));
     }
-    bool useful = (p->native || p->ninstrs >= LEAST_BETWEEN) && bytes >= FAR_BYTES;
-    a->dim = useful ? dim : -1;
-    a->nruns = a->at = a->share = 0;
+    return (p->native || p->ninstrs >= LEAST_BETWEEN) && bytes >= FAR_BYTES;
 }
 
 void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m)

@@ -18,8 +18,13 @@ typedef struct lucid__ahead {
     } run[LUCID__MOST_AHEAD];
 } lucid__ahead;
 
-/* dim: along which most boxes follow each other; -1: none do. */
-void lucid__ahead_init(lucid__ahead *a, const lucid__program *p, int dim);
+/* dim: along which most boxes follow each other; -1: none do, or it is no use. */
+static inline void lucid__ahead_init(lucid__ahead *a, int dim)
+{
+    a->dim = dim;
+    a->nruns = a->at = a->share = 0;
+}
+bool lucid__ahead_is_useful(const lucid__program *p);
 /* When the loads of a box are done. */
 void lucid__ahead_begin(lucid__ahead *a, lucid__machine *m);
 /* Before each of its instructions: a share of the lines. */

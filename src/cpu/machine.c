@@ -155,11 +155,6 @@ static char *locate(const lucid__machine *m, const lucid__stream *t, loops *l)
     return stream_base(m, t) + place(m, t, l) * (int64_t)stream_size(t);
 }
 
-static char *own_lanes(const lucid__machine *m, int reg)
-{
-    return m->memory + m->own[reg];
-}
-
 /* Runs of words along the innermost loop. */
 static void make_words(const lucid__machine *m, const lucid__stream *t)
 {
@@ -191,10 +186,10 @@ void lucid__machine_load(lucid__machine *m, const lucid__stream *t)
         make_words(m, t);
         return;
     }
-    if (m->uniform[t->reg])
+    if (m->frame->uniform[t->reg])
         return;
     if (t->parts) {
-        m->reg[t->reg] = lucid__machine_load_parts(m, t, own_lanes(m, t->reg));
+        m->reg[t->reg] = lucid__machine_load_parts(m, t, lucid__machine_own(m, t->reg));
         return;
     }
     char *memory = locate(m, t, &l);
@@ -202,7 +197,7 @@ void lucid__machine_load(lucid__machine *m, const lucid__stream *t)
         m->reg[t->reg] = memory;
         return;
     }
-    m->reg[t->reg] = own_lanes(m, t->reg);
+    m->reg[t->reg] = lucid__machine_own(m, t->reg);
     move(&l, memory, m->reg[t->reg], stream_size(t), true);
 }
 
@@ -212,7 +207,7 @@ void lucid__machine_aim(lucid__machine *m, const lucid__stream *t)
     if (t->reg < m->program->nloads)
         return;
     char *memory = locate(m, t, &l);
-    m->reg[t->reg] = is_dense(&l) ? memory : own_lanes(m, t->reg);
+    m->reg[t->reg] = is_dense(&l) ? memory : lucid__machine_own(m, t->reg);
 }
 
 void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
@@ -227,7 +222,7 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t)
 
 const char *lucid__machine_in_place(const lucid__machine *m, const lucid__stream *t)
 {
-    const char *lanes = m->reg[t->reg], *own = m->memory + m->own[t->reg];
+    const char *lanes = m->reg[t->reg], *own = lucid__machine_own(m, t->reg);
     return t->words || lanes == own ? NULL : lanes;
 }
 
@@ -349,15 +344,15 @@ static void fold_box(lucid__machine *m, const lucid__instr *in)
         }
         add_dims(&rows, m, from & to, strides);
         add_dims(&rows, m, from & ~to, strides);
-        move(&rows, (char *)(uintptr_t)x, m->scratch, size, true);
-        fold_rows(m, in, m->scratch, before * behind, points);
+        move(&rows, (char *)(uintptr_t)x, lucid__machine_scratch(m), size, true);
+        fold_rows(m, in, lucid__machine_scratch(m), before * behind, points);
     } else if (behind == 1) {
         fold_rows(m, in, x, before, points);
     } else {
         char *result = m->reg[in->dst];
         for (int64_t b = 0; b < before; b++) {
-            lucid__fold f =
-                lucid__fold_begin(m, in, behind, m->scratch, result + (size_t)(b * behind) * size);
+            lucid__fold f = lucid__fold_begin(m, in, behind, lucid__machine_scratch(m),
+                                              result + (size_t)(b * behind) * size);
             lucid__fold_add(&f, x + (size_t)(b * points * behind) * size, points);
             lucid__fold_end(&f);
         }
@@ -431,26 +426,6 @@ static void spread(const lucid__machine *m, const lucid__instr *in)
     move(&l, m->reg[in->src[0]], m->reg[in->dst], lucid_dtype_size((lucid_dtype)in->dtype), true);
 }
 
-/* What goes lane by lane. */
-static lucid__instr_body *body_of(const lucid__bodies *bodies, const lucid__instr *in)
-{
-    if (in->op == LUCID__CHAIN)
-        return NULL;
-    if (in->then)
-        return lucid__pair_body(bodies, in);
-    switch ((lucid__prim_id)in->op) {
-    case LUCID__iota:
-    case LUCID__constant:
-    case LUCID__broadcast:
-    case LUCID__gather:
-        return NULL;
-    case LUCID__cast:
-        return bodies->cast[in->dtype][in->to];
-    default:
-        return lucid__is_fold(in->op) ? NULL : bodies->op[in->op][in->dtype];
-    }
-}
-
 void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int64_t lanes)
 {
     if (in->op == LUCID__CHAIN)
@@ -469,28 +444,6 @@ void lucid__machine_execute_other(lucid__machine *m, const lucid__instr *in, int
 
 /* ---- machines ----------------------------------------------------------------------------------- */
 
-static size_t widest(const lucid__program *p)
-{
-    size_t size = 1;
-    for (int i = 0; i < p->nloads; i++)
-        size = stream_size(&p->loads[i]) > size ? stream_size(&p->loads[i]) : size;
-    for (int i = 0; i < p->ninstrs; i++) {
-        const lucid__instr *in = &p->instrs[i];
-        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
-        size_t bytes = lucid_dtype_size((lucid_dtype)dtype);
-        size = bytes > size ? bytes : size;
-    }
-    return size;
-}
-
-static bool stands_still(const lucid__program *p, const lucid__stream *t)
-{
-    for (int d = 0; d < p->ndim; d++)
-        if ((p->over[t->reg] >> d & 1) && t->stride[d] != 0)
-            return false;
-    return true;
-}
-
 static lucid__word_source source_of(const lucid__machine *m, const lucid__words *w)
 {
     lucid__view in[3];
@@ -506,7 +459,6 @@ static lucid__word_source source_of(const lucid__machine *m, const lucid__words 
 static bool find_sources(lucid__machine *m)
 {
     const lucid__program *p = m->program;
-    m->words = NULL;
     for (int i = 0; i < p->nloads; i++) {
         if (!p->loads[i].words)
             continue;
@@ -519,63 +471,46 @@ static bool find_sources(lucid__machine *m)
     return true;
 }
 
-bool lucid__machine_init(lucid__machine *m, const lucid__program *p, void *const *slots,
+bool lucid__machine_init(lucid__machine *m, const lucid__frame *f, void *const *slots,
                          lucid__bad_index *report)
 {
+    const lucid__program *p = f->program;
     m->program = p;
+    m->frame = f;
     m->bad.found = false;
     m->report = report;
     m->next = NULL;
     m->bodies = lucid__bodies_get();
     m->slots = slots;
+    memcpy(m->order, f->order, sizeof m->order);
+    memcpy(m->size, f->size, sizeof m->size);
     memset(m->start, 0, sizeof m->start);
-    memcpy(m->len, m->size, sizeof m->len);
+    memcpy(m->len, f->size, sizeof m->len);
     lucid__machine_moved(m);
-    size_t width = widest(p), total = 0;
-    for (int r = 0; r < p->nregs; r++) {
-        m->own[r] = total;
-        /* Registers a power of two apart would fall on the same lines of the cache. */
-        total += ((size_t)lucid__machine_lanes(m, p->over[r]) * width + 63) / 64 * 64 + 64;
-    }
-    unsigned all = (1u << p->ndim) - 1;
-    size_t scratch = p->folded ? (size_t)lucid__machine_lanes(m, all) * width : 0;
-    size_t positions = (size_t)lucid__gather_scratch(m) * sizeof(int64_t);
-    scratch = scratch > positions ? scratch : positions;
-    if (!find_sources(m))
+    m->words = NULL;
+    if (f->has_words && !find_sources(m))
         return false;
-    size_t table = ((size_t)p->ninstrs * sizeof(lucid__instr_body *) + 63) / 64 * 64;
-    size_t bytes = table + total + scratch + 64;
-    m->memory = bytes <= sizeof m->near ? m->near : lucid__malloc(bytes);
-    if (!m->memory) {
+    m->block = f->bytes + 64 <= sizeof m->near ? m->near : lucid__malloc(f->bytes + 64);
+    if (!m->block) {
         lucid__free(m->words);
         return false;
     }
-    m->body = (lucid__instr_body **)(void *)m->memory;
-    for (int i = 0; i < p->ninstrs; i++)
-        m->body[i] = body_of(m->bodies, &p->instrs[i]);
-    size_t align = table + 64 - (uintptr_t)m->memory % 64;
-    for (int r = 0; r < p->nregs; r++) {
-        m->own[r] += align;
-        m->reg[r] = own_lanes(m, r);
-    }
-    m->scratch = m->memory + align + total;
-    for (int i = 0; i < p->nloads; i++) {
-        loops l;
-        m->uniform[i] = false;
-        if (p->loads[i].words || p->loads[i].parts)
-            continue;
-        char *memory = locate(m, &p->loads[i], &l);
-        m->uniform[i] = l.n == 1 && l.stride[0] == 0 && stands_still(p, &p->loads[i]);
-        if (m->uniform[i])
-            move(&l, memory, m->reg[i], stream_size(&p->loads[i]), true);
-    }
+    m->memory = m->block + (64 - (uintptr_t)m->block % 64) % 64;
+    for (int r = 0; r < p->nregs; r++)
+        m->reg[r] = lucid__machine_own(m, r);
+    for (int i = 0; i < p->nloads; i++)
+        if (f->uniform[i]) {
+            const lucid__stream *t = &p->loads[i];
+            loops l = {.n = 1, .len = {lucid__machine_lanes(m, p->over[i])}};
+            move(&l, stream_base(m, t), m->reg[i], stream_size(t), true);
+        }
     return true;
 }
 
 void lucid__machine_free(lucid__machine *m)
 {
-    if (m->memory != m->near)
-        lucid__free(m->memory);
+    if (m->block != m->near)
+        lucid__free(m->block);
     lucid__free(m->words);
     if (m->bad.found)
         lucid__report_bad_index(&m->bad, m->report);

@@ -126,13 +126,13 @@ static bool locate(lucid__machine *m, const lucid__instr *in, const start *s, in
     return fits;
 }
 
-int64_t lucid__gather_scratch(const lucid__machine *m)
+int64_t lucid__gather_scratch(const lucid__frame *f)
 {
-    const lucid__program *p = m->program;
+    const lucid__program *p = f->program;
     int64_t most = 0;
     for (int i = 0; i < p->ninstrs; i++)
         if (p->instrs[i].op == LUCID__gather) {
-            int64_t lanes = lucid__machine_lanes(m, p->over[p->instrs[i].src[0]]);
+            int64_t lanes = lucid__frame_lanes(f, p->over[p->instrs[i].src[0]]);
             most = lanes > most ? lanes : most;
         }
     return most;
@@ -218,7 +218,7 @@ void lucid__machine_gather(lucid__machine *m, const lucid__instr *in)
     const start s = start_of(m, t, by);
     lucid__fetch *body = m->bodies->look_up->fetch[size];
     char *to = m->reg[in->dst];
-    int64_t *position = t->at.slot < 0 ? m->reg[in->dst] : (void *)m->scratch;
+    int64_t *position = t->at.slot < 0 ? m->reg[in->dst] : (void *)lucid__machine_scratch(m);
     bool fits = true;
     if (t->at.slot < 0) {
         (void)locate(m, in, &s, 0, n, position);

@@ -400,6 +400,7 @@ static bool write_program(maker *k)
     int *store_value = lucid__arena_alloc(k->scratch, (size_t)p->nstores * sizeof *store_value);
     *g = *p;
     g->native = k->to;
+    g->cut = NULL;
     g->ninstrs = 0;
     g->nregs = p->nloads;
     g->instrs = lucid__arena_alloc(arena, (size_t)k->nitems * sizeof *g->instrs);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/ahead.h"
 #include "cpu/native.h"
@@ -21,15 +22,26 @@ enum {
 lucid__box_limits lucid__limits = {
     .cache_bytes = 32 << 10, .whole_bytes = 256 << 10, .least_lanes = 128};
 
-int lucid__threads_for(const lucid__program *p, int64_t points)
+static int64_t useful_threads(const lucid__program *p, int64_t points)
 {
     int work = p->nloads + p->ninstrs + p->nstores;
     for (int i = 0; i < p->nloads; i++)
         work += p->loads[i].words ? WORDS_WORK : 0;
     work += p->ntables * GATHER_WORK;
-    int64_t useful = points / (WORK_PER_THREAD / work + 1);
+    return points / (WORK_PER_THREAD / work + 1);
+}
+
+static int threads_of(int64_t useful)
+{
+    if (useful < 2)
+        return 1;
     int all = lucid__num_threads();
-    return useful < 2 ? 1 : useful < all ? (int)useful : all;
+    return useful < all ? (int)useful : all;
+}
+
+int lucid__threads_for(const lucid__program *p, int64_t points)
+{
+    return threads_of(useful_threads(p, points));
 }
 
 /* Of the registers over all dims. */
@@ -106,18 +118,18 @@ static void order_boxes(const lucid__program *p, lucid__boxes *b)
         }
 }
 
-lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims,
+lucid__boxes lucid__boxes_cut(lucid__frame *f, const lucid__program *p, unsigned dims,
                               int64_t bytes, int64_t inner)
 {
     lucid__boxes b = {.count = 1};
     for (int d = 0; d < p->ndim; d++)
         if (dims >> d & 1)
-            m->size[d] = 1;
+            f->size[d] = 1;
     for (int i = p->ndim - 1; i >= 0; i--) {
-        int d = m->order[i];
+        int d = f->order[i];
         if (!(dims >> d & 1))
             continue;
-        int64_t size = p->dim[d], most = room(p, m->size, d, bytes);
+        int64_t size = p->dim[d], most = room(p, f->size, d, bytes);
         most = most < inner ? most : inner;
         inner = MOST_LANES;
         if (size > most) { /* parts of about the same size, of whole groups of lanes */
@@ -125,10 +137,10 @@ lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsign
             size = (size + count - 1) / count;
             size = size > LINE ? (size + LINE - 1) / LINE * LINE : size;
         }
-        m->size[d] = size;
+        f->size[d] = size;
     }
     for (int d = 0; d < p->ndim; d++) {
-        int64_t parts = dims >> d & 1 ? (p->dim[d] + m->size[d] - 1) / m->size[d] : 1;
+        int64_t parts = dims >> d & 1 ? (p->dim[d] + f->size[d] - 1) / f->size[d] : 1;
         if (parts == 1)
             continue;
         b.dim[b.n] = d;
@@ -217,25 +229,50 @@ static void run_box(lucid__machine *m, changes c, bool first, lucid__ahead *next
     }
 }
 
+static _Atomic uint64_t cut_bytes;
+
+/* How a program is run. It stays that as long as the limits do. */
+typedef struct lucid__cut {
+    lucid__box_limits limits;
+    bool in_stages;  /* and not as follows */
+    int64_t threads; /* that are useful */
+    int ahead;       /* the dim along which memory is asked for; -1: it is not */
+    lucid__boxes boxes;
+    lucid__frame frame;
+} lucid__cut;
+
 /* Boxes first .. end - 1. False: out of memory. */
-static bool run_boxes(const lucid__machine *model, const lucid__boxes *b, const lucid__program *p,
-                      void *const *slots, int64_t first, int64_t end, lucid__bad_index *bad)
+static bool run_boxes(const lucid__cut *cut, void *const *slots, int64_t first, int64_t end,
+                      lucid__bad_index *bad)
 {
     lucid__machine m;
-    memcpy(m.order, model->order, sizeof m.order);
-    memcpy(m.size, model->size, sizeof m.size);
     if (first >= end)
         return true;
-    if (!lucid__machine_init(&m, p, slots, bad))
+    if (!lucid__machine_init(&m, &cut->frame, slots, bad))
         return false;
     lucid__ahead next;
-    lucid__ahead_init(&next, p, b->n > 0 ? b->dim[b->n - 1] : -1);
+    lucid__ahead_init(&next, cut->ahead);
     for (int64_t i = first; i < end; i++) {
-        changes c = go_to(&m, b, i);
+        changes c = go_to(&m, &cut->boxes, i);
         run_box(&m, c, i == first, &next);
     }
     lucid__machine_free(&m);
     return true;
+}
+
+static lucid_status run_whole(const lucid__cut *cut, void *const *slots, int threads,
+                              lucid__bad_index *bad)
+{
+    const int64_t count = cut->boxes.count;
+    threads = count < threads ? (int)count : threads;
+    if (threads <= 1)
+        return run_boxes(cut, slots, 0, count, bad) ? LUCID_OK : LUCID_MEMORY_ERROR;
+    atomic_bool failed = false;
+#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
+    for (int t = 0; t < threads; t++)
+        if (!run_boxes(cut, slots, count * t / threads, count * (t + 1) / threads, bad))
+            atomic_store(&failed, true);
+    return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
 
 /* A dim, not the last, along which more streams are dense than along the last: boxes as deep as a line of
@@ -255,11 +292,10 @@ static int other_way(const lucid__program *p)
     return -1;
 }
 
-static lucid_status run_whole(const lucid__program *p, void *const *slots, bool columns,
-                              int threads, lucid__bad_index *bad)
+static bool cut_whole(lucid__cut *cut, const lucid__program *p, bool columns)
 {
     const unsigned all = (1u << p->ndim) - 1;
-    lucid__machine model;
+    lucid__frame *f = &cut->frame;
     int64_t most = MOST_LANES;
     int64_t bytes = lucid__limits.cache_bytes;
     int at = 0;
@@ -267,29 +303,22 @@ static lucid_status run_whole(const lucid__program *p, void *const *slots, bool 
     for (int pass = 0; pass < 2; pass++)
         for (int d = 0; d < p->ndim; d++)
             if ((p->folded >> d & 1) == ((pass == 1) != columns))
-                model.order[at++] = d;
-    memcpy(model.size, p->dim, sizeof model.size);
+                f->order[at++] = d;
+    memcpy(f->size, p->dim, sizeof f->size);
     if (columns && lane_bytes(p) * lucid__points(p, p->folded) * LINE > bytes)
         bytes = lane_bytes(p) * lucid__points(p, p->folded) * LINE;
     int other = p->folded || p->ndim < 2 ? -1 : other_way(p);
     if (other >= 0) { /* that dim next to the last one, so that it gets the lanes left */
         most = lucid__lanes_for(p) / LINE;
         most = most < LINE ? LINE : most;
-        memmove(model.order + other, model.order + other + 1,
-                (size_t)(p->ndim - 2 - other) * sizeof *model.order);
-        model.order[p->ndim - 2] = other;
+        memmove(f->order + other, f->order + other + 1,
+                (size_t)(p->ndim - 2 - other) * sizeof *f->order);
+        f->order[p->ndim - 2] = other;
     }
-    lucid__boxes b = lucid__boxes_cut(&model, p, all & ~p->folded, bytes, most);
-    threads = b.count < threads ? (int)b.count : threads;
-    if (threads <= 1)
-        return run_boxes(&model, &b, p, slots, 0, b.count, bad) ? LUCID_OK : LUCID_MEMORY_ERROR;
-    atomic_bool failed = false;
-#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
-    for (int t = 0; t < threads; t++)
-        if (!run_boxes(&model, &b, p, slots, b.count * t / threads, b.count * (t + 1) / threads,
-                       bad))
-            atomic_store(&failed, true);
-    return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
+    cut->boxes = lucid__boxes_cut(f, p, all & ~p->folded, bytes, most);
+    const lucid__boxes *b = &cut->boxes;
+    cut->ahead = b->n > 0 && lucid__ahead_is_useful(p) ? b->dim[b->n - 1] : -1;
+    return lucid__frame_init(f, p);
 }
 
 /* ---- choice ------------------------------------------------------------------------------------- */
@@ -328,7 +357,7 @@ static bool has_consumers(const lucid__program *p)
 }
 
 /* The program in the form that it is best run in. */
-static const lucid__program *native_form(lucid__program *p, int64_t points)
+static lucid__program *native_form(lucid__program *p, int64_t points)
 {
     if (lucid__native_after == INT64_MAX)
         return p;
@@ -337,28 +366,75 @@ static const lucid__program *native_form(lucid__program *p, int64_t points)
     return p->native ? &p->native->program : p;
 }
 
-static lucid_status run(const lucid__program *p, void *const *slots, int threads,
-                        lucid__bad_index *bad)
+static size_t bytes_of(const lucid__program *p)
 {
-    if (!p->folded)
-        return run_whole(p, slots, false, threads, bad);
-    bool columns = lucid__prefers_columns(p), again = has_consumers(p);
-    int64_t inner = lucid__points(p, p->folded), lanes = lucid__lanes_for(p);
-    bool fits = columns
-                    ? again && inner <= lucid__limits.whole_bytes / lane_bytes(p) / LEAST_COLUMNS
-                : again ? inner <= lucid__limits.whole_bytes / lane_bytes(p)
-                        : inner <= lanes;
-    return p->uneven || fits ? run_whole(p, slots, columns, threads, bad)
-                             : lucid__run_stages(p, slots, threads, bad);
+    return sizeof *p->cut + (p->cut->frame.own ? lucid__frame_bytes(p) : 0);
+}
+
+static void free_cut(lucid__program *p)
+{
+    if (!p->cut)
+        return;
+    atomic_fetch_sub(&cut_bytes, bytes_of(p));
+    lucid__frame_free(&p->cut->frame);
+    lucid__free(p->cut);
+    p->cut = NULL;
+}
+
+static bool in_stages(const lucid__program *p, bool columns)
+{
+    if (!p->folded || p->uneven)
+        return false;
+    bool again = has_consumers(p);
+    int64_t inner = lucid__points(p, p->folded), bytes = lane_bytes(p);
+    return inner > (columns ? again ? lucid__limits.whole_bytes / bytes / LEAST_COLUMNS : -1
+                    : again ? lucid__limits.whole_bytes / bytes
+                            : lucid__lanes_for(p));
+}
+
+/* How p is run, which is the program or its native form: as it was found when it first was. NULL: out of memory. */
+static const lucid__cut *cut_of(lucid__program *p, int64_t points, const lucid__program *program)
+{
+    const lucid__box_limits *l = &lucid__limits;
+    if (p->cut && p->cut->limits.cache_bytes == l->cache_bytes &&
+        p->cut->limits.whole_bytes == l->whole_bytes &&
+        p->cut->limits.least_lanes == l->least_lanes)
+        return p->cut;
+    free_cut(p);
+    lucid__cut *cut = lucid__malloc(sizeof *cut);
+    if (!cut)
+        return NULL;
+    bool columns = p->folded && lucid__prefers_columns(p);
+    cut->limits = *l;
+    cut->threads = useful_threads(program, points);
+    cut->in_stages = in_stages(p, columns);
+    cut->frame.own = NULL;
+    if (!cut->in_stages && !cut_whole(cut, p, columns)) {
+        lucid__free(cut);
+        return NULL;
+    }
+    p->cut = cut;
+    atomic_fetch_add(&cut_bytes, bytes_of(p));
+    return cut;
+}
+
+uint64_t lucid__bytes_with_programs(void)
+{
+    return atomic_load(&cut_bytes) + lucid__native_bytes();
 }
 
 lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size)
 {
     int64_t points = lucid__points(program, (1u << program->ndim) - 1);
-    const lucid__program *p = native_form(program, points);
+    lucid__program *p = native_form(program, points);
+    const lucid__cut *cut = cut_of(p, points, program);
+    if (!cut)
+        return LUCID_MEMORY_ERROR;
     lucid__bad_index bad = {.found = false};
-    lucid_status status = run(p, slots, lucid__threads_for(program, points), &bad);
+    int threads = threads_of(cut->threads);
+    lucid_status status = cut->in_stages ? lucid__run_stages(p, slots, threads, &bad)
+                                         : run_whole(cut, slots, threads, &bad);
     if (status != LUCID_OK || !bad.found)
         return status;
     return lucid__bad_index_status(p, &bad, error, error_size);
@@ -366,6 +442,9 @@ lucid_status lucid__run_program(lucid__program *program, void *const *slots, cha
 
 void lucid__forget_program(lucid__program *p)
 {
+    free_cut(p);
+    if (p->native)
+        free_cut(&p->native->program);
     lucid__native_free(p->native);
     p->native = NULL;
 }

@@ -9,6 +9,8 @@
 lucid_status lucid__run_program(lucid__program *program, void *const *slots, char *error,
                                 size_t error_size);
 void lucid__forget_program(lucid__program *p);
+/* That are kept with all programs. */
+uint64_t lucid__bytes_with_programs(void);
 /* Runs a program whose reductions are over the same dims, box by box along them, too, with so many threads. */
 lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int threads,
                                lucid__bad_index *bad);
@@ -24,7 +26,7 @@ extern lucid__box_limits lucid__limits;
 
 /* Lanes of a register over all dims, so that all of them stay in that cache. */
 int64_t lucid__lanes_for(const lucid__program *p);
-/* Threads worth using for so many points. */
+/* Threads worth using for so many points, as many as there may be. */
 int lucid__threads_for(const lucid__program *p, int64_t points);
 /* Whether the dims that are not reduced are better the innermost ones of the lanes. */
 bool lucid__prefers_columns(const lucid__program *p);
@@ -45,9 +47,9 @@ typedef struct lucid__boxes {
     int64_t parts[LUCID_MAX_NDIM], count;
 } lucid__boxes;
 
-/* Cuts `dims`, from the innermost lanes on, so that the registers take about `bytes`; sets m->size for them,
- * that of the others is set. The innermost of `dims` gets at most `inner` points. */
-lucid__boxes lucid__boxes_cut(lucid__machine *m, const lucid__program *p, unsigned dims,
+/* Cuts `dims`, from the innermost lanes on, so that the registers take about `bytes`; sets f->size for them,
+ * that of the others is set, and f->order. The innermost of `dims` gets at most `inner` points. */
+lucid__boxes lucid__boxes_cut(lucid__frame *f, const lucid__program *p, unsigned dims,
                               int64_t bytes, int64_t inner);
 /* Moves the machine to a box. */
 void lucid__boxes_seek(const lucid__boxes *b, lucid__machine *m, int64_t number);

@@ -34,6 +34,7 @@ typedef struct run {
     int64_t inner, chunk, width; /* points behind a result; of a box at once; results of a box */
     int most_folds;
     lucid__boxes tiles; /* of the results */
+    lucid__frame frame;
     lucid__bad_index *bad;
 } run;
 
@@ -218,7 +219,7 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
         lucid__fold_end(&folds[i]);
     for (int i = 0; i < p->nstores; i++) /* later stages may compute it again, elsewhere */
         if (r->store_stage[i] == s && p->stores[i].reg >= p->nloads)
-            w->m.reg[p->stores[i].reg] = w->m.memory + w->m.own[p->stores[i].reg];
+            w->m.reg[p->stores[i].reg] = lucid__machine_own(&w->m, p->stores[i].reg);
 }
 
 static void run_results(const run *r, worker *w, int s)
@@ -276,13 +277,11 @@ static void run_tile(const run *r, worker *w, lucid__fold *folds, int64_t tile)
 
 /* ---- threads --------------------------------------------------------------------------------------- */
 
-static bool worker_init(const run *r, const lucid__machine *model, worker *w)
+static bool worker_init(const run *r, worker *w)
 {
-    memcpy(w->m.order, model->order, sizeof w->m.order);
-    memcpy(w->m.size, model->size, sizeof w->m.size);
     size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
     w->acc = lucid__malloc(bytes + (size_t)r->most_folds * sizeof(lucid__fold) + 64);
-    if (w->acc && lucid__machine_init(&w->m, r->p, r->slots, r->bad))
+    if (w->acc && lucid__machine_init(&w->m, &r->frame, r->slots, r->bad))
         return true;
     lucid__free(w->acc);
     w->acc = NULL;
@@ -304,14 +303,14 @@ static lucid__fold *folds_of(const run *r, const worker *w)
 }
 
 /* Many tiles: each thread does its own. */
-static bool run_tiles(const run *r, const lucid__machine *model, int threads)
+static bool run_tiles(const run *r, int threads)
 {
     atomic_bool failed = false;
 #pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
     for (int t = 0; t < threads; t++) {
         worker w;
         int64_t end = r->tiles.count * (t + 1) / threads;
-        if (!worker_init(r, model, &w)) {
+        if (!worker_init(r, &w)) {
             atomic_store(&failed, true);
             continue;
         }
@@ -355,7 +354,7 @@ static void run_blocks(const run *r, worker *workers, int threads, int s, char *
 }
 
 /* Few tiles: the threads share the points of each. */
-static bool share_tiles(const run *r, const lucid__machine *model, int threads)
+static bool share_tiles(const run *r, int threads)
 {
     int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
     worker *workers = lucid__calloc((size_t)threads, sizeof *workers);
@@ -363,7 +362,7 @@ static bool share_tiles(const run *r, const lucid__machine *model, int threads)
         lucid__malloc((size_t)(r->most_folds * blocks) * (size_t)r->width * ELEMENT + 1);
     bool ok = workers && partial;
     for (int t = 0; ok && t < threads; t++)
-        ok = worker_init(r, model, &workers[t]);
+        ok = worker_init(r, &workers[t]);
     for (int64_t tile = 0; ok && tile < r->tiles.count; tile++) {
         for (int t = threads - 1; t > 0; t--)
             lucid__boxes_seek(&r->tiles, &workers[t].m, tile);
@@ -386,36 +385,37 @@ static bool share_tiles(const run *r, const lucid__machine *model, int threads)
 /* ---- the run --------------------------------------------------------------------------------------- */
 
 /* How much of the loop space a box is. */
-static void cut(run *r, lucid__machine *model)
+static void cut(run *r)
 {
     const lucid__program *p = r->p;
+    lucid__frame *f = &r->frame;
     const unsigned outer = ((1u << p->ndim) - 1) & ~p->folded;
     int64_t lanes = lucid__lanes_for(p);
     int at = 0;
     r->last = r->before_last = -1;
     for (int d = 0; d < p->ndim; d++)
         if (p->folded >> d & 1) {
-            model->order[at++] = d;
-            model->size[d] = 1;
+            f->order[at++] = d;
+            f->size[d] = 1;
             r->before_last = r->last;
             r->last = d;
         }
     for (int d = 0; d < p->ndim; d++)
         if (outer >> d & 1)
-            model->order[at++] = d;
+            f->order[at++] = d;
     int64_t bytes = lucid__prefers_columns(p) ? lucid__limits.cache_bytes : 0;
-    r->tiles = lucid__boxes_cut(model, p, outer, bytes, COLUMNS);
+    r->tiles = lucid__boxes_cut(f, p, outer, bytes, COLUMNS);
     r->width = 1;
     for (int d = 0; d < p->ndim; d++)
-        r->width *= outer >> d & 1 ? model->size[d] : 1;
+        r->width *= outer >> d & 1 ? f->size[d] : 1;
     /* Columns are read where they stand if there are many of them, or if a box has them all. */
     r->chunk = r->width > FEW_COLUMNS || r->width > lanes ? 1 : lanes / r->width;
     r->inner = lucid__points(p, p->folded);
     int64_t row = p->dim[r->last];
-    model->size[r->last] = row < r->chunk ? row : r->chunk;
+    f->size[r->last] = row < r->chunk ? row : r->chunk;
     if (r->before_last >= 0 && row <= r->chunk) {
         int64_t rows = r->chunk / row, all = p->dim[r->before_last];
-        model->size[r->before_last] = rows < all ? rows : all;
+        f->size[r->before_last] = rows < all ? rows : all;
     }
 }
 
@@ -423,17 +423,21 @@ lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int 
                                lucid__bad_index *bad)
 {
     run r = {.p = p, .slots = slots, .bad = bad};
-    lucid__machine model;
     bool ok = prepare(&r);
     if (ok) {
-        cut(&r, &model);
+        cut(&r);
+        ok = lucid__frame_init(&r.frame, p);
+    }
+    if (ok) {
         int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
         if (threads > 1 && r.tiles.count < threads && blocks >= threads)
-            ok = share_tiles(&r, &model, threads);
+            ok = share_tiles(&r, threads);
         else
-            ok = run_tiles(&r, &model, r.tiles.count < threads ? (int)r.tiles.count : threads);
-        lucid__free(r.store_stage - p->ninstrs);
+            ok = run_tiles(&r, r.tiles.count < threads ? (int)r.tiles.count : threads);
+        lucid__frame_free(&r.frame);
     }
+    if (r.store_stage)
+        lucid__free(r.store_stage - p->ninstrs);
     lucid__free(r.stages);
     lucid__free(r.numbers);
     return ok ? LUCID_OK : LUCID_MEMORY_ERROR;

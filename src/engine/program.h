@@ -153,6 +153,7 @@ typedef struct lucid__program {
     struct lucid__native *native;
     double done;
     bool native_tried;
+    struct lucid__cut *cut; /* how the backend runs it, once it did */
     bool uneven; /* the reductions differ in their dims, or not all are of values over all dims */
 } lucid__program;
 

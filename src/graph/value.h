@@ -49,6 +49,12 @@ struct lucid__value {
 lucid__value *lucid__value_retain(lucid__value *v); /* NULL is fine */
 void lucid__value_release(lucid__value *v);         /* NULL is fine */
 
+/* Whether there is one reference to v alone: whoever has it and will not look at v again may take out what it wraps. */
+static inline bool lucid__value_is_alone(const lucid__value *v)
+{
+    return atomic_load_explicit(&v->refs, memory_order_acquire) == 1;
+}
+
 /* Each takes over the caller's references to what it wraps, also on failure; NULL: out of memory. */
 lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int axis);
 lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid__value *tangent);

@@ -73,19 +73,11 @@ static bool is_lanes(lucid__prim_id prim)
     return prim == LUCID__lanes_out || prim == LUCID__lanes_in;
 }
 
-static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+/* To the level of id `top`, the innermost among the inputs. */
+static void bind_to(lucid_scope *s, const lucid__call *c, uint64_t top, lucid_tensor *out)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
     int nout = lucid__outputs_of(c->prim, c->params);
-    uint64_t top = 0;
-    for (int i = 0; i < c->nin; i++) {
-        if (!c->in[i].v) {
-            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: input %d is an empty handle", prim->name, i);
-            return;
-        }
-        if (c->in[i].v->level > top)
-            top = c->in[i].v->level;
-    }
     /* A collective is carried through what is inside the vmap whose lanes it joins. */
     bool joins = prim->family == LUCID__COLLECTIVE && top <= (uint64_t)c->params[0];
     if (joins)
@@ -93,10 +85,6 @@ static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     const lucid__level *level = top > 0 ? lucid__level_find(s, top) : NULL;
     if (prim->family == LUCID__RECORDED && (!level || level->kind != LUCID__LEVEL_STAGE)) {
         lucid__custom_apply(s, c, out);
-        return;
-    }
-    if (top == 0) {
-        lucid__graph_apply(s, c, out);
         return;
     }
     if (!level) {
@@ -118,6 +106,24 @@ static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     for (int k = 0; k < nout; k++)
         out[k] = lucid__ok(s) ? lucid__scope_move(&child, out[k]) : (lucid_tensor){NULL};
     lucid__scope_leave(&child);
+}
+
+static void bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    const lucid__prim *prim = lucid__prim_get(c->prim);
+    uint64_t top = 0;
+    for (int i = 0; i < c->nin; i++) {
+        const lucid__value *v = c->in[i].v;
+        if (!v) {
+            (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: input %d is an empty handle", prim->name, i);
+            return;
+        }
+        top = v->level > top ? v->level : top;
+    }
+    if (top == 0 && prim->family != LUCID__COLLECTIVE && prim->family != LUCID__RECORDED)
+        lucid__graph_apply(s, c, out);
+    else
+        bind_to(s, c, top, out);
 }
 
 /* On inputs as the runs that have taken over levels of theirs want them. */

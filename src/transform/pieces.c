@@ -45,6 +45,16 @@ static lucid_tensor fail_depends(lucid_scope *s, const lucid__vmap_self *self, s
                         lucid__shape_text(shape, text, sizeof text));
 }
 
+/* What a value of s wraps that is not looked at again; if nobody else has it, s gets that. */
+static lucid_tensor inner_of(lucid_scope *s, lucid__value *batch)
+{
+    lucid__value *inner = batch->inner;
+    if (!lucid__value_is_alone(batch))
+        return (lucid_tensor){inner};
+    batch->inner = NULL;
+    return lucid__own(s, inner);
+}
+
 /* Result k of a run, without its level: its lanes at the out_dim, or at dim 0 when they have parted. */
 static lucid_tensor unwrap(lucid_scope *s, const lucid__vmap_self *self, const lucid__level *level,
                            lucid_tensor y, size_t k, int dim)
@@ -65,7 +75,7 @@ static lucid_tensor unwrap(lucid_scope *s, const lucid__vmap_self *self, const l
     if (at < 0)
         return (lucid_tensor){NULL};
     at = parted ? 0 : at;
-    return batched ? lucid__batch_at(s, (lucid_tensor){y.v->inner}, y.v->axis, at, level->size)
+    return batched ? lucid__batch_at(s, inner_of(s, y.v), y.v->axis, at, level->size)
                    : lucid__batch_at(s, y, -1, at, level->size);
 }
 

@@ -364,8 +364,21 @@ void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid
 
 /* ---- making -------------------------------------------------------------------------------- */
 
+/* A value of s that is not looked at again: if nobody else has it, s gets what it wraps. */
+static void take_apart(lucid_scope *s, lucid__value *dual)
+{
+    if (!lucid__value_is_alone(dual))
+        return;
+    lucid__value *primal = dual->inner, *tangent = dual->tangent;
+    dual->inner = dual->tangent = NULL;
+    if (tangent)
+        (void)lucid__own(s, tangent);
+    (void)lucid__own(s, primal);
+}
+
+/* in: dual values, behind them the leaves that are their tangents. Neither these nor dy are looked at again. */
 static bool keep_linear(lucid_scope *s, lucid__linear *linear, const lucid__level *tape,
-                        lucid_tensor *leaves, const lucid_tensor *x, size_t nx,
+                        const lucid_tensor *in, const lucid_tensor *x, size_t nx,
                         const lucid_tensor *dy, const lucid_tensor *y, size_t ny)
 {
     linear->level = tape->id;
@@ -380,11 +393,15 @@ static bool keep_linear(lucid_scope *s, lucid__linear *linear, const lucid__leve
     linear->x_avals = (lucid__aval *)(void *)(linear->y + ny);
     linear->y_avals = linear->x_avals + nx;
     for (size_t i = 0; i < nx; i++) {
-        linear->x[i] = lucid__value_retain(leaves[i].v);
+        lucid__value *dual = in[i].v, *leaf = in[nx + i].v;
+        bool alone = leaf && lucid__value_is_alone(dual);
+        linear->x[i] = alone ? leaf : lucid__value_retain(leaf);
+        if (alone)
+            dual->tangent = NULL;
         linear->x_avals[i] = x[i].v->aval;
     }
     for (size_t k = 0; k < ny; k++) {
-        linear->y[k] = lucid__value_retain(dy[k].v);
+        linear->y[k] = dy[k].v ? lucid__scope_take(s, dy[k]) : NULL;
         linear->y_avals[k] = y[k].v->aval;
     }
     return true;
@@ -430,11 +447,13 @@ bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x,
         primal[k].v = is_dual ? v->inner : v;
         bool on_tape = is_dual && k < ny && v->tangent && v->tangent->level == tape.id;
         dy[k].v = on_tape ? v->tangent : NULL;
+        if (is_dual)
+            take_apart(&child, v);
         if (ok)
-            ok = (k < ny ? lucid_results_push(s, y, primal[k])
-                         : lucid_results_push_aux(s, y, primal[k])) == LUCID_OK;
+            ok = (k < ny ? lucid_results_push(&child, y, primal[k])
+                         : lucid_results_push_aux(&child, y, primal[k])) == LUCID_OK;
     }
-    ok = ok && keep_linear(s, linear, &tape, in + nx, x, nx, dy, primal, ny);
+    ok = ok && keep_linear(&child, linear, &tape, in, x, nx, dy, primal, ny);
     lucid__scope_leave(&child);
     if (!ok)
         lucid__linear_release(linear);
