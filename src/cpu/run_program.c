@@ -234,9 +234,9 @@ static _Atomic uint64_t cut_bytes;
 /* How a program is run. It stays that as long as the limits do. */
 typedef struct lucid__cut {
     lucid__box_limits limits;
-    bool in_stages;  /* and not as follows */
-    int64_t threads; /* that are useful */
-    int ahead;       /* the dim along which memory is asked for; -1: it is not */
+    lucid__stages *stages; /* and not as follows; NULL: whole boxes */
+    int64_t threads;       /* that are useful */
+    int ahead;             /* the dim along which memory is asked for; -1: it is not */
     lucid__boxes boxes;
     lucid__frame frame;
 } lucid__cut;
@@ -368,7 +368,8 @@ static lucid__program *native_form(lucid__program *p, int64_t points)
 
 static size_t bytes_of(const lucid__program *p)
 {
-    return sizeof *p->cut + (p->cut->frame.own ? lucid__frame_bytes(p) : 0);
+    const lucid__stages *stages = p->cut->stages;
+    return sizeof *p->cut + (stages ? lucid__stages_bytes(stages) : lucid__frame_bytes(p));
 }
 
 static void free_cut(lucid__program *p)
@@ -377,6 +378,7 @@ static void free_cut(lucid__program *p)
         return;
     atomic_fetch_sub(&cut_bytes, bytes_of(p));
     lucid__frame_free(&p->cut->frame);
+    lucid__stages_free(p->cut->stages);
     lucid__free(p->cut);
     p->cut = NULL;
 }
@@ -401,15 +403,15 @@ static const lucid__cut *cut_of(lucid__program *p, int64_t points, const lucid__
         p->cut->limits.least_lanes == l->least_lanes)
         return p->cut;
     free_cut(p);
-    lucid__cut *cut = lucid__malloc(sizeof *cut);
+    lucid__cut *cut = lucid__calloc(1, sizeof *cut);
     if (!cut)
         return NULL;
     bool columns = p->folded && lucid__prefers_columns(p);
     cut->limits = *l;
     cut->threads = useful_threads(program, points);
-    cut->in_stages = in_stages(p, columns);
-    cut->frame.own = NULL;
-    if (!cut->in_stages && !cut_whole(cut, p, columns)) {
+    bool ok = in_stages(p, columns) ? (cut->stages = lucid__stages_new(p)) != NULL
+                                    : cut_whole(cut, p, columns);
+    if (!ok) {
         lucid__free(cut);
         return NULL;
     }
@@ -433,8 +435,8 @@ lucid_status lucid__run_program(lucid__program *program, void *const *slots, cha
         return LUCID_MEMORY_ERROR;
     lucid__bad_index bad = {.found = false};
     int threads = threads_of(cut->threads);
-    lucid_status status = cut->in_stages ? lucid__run_stages(p, slots, threads, &bad)
-                                         : run_whole(cut, slots, threads, &bad);
+    lucid_status status = cut->stages ? lucid__run_stages(cut->stages, slots, threads, &bad)
+                                      : run_whole(cut, slots, threads, &bad);
     if (status != LUCID_OK || !bad.found)
         return status;
     return lucid__bad_index_status(p, &bad, error, error_size);

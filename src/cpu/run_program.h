@@ -11,8 +11,12 @@ lucid_status lucid__run_program(lucid__program *program, void *const *slots, cha
 void lucid__forget_program(lucid__program *p);
 /* That are kept with all programs. */
 uint64_t lucid__bytes_with_programs(void);
-/* Runs a program whose reductions are over the same dims, box by box along them, too, with so many threads. */
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int threads,
+/* A program whose reductions are over the same dims, run box by box along them, too, with so many threads. */
+typedef struct lucid__stages lucid__stages;
+lucid__stages *lucid__stages_new(const lucid__program *p); /* NULL: out of memory */
+void lucid__stages_free(lucid__stages *r);                 /* NULL is fine */
+size_t lucid__stages_bytes(const lucid__stages *r);
+lucid_status lucid__run_stages(const lucid__stages *prepared, void *const *slots, int threads,
                                lucid__bad_index *bad);
 
 /* How large boxes get: bytes of registers that stay in the first-level cache, and that may be in the second

@@ -23,9 +23,9 @@ typedef struct stage {
     uint16_t *results; /* instructions on results, before the points */
 } stage;
 
-typedef struct run {
+struct lucid__stages {
     const lucid__program *p;
-    void *const *slots;
+    void *const *slots; /* of one run */
     int nstages;
     stage *stages;
     uint16_t *numbers;           /* memory of the lists */
@@ -35,12 +35,16 @@ typedef struct run {
     int most_folds;
     lucid__boxes tiles; /* of the results */
     lucid__frame frame;
-    lucid__bad_index *bad;
-} run;
+    lucid__bad_index *bad; /* of one run */
+};
+typedef struct lucid__stages run;
+
+enum { NEAR_BYTES = 8192 };
 
 typedef struct worker {
     lucid__machine m;
     char *acc;
+    _Alignas(max_align_t) char near[NEAR_BYTES]; /* memory of few accumulators */
 } worker;
 
 /* ---- what to do when ------------------------------------------------------------------------------ */
@@ -112,6 +116,12 @@ static void list_stage(run *r, int s, const uint8_t *when, uint16_t **numbers)
         r->most_folds = to->nfolds;
 }
 
+/* In the lists of a stage. */
+static size_t numbers_of(const lucid__program *p)
+{
+    return 3 * (size_t)p->ninstrs + (size_t)p->nloads;
+}
+
 static bool prepare(run *r)
 {
     const lucid__program *p = r->p;
@@ -120,7 +130,7 @@ static bool prepare(run *r)
         return false;
     r->store_stage = when + p->ninstrs;
     r->nstages = find_stages(p, when, r->store_stage);
-    size_t each = 3 * (size_t)p->ninstrs + (size_t)p->nloads;
+    size_t each = numbers_of(p);
     r->stages = lucid__calloc((size_t)r->nstages, sizeof *r->stages);
     r->numbers = lucid__malloc((size_t)r->nstages * each * sizeof *r->numbers);
     bool ok = r->stages && r->numbers;
@@ -277,14 +287,21 @@ static void run_tile(const run *r, worker *w, lucid__fold *folds, int64_t tile)
 
 /* ---- threads --------------------------------------------------------------------------------------- */
 
+static void free_acc(worker *w)
+{
+    if (w->acc != w->near)
+        lucid__free(w->acc);
+    w->acc = NULL;
+}
+
 static bool worker_init(const run *r, worker *w)
 {
     size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
-    w->acc = lucid__malloc(bytes + (size_t)r->most_folds * sizeof(lucid__fold) + 64);
+    bytes += (size_t)r->most_folds * sizeof(lucid__fold) + 64;
+    w->acc = bytes <= sizeof w->near ? w->near : lucid__malloc(bytes);
     if (w->acc && lucid__machine_init(&w->m, &r->frame, r->slots, r->bad))
         return true;
-    lucid__free(w->acc);
-    w->acc = NULL;
+    free_acc(w);
     return false;
 }
 
@@ -292,7 +309,7 @@ static void worker_free(worker *w)
 {
     if (w->acc)
         lucid__machine_free(&w->m);
-    lucid__free(w->acc);
+    free_acc(w);
 }
 
 /* Behind the accumulators. */
@@ -302,22 +319,29 @@ static lucid__fold *folds_of(const run *r, const worker *w)
     return (lucid__fold *)(void *)(w->acc + (bytes + 15) / 16 * 16);
 }
 
+/* Tiles first .. end - 1. */
+static bool run_some_tiles(const run *r, int64_t first, int64_t end)
+{
+    worker w;
+    if (!worker_init(r, &w))
+        return false;
+    for (int64_t tile = first; tile < end; tile++)
+        run_tile(r, &w, folds_of(r, &w), tile);
+    worker_free(&w);
+    return true;
+}
+
 /* Many tiles: each thread does its own. */
 static bool run_tiles(const run *r, int threads)
 {
+    const int64_t count = r->tiles.count;
+    if (threads <= 1)
+        return run_some_tiles(r, 0, count);
     atomic_bool failed = false;
 #pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
-    for (int t = 0; t < threads; t++) {
-        worker w;
-        int64_t end = r->tiles.count * (t + 1) / threads;
-        if (!worker_init(r, &w)) {
+    for (int t = 0; t < threads; t++)
+        if (!run_some_tiles(r, count * t / threads, count * (t + 1) / threads))
             atomic_store(&failed, true);
-            continue;
-        }
-        for (int64_t tile = r->tiles.count * t / threads; tile < end; tile++)
-            run_tile(r, &w, folds_of(r, &w), tile);
-        worker_free(&w);
-    }
     return !atomic_load(&failed);
 }
 
@@ -419,26 +443,51 @@ static void cut(run *r)
     }
 }
 
-lucid_status lucid__run_stages(const lucid__program *p, void *const *slots, int threads,
+void lucid__stages_free(lucid__stages *r)
+{
+    if (!r)
+        return;
+    if (r->store_stage)
+        lucid__free(r->store_stage - r->p->ninstrs);
+    lucid__free(r->stages);
+    lucid__free(r->numbers);
+    lucid__frame_free(&r->frame);
+    lucid__free(r);
+}
+
+lucid__stages *lucid__stages_new(const lucid__program *p)
+{
+    lucid__stages *r = lucid__calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->p = p;
+    bool ok = prepare(r);
+    if (ok) {
+        cut(r);
+        ok = lucid__frame_init(&r->frame, p);
+    }
+    if (ok)
+        return r;
+    lucid__stages_free(r);
+    return NULL;
+}
+
+size_t lucid__stages_bytes(const lucid__stages *r)
+{
+    const lucid__program *p = r->p;
+    return sizeof *r + lucid__frame_bytes(p) + (size_t)p->ninstrs + (size_t)p->nstores +
+           (size_t)r->nstages * (sizeof *r->stages + numbers_of(p) * sizeof *r->numbers);
+}
+
+lucid_status lucid__run_stages(const lucid__stages *prepared, void *const *slots, int threads,
                                lucid__bad_index *bad)
 {
-    run r = {.p = p, .slots = slots, .bad = bad};
-    bool ok = prepare(&r);
-    if (ok) {
-        cut(&r);
-        ok = lucid__frame_init(&r.frame, p);
-    }
-    if (ok) {
-        int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
-        if (threads > 1 && r.tiles.count < threads && blocks >= threads)
-            ok = share_tiles(&r, threads);
-        else
-            ok = run_tiles(&r, r.tiles.count < threads ? (int)r.tiles.count : threads);
-        lucid__frame_free(&r.frame);
-    }
-    if (r.store_stage)
-        lucid__free(r.store_stage - p->ninstrs);
-    lucid__free(r.stages);
-    lucid__free(r.numbers);
+    run r = *prepared;
+    r.slots = slots;
+    r.bad = bad;
+    int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    bool ok = threads > 1 && r.tiles.count < threads && blocks >= threads
+                  ? share_tiles(&r, threads)
+                  : run_tiles(&r, r.tiles.count < threads ? (int)r.tiles.count : threads);
     return ok ? LUCID_OK : LUCID_MEMORY_ERROR;
 }

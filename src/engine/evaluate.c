@@ -8,9 +8,9 @@
 #include "prim/prim.h"
 
 /* The nodes that got their values, retained, so that their inputs can be let go after the lock. */
-static lucid__node **take_finished(const lucid__structure *st, size_t *count)
+static lucid__node **take_finished(lucid_scope *s, const lucid__structure *st, size_t *count)
 {
-    lucid__node **finished = lucid__malloc((st->nnodes + 1) * sizeof(*finished));
+    lucid__node **finished = lucid__alloc(s, (st->nnodes + 1) * sizeof(*finished));
     *count = 0;
     for (size_t i = 0; finished && i < st->nnodes; i++) {
         bool any = false;
@@ -30,17 +30,15 @@ static void watch_bytes(int64_t *most, int64_t bytes)
 /* Runs the plan and puts its results where they belong. */
 static bool compute(lucid_scope *s, const lucid__plan *plan, const lucid__structure *st)
 {
-    lucid_scope child;
-    lucid__scope_enter(&child, s);
-    const lucid__output **leaves = lucid__structure_leaf_outputs(&child, st);
-    lucid__storage *results = lucid__alloc(&child, ((size_t)plan->nresults + 1) * sizeof *results);
+    const lucid__output **leaves = lucid__structure_leaf_outputs(s, st);
+    lucid__storage *results = lucid__alloc(s, ((size_t)plan->nresults + 1) * sizeof *results);
     bool ok = leaves && results && lucid__plan_run(s, plan, leaves, results);
     for (int i = 0; ok && i < plan->nresults; i++)
         st->nodes[plan->results[i].node]->out[plan->results[i].out].storage = results[i];
-    lucid__scope_leave(&child);
     return ok;
 }
 
+/* s: a scope that ends with the evaluation. */
 static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
 {
     lucid__structure st;
@@ -52,9 +50,7 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
         lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
         if (plan && s->session->watched_bytes)
             watch_bytes(s->session->watched_bytes, lucid__plan_bytes(plan));
-        finished = plan ? take_finished(&st, &nfinished) : NULL;
-        if (plan && !finished)
-            lucid__out_of_memory(s);
+        finished = plan ? take_finished(s, &st, &nfinished) : NULL;
         ok = finished && compute(s, plan, &st);
         for (size_t i = 0; finished && ok && i < nfinished; i++)
             lucid__node_set_ready(finished[i]);
@@ -67,7 +63,6 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
             lucid__node_drop_inputs(finished[i]);
         lucid__node_release(finished[i]);
     }
-    lucid__free(finished);
     return ok;
 }
 
@@ -104,7 +99,7 @@ lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
     lucid__scope_enter(&child, s);
     lucid__node **roots = pending_nodes(&child, "eval", xs, n, &count);
     if (roots && count > 0)
-        (void)evaluate(s, roots, count);
+        (void)evaluate(&child, roots, count);
     lucid__scope_leave(&child);
     return lucid_error(s);
 }

@@ -83,16 +83,8 @@ bool lucid__broadcast_shape(lucid_scope *s, const char *name, const lucid_tensor
     if (!lucid__check_all(s, name, xs, n))
         return false;
     *shape = xs[0].v->aval.shape;
-    bool own = true; /* it is that of an operand, which has been checked */
     for (size_t k = 1; k < n; k++) {
         const lucid_shape *other = &xs[k].v->aval.shape;
-        if (other->ndim == 0 || lucid__shape_equal(shape, other))
-            continue;
-        if (shape->ndim == 0) {
-            *shape = *other;
-            continue;
-        }
-        own = false;
         const lucid_shape before = *shape;
         int ndim = before.ndim > other->ndim ? before.ndim : other->ndim;
         shape->ndim = ndim;
@@ -109,12 +101,28 @@ bool lucid__broadcast_shape(lucid_scope *s, const char *name, const lucid_tensor
             shape->dim[ndim - i] = a == 1 ? b : a;
         }
     }
-    return own || lucid__check_shape(s, name, shape);
+    return lucid__check_shape(s, name, shape);
 }
 
 bool lucid__broadcast_all(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n)
 {
     lucid_shape shape;
+    if (!lucid__check_all(s, name, xs, n))
+        return false;
+    const lucid_shape *widest = &xs[0].v->aval.shape; /* that all but numbers have */
+    bool others = false;
+    for (size_t i = 1; i < n && !others; i++) {
+        const lucid_shape *other = &xs[i].v->aval.shape;
+        if (widest->ndim == 0)
+            widest = other;
+        else
+            others = other->ndim > 0 && !lucid__shape_equal(widest, other);
+    }
+    for (size_t i = 0; !others && i < n; i++)
+        if (xs[i].v->aval.shape.ndim != widest->ndim)
+            xs[i] = lucid__broadcast(s, xs[i], widest);
+    if (!others)
+        return lucid__ok(s);
     if (!lucid__broadcast_shape(s, name, xs, n, &shape))
         return false;
     for (size_t i = 0; i < n; i++)

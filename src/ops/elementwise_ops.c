@@ -37,13 +37,13 @@ static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted,
     }
 }
 
-/* Whether tensors of one shape and dtype, which nothing has to be done for, are what the class wants. */
+/* Whether x and y are tensors of one dtype, and what the class wants: they need no promotion. */
 static bool fits(lucid_scope *s, lucid__prim_id id, lucid_tensor x, lucid_tensor y)
 {
     lucid_dtype dtype;
     return lucid__ok(s) && x.v && y.v && !x.v->weak && !y.v->weak &&
-           (x.v == y.v || lucid__aval_equal(&x.v->aval, &y.v->aval)) &&
-           class_dtype(s, id, x.v->aval.dtype, &dtype) && dtype == x.v->aval.dtype;
+           x.v->aval.dtype == y.v->aval.dtype && class_dtype(s, id, x.v->aval.dtype, &dtype) &&
+           dtype == x.v->aval.dtype;
 }
 
 static lucid_tensor unary(lucid_scope *s, lucid__prim_id id, lucid_tensor x)
@@ -63,10 +63,11 @@ static lucid_tensor binary(lucid_scope *s, lucid__prim_id id, lucid_tensor x, lu
     lucid_tensor in[2] = {x, y};
     lucid_dtype dtype;
     const char *name = lucid__prim_get(id)->name;
-    if (fits(s, id, x, y))
-        return lucid__bind1(s, id, in, 2, NULL, 0);
-    if (!lucid__check_all(s, name, in, 2) || !class_dtype(s, id, lucid__promoted(in, 2), &dtype) ||
-        !lucid__cast_all(s, in, 2, dtype) || !lucid__broadcast_all(s, name, in, 2))
+    if (!fits(s, id, x, y) &&
+        (!lucid__check_all(s, name, in, 2) || !class_dtype(s, id, lucid__promoted(in, 2), &dtype) ||
+         !lucid__cast_all(s, in, 2, dtype)))
+        return (lucid_tensor){NULL};
+    if (!lucid__broadcast_all(s, name, in, 2))
         return (lucid_tensor){NULL};
     return lucid__bind1(s, id, in, 2, NULL, 0);
 }

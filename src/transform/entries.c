@@ -1,22 +1,48 @@
 #include "transform/entries.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
+enum { FEW = LUCID__FEW_ENTRIES };
+
+/* 1: it is new, 0: it is not, -1: out of memory. */
+static int is_new(lucid__entries *e, const lucid__tape_entry *entry)
+{
+    if (e->count < FEW) {
+        for (size_t i = 0; i < e->count; i++)
+            if (e->at[i] == entry)
+                return 0;
+        return 1;
+    }
+    int added = 1;
+    for (size_t i = 0; e->count == FEW && i < FEW && added >= 0; i++)
+        added = lucid__ptr_set_add(&e->seen, e->at[i]);
+    return added < 0 ? added : lucid__ptr_set_add(&e->seen, entry);
+}
+
+static bool grow(lucid__entries *e)
+{
+    size_t capacity = 2 * e->capacity;
+    bool few = e->at == e->few;
+    lucid__tape_entry **more = lucid__realloc(few ? NULL : e->at, capacity * sizeof(*more));
+    if (!more)
+        return false;
+    if (few)
+        memcpy(more, e->few, sizeof e->few);
+    e->at = more;
+    e->capacity = capacity;
+    return true;
+}
+
 static bool add(lucid__entries *e, lucid__tape_entry *entry)
 {
-    int added = lucid__ptr_set_add(&e->seen, entry);
+    int added = is_new(e, entry);
     if (added <= 0)
         return added == 0;
-    if (e->count == e->capacity) {
-        size_t capacity = e->capacity ? 2 * e->capacity : 16;
-        lucid__tape_entry **more = lucid__realloc(e->at, capacity * sizeof(*more));
-        if (!more)
-            return false;
-        e->at = more;
-        e->capacity = capacity;
-    }
+    if (e->count == e->capacity && !grow(e))
+        return false;
     e->at[e->count++] = entry;
     return true;
 }
@@ -24,7 +50,6 @@ static bool add(lucid__entries *e, lucid__tape_entry *entry)
 /* Few are put in order here: they are found nearly backwards, and the library's function has to be asked. */
 static bool sort_few(lucid__tape_entry **at, size_t n)
 {
-    enum { FEW = 16 };
     for (size_t i = 1; n <= FEW && i < n; i++) {
         lucid__tape_entry *e = at[i];
         size_t k = i;
@@ -44,15 +69,22 @@ static int by_order(const void *a, const void *b)
 
 void lucid__entries_free(lucid__entries *e)
 {
-    lucid__free(e->first);
-    lucid__free(e->at);
+    if (e->first != e->few_first)
+        lucid__free(e->first);
+    if (e->at != e->few)
+        lucid__free(e->at);
     lucid__ptr_set_free(&e->seen);
 }
 
 bool lucid__entries_find(lucid_scope *s, lucid__entries *e, uint64_t level, lucid__value *const *y,
                          size_t ny)
 {
-    *e = (lucid__entries){.level = level};
+    e->level = level;
+    e->at = e->few;
+    e->count = e->nvalues = 0;
+    e->capacity = FEW;
+    e->first = e->few_first;
+    e->seen = (lucid__ptr_set){0};
     bool ok = true;
     for (size_t k = 0; k < ny && ok; k++)
         if (lucid__entries_level_of(e, y[k]))
@@ -64,7 +96,8 @@ bool lucid__entries_find(lucid_scope *s, lucid__entries *e, uint64_t level, luci
     if (ok) {
         if (!sort_few(e->at, e->count))
             qsort(e->at, e->count, sizeof *e->at, by_order);
-        e->first = lucid__malloc((e->count + 1) * sizeof *e->first);
+        if (e->count > FEW)
+            e->first = lucid__malloc(e->count * sizeof *e->first);
         ok = e->first != NULL;
     }
     for (size_t i = 0; ok && i < e->count; i++) {

@@ -7,13 +7,18 @@
 #include "graph/scope.h"
 #include "graph/tape_entry.h"
 
+enum { LUCID__FEW_ENTRIES = 16 };
+
+/* Stays where it is. */
 typedef struct lucid__entries {
     uint64_t level;
     lucid__tape_entry **at; /* in the order they were recorded */
     size_t count, capacity;
     size_t *first; /* number of entry i's first output, counting the outputs of all */
     size_t nvalues;
-    lucid__ptr_set seen;
+    lucid__ptr_set seen; /* of more than a few */
+    lucid__tape_entry *few[LUCID__FEW_ENTRIES];
+    size_t few_first[LUCID__FEW_ENTRIES];
 } lucid__entries;
 
 /* All entries of this level behind y (NULL entries are skipped). False and an error in s: out of memory.

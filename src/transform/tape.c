@@ -113,7 +113,7 @@ void lucid__linear_release(lucid__linear *linear)
 /* The entries behind some outputs, and a value (a tangent or a cotangent) for each of their outputs. */
 typedef struct walk {
     lucid__entries entries;
-    lucid__value **values;
+    lucid__value **values, *few[LUCID__FEW_ENTRIES];
     lucid__instance *instance; /* of the checkpoint that the walk is in */
 } walk;
 
@@ -127,7 +127,8 @@ static void walk_end(walk *w)
     lucid__remat_leave(&w->instance);
     for (size_t i = 0; w->values && i < w->entries.nvalues; i++)
         lucid__value_release(w->values[i]);
-    lucid__free(w->values);
+    if (w->values != w->few)
+        lucid__free(w->values);
     lucid__entries_free(&w->entries);
 }
 
@@ -138,7 +139,10 @@ static bool walk_begin(lucid_scope *s, walk *w, uint64_t level, lucid__value *co
     w->instance = NULL;
     if (!lucid__entries_find(s, &w->entries, level, y, ny))
         return false;
-    w->values = lucid__calloc(w->entries.nvalues + 1, sizeof(lucid__value *));
+    size_t n = w->entries.nvalues;
+    w->values = n > LUCID__FEW_ENTRIES ? lucid__calloc(n, sizeof(lucid__value *)) : w->few;
+    for (size_t i = 0; w->values == w->few && i < n; i++)
+        w->few[i] = NULL;
     if (!w->values)
         lucid__out_of_memory(s);
     return w->values != NULL;
