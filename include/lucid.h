@@ -22,10 +22,10 @@
  *     }
  *
  * One page per concept:
- *     1  dtypes, shapes, dims        5  shapes and views          9  random numbers
- *     2  scopes and errors           6  reductions               10  functions and transforms
- *     3  tensors: in and out         7  indexing and sorting     11  gradients without a function
- *     4  elementwise                 8  linear algebra, nets     12  the engine
+ *     1  dtypes, shapes, dims    5  shapes and views         9  random numbers
+ *     2  scopes and errors       6  reductions              10  functions and transforms
+ *     3  tensors: in and out     7  indexing and sorting    11  control flow    13  the engine
+ *     4  elementwise             8  linear algebra, nets    12  gradients without a function
  */
 #ifndef LUCID_H
 #define LUCID_H

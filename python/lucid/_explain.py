@@ -16,11 +16,12 @@ class Explanation(str):
 
     ``svg`` is a picture of the graph, coloured by program, ``html`` a page with a table and the
     picture; a notebook shows it by itself. ``data`` holds the figures as a dict: ``dispatches``,
-    ``bytes_read``, ``bytes_written``, ``flops``, ``steps`` (each with ``kind``, ``ops``,
-    ``shape``, ``lanes``, bytes, flops), ``choices`` between one lane program and steps (each with
-    ``operations``, ``examples``, ``batch_seconds`` and ``steps_seconds`` as estimated, ``chosen``)
-    and, if measured, ``measured_seconds``, ``estimated_seconds``, ``machine``,
-    ``bandwidth_share``, ``peak_share``.
+    ``fusion`` (False if turned off), ``bytes_read``, ``bytes_written``, ``flops``, ``steps`` (each
+    with ``kind``, ``ops``, ``shape``, ``lanes``, bytes, flops), ``choices`` between one lane
+    program and steps (each with ``operations``, ``examples``, ``batch_seconds`` and
+    ``steps_seconds`` as estimated, ``chosen``) and, if measured, ``machine``,
+    ``measured_seconds`` and ``estimated_seconds``, in all and of each step, which has
+    ``bandwidth_share`` and ``peak_share``, too.
     """
 
     __slots__ = ("_json", "html", "svg")
@@ -104,11 +105,17 @@ def explain(func: Callable[..., Any], *, measure: bool = False) -> Callable[...,
     if not callable(func):
         raise TypeError(f"explain(): argument 'func' must be callable, not {type(func).__name__}")
 
+    if not isinstance(measure, bool):
+        raise TypeError(
+            f"explain(): argument 'measure' must be a bool, not {type(measure).__name__}"
+        )
     func = _lucid._uncompiled(func)  # whose results are pending, under the same plan
 
     def explained(*args: Any, **kwargs: Any) -> Explanation:
         _lucid.eval(args, kwargs)
-        return Explanation(*_lucid._explain(func(*args, **kwargs), measure=measure))
+        results = func(*args, **kwargs)
+        parts = results if type(results) is tuple else (results,)
+        return Explanation(*_lucid._explain(*parts, measure=measure))
 
     return explained
 
@@ -134,7 +141,8 @@ def cache_info() -> CacheInfo:
     """How often a plan was found in the cache, and how full it is.
 
     A plan is made once for each structure of work (operations, shapes, dtypes); numbers, also
-    those written in the program, are not part of it.
+    those written in the program, are not part of it. A compiled function keeps its plan itself,
+    and is not counted when it runs it.
 
     >>> import lucid
     >>> x = lucid.tensor([1.0, 2.0])

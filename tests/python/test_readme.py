@@ -1,19 +1,22 @@
-"""The programs in README.md run, in both languages."""
+"""The programs in README.md run, in both languages, and so does that of docs/explain.md."""
 
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven"]
+EXPLAIN = (ROOT / "docs/explain.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def build() -> Path:
@@ -31,6 +34,18 @@ def test_python() -> None:
     names: dict[str, object] = {}
     exec(blocks("python")[0], names)
     assert names["per_sample"].shape == (32, 4)
+
+
+def test_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture in the docs has as many cards as the program has dispatches."""
+    monkeypatch.chdir(tmp_path)
+    (program,) = blocks("python", EXPLAIN)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert (tmp_path / "explain.svg").read_text() == names["explanation"].svg
+    picture = (ROOT / "docs/explain.svg").read_text()
+    assert picture.count('<rect class="step"') == names["explanation"].dispatches
+    assert f"![{NUMBERS[names['explanation'].dispatches]} cards" in EXPLAIN
 
 
 def test_c(tmp_path: Path) -> None:
