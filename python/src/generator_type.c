@@ -45,11 +45,22 @@ static PyObject *state_object(const lucid_generator *generator)
     return Py_BuildValue("(KK)", (unsigned long long)state.seed, (unsigned long long)state.draw);
 }
 
+static void refuse_seed(PyObject *o)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(o));
+    if (type)
+        PyErr_Format(PyExc_TypeError, "a seed of random numbers must be an int, not %U", type);
+    Py_XDECREF(type);
+}
+
 static bool read_seed(PyObject *o, uint64_t *seed)
 {
-    PyObject *index = PyNumber_Index(o);
-    if (!index)
+    PyObject *index = PyIndex_Check(o) ? PyNumber_Index(o) : NULL;
+    if (!index) {
+        if (!PyErr_Occurred())
+            refuse_seed(o);
         return false;
+    }
     /* Negative seeds count too: every 64-bit pattern is one. */
     *seed = PyLong_AsUnsignedLongLongMask(index);
     Py_DECREF(index);

@@ -135,8 +135,11 @@ static bool accept_scalar(lucidpy_run *run, lucid_scope *s, PyObject *result, lu
         PyObject *type = PyType_GetName(Py_TYPE(value));
         if (type)
             PyErr_Format(PyExc_TypeError,
-                         "%s: func must return a float tensor of shape ()%s, not %S", run->name,
-                         run->has_aux ? " and aux" : "", value == Py_None ? Py_None : type);
+                         "%s: func must return a float tensor of shape ()%s, not %S%s", run->name,
+                         run->has_aux ? " and aux" : "", value == Py_None ? Py_None : type,
+                         PyTuple_Check(value) && !run->has_aux
+                             ? "; has_aux=True lets it return a pair (value, aux)"
+                             : "");
         Py_XDECREF(type);
         return false;
     }

@@ -14,6 +14,31 @@ static lucid_tensor drop_front(lucid_scope *s, lucid_tensor v, int ndim)
     return v;
 }
 
+/* The value broadcast to the shape of what is written. */
+static lucid_tensor spread(lucid_scope *s, lucid_tensor v, lucid_shape shape)
+{
+    v = drop_front(s, v, shape.ndim);
+    lucid_shape own = lucid_shape_of(v);
+    bool fits = own.ndim <= shape.ndim;
+    for (int d = 1; fits && d <= own.ndim; d++)
+        fits = own.dim[own.ndim - d] == 1 || own.dim[own.ndim - d] == shape.dim[shape.ndim - d];
+    if (lucid_error(s) == LUCID_OK && !fits) {
+        PyObject *part = PyTuple_New(shape.ndim), *given = lucidpy_shape_tuple(v);
+        for (int d = 0; part && d < shape.ndim; d++)
+            if (PyTuple_SetItem(part, d, PyLong_FromLongLong(shape.dim[d])))
+                Py_CLEAR(part);
+        if (part && given)
+            PyErr_Format(PyExc_ValueError,
+                         "x[...] = value: the value's shape %S does not broadcast to %S, the shape "
+                         "of what is written",
+                         given, part);
+        Py_XDECREF(part);
+        Py_XDECREF(given);
+        return (lucid_tensor){NULL};
+    }
+    return lucid_expand(s, v, shape);
+}
+
 /* -- without tensors -------------------------------------------------------------------------- */
 
 /* The region of x as lucid_slice_put wants it, positions checked. */
@@ -86,7 +111,7 @@ static lucid_tensor in_dims_of(lucid_scope *s, lucid_tensor x, const lucidpy_ind
     if (plain || lucid_ndim(v) == 0)
         return drop_front(s, v, lucid_ndim(x));
     lucid_shape shape = shape_of_items(s, x, index);
-    v = lucid_expand(s, drop_front(s, v, shape.ndim), shape);
+    v = spread(s, v, shape);
     int dim = 0;
     for (int i = 0; i < index->count; i++) {
         if (index->at[i].kind == LUCIDPY_NEW)
@@ -155,7 +180,7 @@ static bool arrange_value(lucid_scope *s, const lucidpy_view *view, lucid_tensor
                                       ? indices.dim[d - front]
                                       : lucid_size(view->y, order.dim[view->count + other]);
     }
-    *v = lucid_expand(s, drop_front(s, *v, whole.ndim), whole);
+    *v = spread(s, *v, whole);
     lucid_dims to_front = {.n = whole.ndim};
     for (int d = 0; d < whole.ndim; d++)
         to_front.dim[d] = d < indices.ndim           ? front + d

@@ -11,7 +11,9 @@
 typedef struct control_run {
     lucidpy_run run;
     const lucidpy_tree *like; /* NULL: any */
-    const char *like_what;    /* "the carry", "branch 0" */
+    const char *like_what;    /* "the carry is", "branch 0 returned" */
+    const char *who;          /* "the body", "true_fn", "branch" ... */
+    Py_ssize_t number;        /* ... and its number, or -1 */
 } control_run;
 
 static bool callable(lucidpy_call *c, int i)
@@ -28,10 +30,13 @@ static bool same_structure(const control_run *r, const lucidpy_tree *now)
     if (lucidpy_tree_same(r->like, now))
         return true;
     PyObject *a = lucidpy_structure_text(r->like), *b = lucidpy_structure_text(now);
-    if (a && b)
+    PyObject *who = r->number < 0 ? PyUnicode_FromString(r->who)
+                                  : PyUnicode_FromFormat("%s %zd", r->who, r->number);
+    if (a && b && who)
         PyErr_Format(PyExc_TypeError,
-                     "%s: a function returned the structure %U, but %s is %U; they must agree",
-                     r->run.name, b, r->like_what, a);
+                     "%s: %U returned %U where %s %U (*: a tensor); they must agree", r->run.name,
+                     who, b, r->like_what, a);
+    Py_XDECREF(who);
     Py_XDECREF(a);
     Py_XDECREF(b);
     return false;
@@ -81,6 +86,8 @@ static void begin(control_run *r, const char *name, PyObject *func,
     lucidpy_run_init(&r->run, name, func);
     r->like = NULL;
     r->like_what = "";
+    r->who = "the body";
+    r->number = -1;
     r->run.accept = accept;
     r->run.options = r;
 }
@@ -113,7 +120,9 @@ static PyObject *branch(lucidpy_call *c, PyObject *const *funcs, Py_ssize_t n, l
     for (Py_ssize_t b = 0; ok && b < n; b++) {
         if (b > 0) {
             runs[b].like = &runs[0].run.out;
-            runs[b].like_what = is_cond ? "that of false_fn" : "that of branch 0";
+            runs[b].like_what = is_cond ? "false_fn returned" : "branch 0 returned";
+            runs[b].who = is_cond ? "true_fn" : "branch";
+            runs[b].number = is_cond ? -1 : b;
         }
         ok = take_arguments(c->s, &runs[b], c->rest, c->rest_count);
         if (ok)
@@ -206,7 +215,7 @@ static bool begin_loop(lucidpy_call *c, control_run *body, lucidpy_tree *carry, 
 {
     lucidpy_tree_init(carry, "carry");
     body->like = carry;
-    body->like_what = "the carry";
+    body->like_what = "the carry is";
     return flatten(c->s, c->name, "the carry holds", carry, init);
 }
 

@@ -304,16 +304,18 @@ PyObject *lucidpy_op_format(lucidpy_call *c)
 
 /* -- the engine ------------------------------------------------------------------------------- */
 
-/* The tensors among the arguments and in nested structures of them; false: an exception is set. */
-static bool flatten_arguments(lucidpy_call *c, lucidpy_tree *tree)
+/* The tensors among the arguments and in nested structures of them; false: an exception is set, which
+ * begins with `refusal` when something else is among them. */
+static bool flatten_arguments(lucidpy_call *c, lucidpy_tree *tree, const char *root,
+                              const char *refusal)
 {
     PyObject *all = PyTuple_New(c->rest_count);
     for (Py_ssize_t i = 0; all && i < c->rest_count; i++)
         if (PyTuple_SetItem(all, i, Py_NewRef(c->rest[i])))
             Py_CLEAR(all);
-    lucidpy_tree_init(tree, "args");
-    bool ok =
-        all && lucidpy_flatten(c->s, tree, NULL, all, &(lucidpy_leaves){.numbers = LUCIDPY_KEEP});
+    lucidpy_tree_init(tree, root);
+    const lucidpy_leaves leaves = {.numbers = LUCIDPY_KEEP, .refusal = refusal};
+    bool ok = all && lucidpy_flatten(c->s, tree, NULL, all, &leaves);
     Py_XDECREF(all);
     return ok;
 }
@@ -321,7 +323,7 @@ static bool flatten_arguments(lucidpy_call *c, lucidpy_tree *tree)
 PyObject *lucidpy_op_eval(lucidpy_call *c)
 {
     lucidpy_tree tree;
-    if (flatten_arguments(c, &tree)) {
+    if (flatten_arguments(c, &tree, "args", "eval: there is")) {
         Py_BEGIN_ALLOW_THREADS
         lucid_eval(c->s, tree.leaves, tree.leaf_count);
         Py_END_ALLOW_THREADS
@@ -335,7 +337,7 @@ PyObject *lucidpy_op_explain(lucidpy_call *c)
     lucidpy_tree tree;
     const char *text = NULL, *json = NULL, *svg = NULL, *html = NULL;
     lucid_explain_options options = {.measure = lucidpy_flag(c, 1)};
-    if (flatten_arguments(c, &tree)) {
+    if (flatten_arguments(c, &tree, "results", "explain: func returned")) {
         Py_BEGIN_ALLOW_THREADS
         const lucid_explanation *e = lucid_explain(c->s, tree.leaves, tree.leaf_count, &options);
         text = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_TEXT);

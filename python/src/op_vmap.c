@@ -186,8 +186,9 @@ static bool map(lucid_scope *s, lucidpy_tree *tree, Py_ssize_t index, PyObject *
 static bool wrong_count(Py_ssize_t entries, Py_ssize_t given)
 {
     PyErr_Format(PyExc_ValueError,
-                 "vmap: in_dims has %zd entries for a function called with %zd arguments", entries,
-                 given);
+                 "vmap: in_dims has %zd entries for a function called with %zd arguments; give one "
+                 "for each (None: not mapped), or one for all",
+                 entries, given);
     return false;
 }
 

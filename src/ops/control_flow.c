@@ -1,6 +1,7 @@
 /* cond, switch, while and scan: the functions are captured (transform/stage.h), checked, and put together as one
  * primitive. The loops that are made of these are in counted_loops.c. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ops/loops.h"
 #include "transform/argnums.h"
@@ -115,13 +116,26 @@ lucid_tensor lucid__one_integer(lucid_scope *s, const char *name, const char *wh
     return lucid_cast(s, x, LUCID_INT64);
 }
 
+/* What the caller knows branch b as. */
+static const char *branch_name(const char *name, int b, char *text, size_t size)
+{
+    if (strcmp(name, "cond") == 0)
+        return b == 0 ? "false_fn" : "true_fn";
+    (void)snprintf(text, size, "branch %d", b);
+    return text;
+}
+
 /* Branch b must give what branch 0 gives. */
 static bool check_branch(lucid_scope *s, const char *name, const lucid__body *first,
                          const lucid__body *body, int b)
 {
+    char own[24], other[24];
+    const char *zeroth = branch_name(name, 0, other, sizeof other);
+    const char *now = branch_name(name, b, own, sizeof own);
     if (first->nout != body->nout) {
-        (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: branch 0 gives %d results, branch %d gives %d",
-                         name, first->nout, b, body->nout);
+        (void)lucid_fail(s, LUCID_TYPE_ERROR,
+                         "%s: %s gives %d results and %s %d; branches must agree", name, zeroth,
+                         first->nout, now, body->nout);
         return false;
     }
     for (int k = 0; k < body->nout; k++) {
@@ -130,8 +144,8 @@ static bool check_branch(lucid_scope *s, const char *name, const lucid__body *fi
         if (lucid__aval_equal(x, y))
             continue;
         (void)lucid_fail(s, x->dtype == y->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
-                         "%s: result %d is %s in branch 0 and %s in branch %d; branches must agree",
-                         name, k, lucid__aval_text(x, tx), lucid__aval_text(y, ty), b);
+                         "%s: result %d is %s in %s and %s in %s; branches must agree", name, k,
+                         lucid__aval_text(x, tx), zeroth, lucid__aval_text(y, ty), now);
         return false;
     }
     return true;

@@ -159,7 +159,7 @@ size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size)
     while (y.v->kind == LUCID__DUAL || y.v->kind == LUCID__BATCH)
         y.v = y.v->inner;
     if (y.v->kind == LUCID__TAPE) {
-        lucid__put(&t, "<tangent>");
+        lucid__put(&t, "<no value yet>"); /* of a body that is recorded, or a tangent on a tape */
         return t.length;
     }
     lucid_scope child;

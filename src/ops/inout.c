@@ -87,7 +87,7 @@ static lucid_tensor row_major(lucid_scope *s, lucid_tensor x, const char *what)
 
 lucid_tensor lucid_row_major(lucid_scope *s, lucid_tensor x)
 {
-    lucid_tensor y = row_major(s, lucid__strong(s, x), "row_major");
+    lucid_tensor y = row_major(s, lucid__strong(s, x), "row_major (to hand out elements)");
     return y.v && lucid_eval(s, &y, 1) == LUCID_OK ? y : EMPTY;
 }
 

@@ -21,8 +21,9 @@ static lucid_tensor square(lucid_scope *s, const char *name, lucid_tensor a)
     return lucid__as_float(s, a);
 }
 
-/* Whether b (..., n, k) has rows for a (..., n, n), and the batch shape that both broadcast to. */
-static bool match(lucid_scope *s, const char *name, lucid_tensor a, lucid_tensor b,
+/* Whether b (..., n, k) has rows for a (..., n, n), and the batch shape that both broadcast to.
+ * `vectors`: it came as (..., n). */
+static bool match(lucid_scope *s, const char *name, lucid_tensor a, lucid_tensor b, bool vectors,
                   lucid_shape *batch)
 {
     const lucid_shape *as = &a.v->aval.shape, *bs = &b.v->aval.shape;
@@ -35,11 +36,13 @@ static bool match(lucid_scope *s, const char *name, lucid_tensor a, lucid_tensor
         batch->dim[batch->ndim - i] = p == 1 ? q : p;
     }
     char at[LUCID__SHAPE_TEXT], bt[LUCID__SHAPE_TEXT];
+    lucid_shape given = *bs;
+    given.ndim -= vectors;
     if (!fits)
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "%s: shapes %s and %s do not fit: expected (..., n, n) and (..., n, k)",
+                         "%s: shapes %s and %s do not fit: expected (..., n, n) and (..., n%s)",
                          name, lucid__shape_text(as, at, sizeof at),
-                         lucid__shape_text(bs, bt, sizeof bt));
+                         lucid__shape_text(&given, bt, sizeof bt), vectors ? "" : ", k");
     return fits;
 }
 
@@ -57,12 +60,12 @@ static lucid_tensor with_batch(lucid_scope *s, lucid_tensor x, const lucid_shape
 /* Applies triangular_solve or solve. One matrix for a whole batch of right-hand sides has them as
  * columns: (..., n, k) goes in as (n, ... * k). */
 static lucid_tensor apply(lucid_scope *s, const char *name, lucid__prim_id prim, lucid_tensor a,
-                          lucid_tensor b, const int64_t *params, int nparams)
+                          lucid_tensor b, bool vectors, const int64_t *params, int nparams)
 {
     lucid_shape batch;
     lucid_tensor in[2] = {a, b};
     if (!lucid__ok(s) || !lucid__cast_all(s, in, 2, lucid__promoted(in, 2)) ||
-        !match(s, name, in[0], in[1], &batch))
+        !match(s, name, in[0], in[1], vectors, &batch))
         return EMPTY;
     int nb = batch.ndim;
     if (lucid_ndim(a) > 2 || nb == 0) {
@@ -100,8 +103,8 @@ lucid_tensor lucid_solve_triangular(lucid_scope *s, lucid_tensor a, lucid_tensor
     if (!lucid__check(&t, "solve_triangular", b))
         return lucid__leave(&t, EMPTY);
     const int64_t params[3] = {upper, false, unit_diagonal};
-    return lucid__leave(&t,
-                        apply(&t, "solve_triangular", LUCID__triangular_solve, a, b, params, 3));
+    return lucid__leave(
+        &t, apply(&t, "solve_triangular", LUCID__triangular_solve, a, b, false, params, 3));
 }
 
 /* b is one vector, or a batch of them shaped like a without its last dim. */
@@ -123,7 +126,7 @@ lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b)
     bool vectors = is_vectors(a, b);
     if (vectors)
         b = lucid_unsqueeze(&t, b, -1);
-    lucid_tensor x = apply(&t, "solve", LUCID__solve, a, b, NULL, 0);
+    lucid_tensor x = apply(&t, "solve", LUCID__solve, a, b, vectors, NULL, 0);
     return lucid__leave(&t, vectors ? lucid_squeeze(&t, x, LUCID_DIMS(-1)) : x);
 }
 

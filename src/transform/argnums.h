@@ -17,6 +17,9 @@ int lucid__argnum(const lucid__argnums *a, size_t k, size_t nx);
 /* Sets active[i] for the arguments of f named; an error in s when one is out of range or not a float. */
 bool lucid__argnums_select(lucid_scope *s, const char *name, const struct lucid__fn *f,
                            const lucid__argnums *a, const lucid_tensor *x, size_t nx, bool *active);
+/* lucid_grad, called by another name in messages. */
+lucid_fn lucid__grad_named(lucid_scope *s, lucid_fn f, const lucid_grad_options *options,
+                           const char *name);
 /* False (and an error in s) for an empty handle. */
 bool lucid__check_fn(lucid_scope *s, const char *name, lucid_fn f);
 

@@ -6,6 +6,7 @@
 #include "transform/tape.h"
 
 typedef struct grad_self {
+    const char *name;
     lucid__fn *f;
     lucid__argnums argnums;
     bool has_aux, with_value;
@@ -24,19 +25,19 @@ static bool check_value(lucid_scope *s, const grad_self *g, const lucid_results 
     char text[LUCID__SHAPE_TEXT];
     if (values != 1) {
         (void)lucid_fail(s, LUCID_TYPE_ERROR,
-                         "grad: the function must return one 0-d float, it returned %zu results%s",
-                         values, g->has_aux ? "" : " (has_aux is not set)");
+                         "%s: the function must return one 0-d float, it returned %zu results%s",
+                         g->name, values, g->has_aux ? "" : " (has_aux is not set)");
         return false;
     }
     const lucid__aval *aval = &y->at[0].x.v->aval;
     if (aval->shape.ndim != 0)
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "grad: the function must return a scalar, it returned shape %s; reduce it "
+                         "%s: the function must return a scalar, it returned shape %s; reduce it "
                          "(sum, mean) or use jacrev",
-                         lucid__shape_text(&aval->shape, text, sizeof text));
+                         g->name, lucid__shape_text(&aval->shape, text, sizeof text));
     else if (!lucid__is_float(aval->dtype))
-        (void)lucid_fail(s, LUCID_TYPE_ERROR, "grad: the function must return a float, not %s",
-                         lucid_dtype_name(aval->dtype));
+        (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the function must return a float, not %s",
+                         g->name, lucid_dtype_name(aval->dtype));
     return lucid__ok(s);
 }
 
@@ -47,7 +48,8 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_tensor *dx = lucid__alloc(s, (nx + 1) * sizeof *dx);
     lucid_results *y = lucid_results_new(s);
-    if (!active || !dx || !y || !lucid__argnums_select(s, "grad", g->f, &g->argnums, x, nx, active))
+    if (!active || !dx || !y ||
+        !lucid__argnums_select(s, g->name, g->f, &g->argnums, x, nx, active))
         return lucid_error(s);
     lucid__linear linear;
     if (!lucid__linearize(s, g->f, x, active, nx, g->has_aux, y, &linear))
@@ -77,6 +79,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
     object = lucid__fn_alloc(name, sizeof(grad_self), call, destroy);
     if (object) {
         grad_self *g = (grad_self *)(void *)object->self;
+        g->name = name;
         g->f = lucid__fn_retain(f.f);
         lucid__fn_take_argument_names(object, f.f);
         g->has_aux = options && options->has_aux;
@@ -89,9 +92,15 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
     return lucid__own_fn(s, object);
 }
 
+lucid_fn lucid__grad_named(lucid_scope *s, lucid_fn f, const lucid_grad_options *options,
+                           const char *name)
+{
+    return make(s, f, options, name, false);
+}
+
 lucid_fn lucid_grad(lucid_scope *s, lucid_fn f, const lucid_grad_options *options)
 {
-    return make(s, f, options, "grad", false);
+    return lucid__grad_named(s, f, options, "grad");
 }
 
 lucid_fn lucid_grad_and_value(lucid_scope *s, lucid_fn f, const lucid_grad_options *options)

@@ -11,6 +11,7 @@
 #include "transform/vmap.h"
 
 typedef struct jacobian_self {
+    const char *name;
     lucid__fn *f;
     lucid__argnums argnums;
     int64_t chunk_size;
@@ -120,7 +121,7 @@ static lucid_status call_reverse(lucid_scope *s, const void *self, const lucid_t
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_results *y = lucid_results_new(s);
-    if (!active || !y || !lucid__argnums_select(s, "jacrev", j->f, &j->argnums, x, nx, active))
+    if (!active || !y || !lucid__argnums_select(s, j->name, j->f, &j->argnums, x, nx, active))
         return lucid_error(s);
     lucid__linear linear;
     if (!lucid__linearize(s, j->f, x, active, nx, false, y, &linear))
@@ -169,8 +170,7 @@ static lucid_status call_forward(lucid_scope *s, const void *self, const lucid_t
     const jacobian_self *j = self;
     bool *active = lucid_alloc(s, (nx + 1) * sizeof *active);
     lucid_results **columns = lucid_alloc(s, j->argnums.n * sizeof(*columns));
-    if (!active || !columns ||
-        !lucid__argnums_select(s, "jacfwd", j->f, &j->argnums, x, nx, active))
+    if (!active || !columns || !lucid__argnums_select(s, j->name, j->f, &j->argnums, x, nx, active))
         return lucid_error(s);
     for (size_t a = 0; a < j->argnums.n; a++) {
         push_self p = {j->f, x, nx, lucid__argnum(&j->argnums, a, nx)};
@@ -215,6 +215,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
     lucid__fn *object = lucid__fn_alloc(name, sizeof(jacobian_self), call, destroy);
     if (object) {
         jacobian_self *j = (jacobian_self *)(void *)object->self;
+        j->name = name;
         j->f = lucid__fn_retain(f.f);
         lucid__fn_take_argument_names(object, f.f);
         j->chunk_size = options ? options->chunk_size : 0;
@@ -238,5 +239,6 @@ lucid_fn lucid_jacfwd(lucid_scope *s, lucid_fn f, const lucid_grad_options *opti
 
 lucid_fn lucid_hessian(lucid_scope *s, lucid_fn f, const lucid_grad_options *options)
 {
-    return lucid_jacfwd(s, lucid_grad(s, f, options), options);
+    lucid_fn gradient = lucid__grad_named(s, f, options, "hessian");
+    return make(s, gradient, options, "hessian", call_forward);
 }

@@ -63,7 +63,8 @@ static bool resolve_arguments(lucid_scope *s, lucid__vmap_call *call)
     const lucid__vmap_self *self = call->self;
     if (self->n_in > 0 && self->n_in != call->nx) {
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: in_dims has %zu entries for a function called with %zu arguments",
+                         "vmap: in_dims has %zu entries for a function called with %zu arguments; "
+                         "give one for each",
                          self->n_in, call->nx);
         return false;
     }

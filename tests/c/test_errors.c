@@ -541,7 +541,7 @@ static const bad_call bad_calls[] = {
     ROW(grad_argnum_negative, V, "argnum -2 is out of range"),
     ROW(grad_results, V, "did not set result 1 of 2"),
     ROW(jacobian_chunk, V, "chunk_size"),
-    ROW(hessian_vector, V, "must return a scalar"),
+    ROW(hessian_vector, V, "hessian: the function must return a scalar"),
     ROW(vjp_empty_x, T, "vjp: argument 0 is an empty handle"),
     ROW(vjp_empty_fn, T, "empty handle"),
     ROW(vjp_count, T, "gives 1 results, 2 asked for"),

@@ -31,6 +31,10 @@ def add_captured(v: lucid.Tensor) -> lucid.Tensor:
     return v
 
 
+def put(v: lucid.Tensor, at: Any, value: lucid.Tensor) -> None:
+    v.clone()[at] = value
+
+
 CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     # arguments
     "missing": (lambda: lucid.sum(), TypeError, r"sum\(\): argument 'input' is missing"),  # type: ignore[call-arg]
@@ -74,6 +78,8 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     # writing
     "grow": (lambda: x.add_(m), ValueError, "in-place"),
     "float into int": (lambda: i.add_(1.5), TypeError, "float32 result.*int64 tensor"),
+    "value of a part": (lambda: put(m, 0, x[:2]), ValueError, r"\(2,\) does not.* \(3,\)"),
+    "value under a mask": (lambda: put(m, m > 9, x), ValueError, r"\(3,\) does not.* \(0,\)"),
     "delete": (lambda: x.__delitem__(0), TypeError, "deleted"),  # type: ignore[attr-defined]
     "captured": (lambda: vmap(write_captured)(i), RuntimeError, "captured from outside"),
     "captured, method": (lambda: grad(add_captured)(1.0), RuntimeError, "captured from outside"),
@@ -93,7 +99,11 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
         ValueError,
         "in_dim 0 is out of range for a 0-D tensor",
     ),
-    "in_dims count": (lambda: vmap(total, (0, 0))(m), ValueError, "2 entries.*1 arguments"),
+    "in_dims count": (
+        lambda: vmap(total, (0, 0))(m),
+        ValueError,
+        "2 entries.*1 arguments; give one for each",
+    ),
     "in_dims structure": (lambda: vmap(total, ((0, 0),))(m), ValueError, "in_dims"),
     "in_dims name": (lambda: vmap(total, {"w": 0})(m), ValueError, "'w'"),
     "in_dims type": (lambda: vmap(total, "0"), TypeError, "in_dims must be"),  # type: ignore[arg-type]
@@ -120,10 +130,15 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
         RuntimeError,
         "lane",
     ),
+    "numpy of a body": (
+        lambda: lucid.func.compile(lambda a: a.numpy())(x),
+        RuntimeError,
+        r"elements\): inside a loop body",
+    ),
     # gradients
     "not a scalar": (lambda: grad(lambda a: a)(x), ValueError, r"scalar.*\(3,\)"),
     "nothing returned": (lambda: grad(lambda a: None)(x), TypeError, "float tensor.*not None"),
-    "a tuple returned": (lambda: grad(lambda a: (a.sum(), 1))(x), TypeError, "not tuple"),
+    "a tuple returned": (lambda: grad(lambda a: (a.sum(), 1))(x), TypeError, "not tuple; has_aux"),
     "no aux": (lambda: grad(total, has_aux=True)(x), TypeError, "pair"),
     "an integer loss": (lambda: grad(lambda a: 3)(x), TypeError, "float"),
     "integers": (lambda: grad(total)(i), TypeError, "int64"),
@@ -134,7 +149,7 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "nothing to differentiate": (lambda: grad(total)("text"), TypeError, "no tensor"),
     "jacobian chunks": (lambda: jacrev(total, chunk_size=0), ValueError, "chunk_size"),
     "jacobian of text": (lambda: jacrev(lambda a: "t")(x), TypeError, "func returned 'str'"),
-    "hessian of a vector": (lambda: hessian(lambda a: a)(x), ValueError, "scalar"),
+    "hessian of a vector": (lambda: hessian(lambda a: a)(x), ValueError, "^hessian: .* scalar"),
     "cotangent shape": (
         lambda: vjp(total, x)[1](x),
         ValueError,
@@ -160,6 +175,7 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "writable memory": (lambda: x.numpy().fill(2.0), ValueError, "read-only"),
     "dlpack": (lambda: lucid.from_dlpack(3), TypeError, "__dlpack__"),
     "threads": (lambda: lucid.set_num_threads(-1), ValueError, "set_num_threads"),
+    "seed": (lambda: lucid.manual_seed("a"), TypeError, "seed.* must be an int, not str"),  # type: ignore[arg-type]
     "state": (lambda: lucid.set_rng_state(3), TypeError, "pair"),  # type: ignore[arg-type]
 }
 

@@ -194,9 +194,27 @@ X = lucid.ones(3)
 BAD = [
     (lambda: lucid.cond(X > 0, abs, abs, X), ValueError, "must be one element"),
     (lambda: lucid.cond(True, abs, 3, X), TypeError, "function"),
-    (lambda: lucid.cond(True, lambda x: x, lambda x: x[0], X), ValueError, "branches must agree"),
+    (
+        lambda: lucid.cond(True, lambda x: x, lambda x: x[0], X),
+        ValueError,
+        r"float32 \(\) in false_fn and float32 \(3,\) in true_fn; branches must agree",
+    ),
     (lambda: lucid.cond(True, lambda x: x, lambda x: x > 0, X), TypeError, "branches must agree"),
-    (lambda: lucid.cond(True, lambda x: (x, x), lambda x: x, X), TypeError, "must agree"),
+    (
+        lambda: lucid.cond(True, lambda x: (x, x), lambda x: x, X),
+        TypeError,
+        r"true_fn returned \(\*, \*\) where false_fn returned \* \(\*: a tensor\)",
+    ),
+    (
+        lambda: lucid.switch(0, [lambda x: x, lambda x: (x, x)], X),
+        TypeError,
+        r"branch 1 returned \(\*, \*\) where branch 0 returned \*",
+    ),
+    (
+        lambda: lucid.switch(0, [lambda x: x, lambda x: x[0]], X),
+        ValueError,
+        r"float32 \(3,\) in branch 0 and float32 \(\) in branch 1",
+    ),
     (lambda: lucid.cond(True, lambda x: "no", lambda x: x, X), TypeError, "returned"),
     (lambda: lucid.switch(0.5, [abs], X), TypeError, "must be an integer"),
     (lambda: lucid.switch(0, [], X), ValueError, "no branch"),
@@ -205,7 +223,7 @@ BAD = [
     (lambda: lucid.while_loop(lambda x: x > 0, lambda x: x, X), TypeError, "must give one bool"),
     (lambda: lucid.while_loop(lambda x: x < 9, lambda x: X, 1.0), ValueError, "must stay the same"),
     (lambda: lucid.while_loop(lambda x: x < 9, lambda x: x + 0.5, 1), TypeError, "begin with"),
-    (lambda: lucid.while_loop(lambda x: x < 9, lambda x: (x, x), 1), TypeError, "must agree"),
+    (lambda: lucid.while_loop(lambda x: x < 9, lambda x: (x, x), 1), TypeError, "body returned"),
     (lambda: lucid.while_loop(lambda x: x < 9, abs, 1, max_steps=0), ValueError, ">= 1"),
     (lambda: lucid.fori_loop(0.0, 3, lambda i, c: c, 1), TypeError, "must be an integer"),
     (lambda: lucid.fori_loop(0, X, lambda i, c: c, 1), ValueError, "one element"),

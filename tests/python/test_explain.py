@@ -128,6 +128,12 @@ def test_cache_info_counts():
 def test_bad_use():
     with pytest.raises(TypeError, match="must be callable, not int"):
         lucid.explain(3)
+    with pytest.raises(TypeError, match=r"^explain: func returned 'str' at results\[1\]"):
+        lucid.explain(lambda x: (x, "no"))(lucid.ones(2))
+    with pytest.raises(
+        TypeError, match=r"^explain\(\): argument 'measure' must be a bool, not int"
+    ):
+        lucid.explain(abs, measure=1)
     with pytest.raises(ZeroDivisionError):
         lucid.explain(lambda x: 1 / 0)(lucid.ones(2))
     with pytest.raises(IndexError):

@@ -191,9 +191,9 @@ BAD = [
     (lambda: lucid.multinomial(lucid.ones(()), 1), ValueError, "multinomial: the probabilities"),
     (lambda: lucid.multinomial(lucid.tensor([1]), 1), TypeError, "multinomial: dtype"),
     (lambda: F.dropout(lucid.ones(3), 1.5), ValueError, "p must be from 0 to 1, not 1.5"),
-    (lambda: lucid.manual_seed("x"), TypeError, "'str' object"),
+    (lambda: lucid.manual_seed("x"), TypeError, "a seed of random numbers must be an int, not str"),
     (lambda: lucid.set_rng_state((1,)), TypeError, "a pair"),
-    (lambda: lucid.Generator("x"), TypeError, "'str' object"),
+    (lambda: lucid.Generator("x"), TypeError, "must be an int, not str"),
 ]
 
 
