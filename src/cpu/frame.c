@@ -16,8 +16,9 @@ static size_t widest(const lucid__program *p)
         size = size_of(p->loads[i].dtype) > size ? size_of(p->loads[i].dtype) : size;
     for (int i = 0; i < p->ninstrs; i++) {
         const lucid__instr *in = &p->instrs[i];
-        uint8_t dtype = in->op == LUCID__cast && in->to > in->dtype ? in->to : in->dtype;
-        size = size_of(dtype) > size ? size_of(dtype) : size;
+        size_t to = in->op == LUCID__cast ? size_of(in->to) : 0;
+        size = size_of(in->dtype) > size ? size_of(in->dtype) : size;
+        size = to > size ? to : size;
     }
     return size;
 }

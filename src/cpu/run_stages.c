@@ -227,8 +227,9 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
     }
     for (int i = 0; i < now->nfolds; i++)
         lucid__fold_end(&folds[i]);
-    for (int i = 0; i < p->nstores; i++) /* later stages may compute it again, elsewhere */
-        if (r->store_stage[i] == s && p->stores[i].reg >= p->nloads)
+    for (int i = 0; i < p->nstores; i++) /* later stages may compute points again, elsewhere */
+        if (r->store_stage[i] == s && p->stores[i].reg >= p->nloads &&
+            over_points(p, p->stores[i].reg))
             w->m.reg[p->stores[i].reg] = lucid__machine_own(&w->m, p->stores[i].reg);
 }
 

@@ -62,10 +62,35 @@ static void every_way_gives_the_same_bits(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* What is computed per element from a sum that is a result, too: threads share the elements, some blocks each. */
+static void threads_share_what_follows_a_result(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = lucid_randn(s, LUCID_SHAPE(300000)), y[2][2];
+    assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
+    for (int threads = 1; threads < 4; threads++) {
+        lucid_tensor *to = y[threads > 1];
+        lucid_set_num_threads(threads);
+        lucid_tensor up = lucid_exp(s, x);
+        to[0] = lucid_sum(s, up, LUCID_ALL);
+        to[1] = lucid_div(s, up, to[0]);
+        assert_int_equal(lucid_eval(s, to, 2), LUCID_OK);
+        for (int k = 0; k < 2; k++) {
+            lucid_tensor one = y[0][k], more = to[k];
+            size_t bytes = (size_t)lucid_numel(one) * sizeof(float);
+            assert_memory_equal(lucid_data(s, one), lucid_data(s, more), bytes);
+        }
+    }
+    lucid_set_num_threads(0);
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_gives_the_same_bits),
+        cmocka_unit_test(threads_share_what_follows_a_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

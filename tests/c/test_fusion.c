@@ -364,6 +364,46 @@ static void reductions_over_any_dims(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+/* x in another dtype, and 2 x, twice beside themselves: neither lies in memory as in its register. */
+static void cast_and_double(lucid_scope *parent, lucid_tensor x, lucid_dtype to, lucid_tensor *y)
+{
+    lucid_scope *s = lucid_scope_new(parent);
+    lucid_tensor of[2] = {lucid_cast(s, x, to), lucid_mul(s, x, lucid_scalar_int(s, 2))};
+    for (int k = 0; k < 2; k++)
+        y[k] = lucid_keep(s, lucid_concatenate(s, (lucid_tensor[]){of[k], of[k]}, 2, 1));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
+/* A register that were too narrow for what is cast would spill over into the next one. */
+static void casts_have_room_for_both_dtypes(void **state)
+{
+    (void)state;
+    const lucid__forced_layout usual = lucid__layout_forced();
+    lucid__force_layout(LUCID__FORCE_ELEMENTS);
+    for (int pair = 0; pair < LUCID_NO_DTYPE * LUCID_NO_DTYPE; pair++) {
+        const lucid_dtype from = (lucid_dtype)(pair / LUCID_NO_DTYPE);
+        const lucid_dtype to = (lucid_dtype)(pair % LUCID_NO_DTYPE);
+        lucid_scope *s = lucid_open(NULL);
+        lucid_tensor x = lucid_mul(s, normal(s, 3000, 7), lucid_scalar(s, 5)), y[2][2];
+        x = lucid_cast(s, x, from);
+        assert_int_equal(lucid_eval(s, &x, 1), LUCID_OK);
+        for (int on = 0; on < 2; on++) {
+            cast_and_double(s, x, to, y[on]);
+            lucid__set_fusion(on == 1);
+            assert_int_equal(lucid_eval(s, y[on], 2), LUCID_OK);
+            lucid__set_fusion(true);
+        }
+        for (int k = 0; k < 2; k++) {
+            size_t bytes = (size_t)lucid_numel(y[0][k]) * lucid_dtype_size(lucid_dtype_of(y[0][k]));
+            if (memcmp(lucid_data(s, y[0][k]), lucid_data(s, y[1][k]), bytes) != 0)
+                fail_msg("%s to %s: result %d differs", lucid_dtype_name(from),
+                         lucid_dtype_name(to), k);
+        }
+        assert_int_equal(lucid_close(s), LUCID_OK);
+    }
+    lucid__force_layout(usual);
+}
+
 /* Every chain of operations as machine code, with vectors of either length. */
 static void native_programs_give_the_same_bits(void **state)
 {
@@ -400,6 +440,7 @@ int main(void)
     const struct CMUnitTest same_bits_tests[] = {
         cmocka_unit_test(random_programs_give_the_same_bits),
         cmocka_unit_test(reductions_over_any_dims),
+        cmocka_unit_test(casts_have_room_for_both_dtypes),
     };
     if (lucid__layout_forced() != LUCID__FORCE_NONE)
         return cmocka_run_group_tests(same_bits_tests, NULL, NULL);
@@ -413,6 +454,7 @@ int main(void)
         cmocka_unit_test(random_programs_give_the_same_bits),
         cmocka_unit_test(native_programs_give_the_same_bits),
         cmocka_unit_test(reductions_over_any_dims),
+        cmocka_unit_test(casts_have_room_for_both_dtypes),
         cmocka_unit_test(tiny_boxes_give_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
