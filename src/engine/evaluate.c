@@ -6,6 +6,7 @@
 #include "engine/run_plan.h"
 #include "engine/turn.h"
 #include "prim/prim.h"
+#include "transform/concrete.h"
 
 /* The nodes that got their values, retained, so that their inputs can be let go after the lock. */
 static lucid__node **take_finished(lucid_scope *s, const lucid__structure *st, size_t *count)
@@ -157,6 +158,13 @@ const lucid_explanation *lucid_explain(lucid_scope *s, const lucid_tensor *xs, s
                                        const lucid_explain_options *options)
 {
     explaining e = {.s = s, .measure = options && options->measure};
+    for (size_t i = 0; i < n && lucid__ok(s); i++) {
+        lucid_tensor x = xs[i];
+        while (x.v && (x.v->kind == LUCID__BATCH || x.v->kind == LUCID__DUAL))
+            x.v = x.v->inner;
+        if (x.v && x.v->kind == LUCID__TAPE) /* recorded: there will be a plan when it is known */
+            (void)lucid__concrete(s, x, "explain");
+    }
     look_at_plan(s, "explain", xs, n, explain_plan, &e);
     return e.made;
 }

@@ -54,7 +54,7 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
             s, LUCID_RUNTIME_ERROR,
             on && on->kind == LUCID__LEVEL_STAGE
                 ? "%s: inside a loop body, a branch or a compiled function a tensor has no value "
-                  "yet; use cond, switch, while_loop or where instead"
+                  "yet; ask for it outside, or use cond, switch, while_loop or where"
                 : "%s: a tangent on a tape has no value yet",
             what);
     }

@@ -331,6 +331,11 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "if": (lambda x: x if x.sum() > 0 else -x, RuntimeError, "has no value yet"),
     "int": (lambda x: lucid.zeros(int(x.sum())), RuntimeError, "has no value yet"),
     "mask": (lambda x: x[x > 0], RuntimeError, "has no value yet"),
+    "explain": (
+        lambda x: x * lucid.explain(lambda y: y * 2)(x).dispatches,
+        RuntimeError,
+        "^explain: .* has no value yet; ask for it outside",
+    ),
     "seed": (seeds, RuntimeError, "call manual_seed outside"),
     "generator": (
         lambda x: x * lucid.rand((), generator=lucid.Generator(1)),

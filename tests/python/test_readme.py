@@ -1,4 +1,4 @@
-"""The programs in README.md run, in both languages, and so does that of docs/explain.md."""
+"""The programs in README.md, docs/explain.md and at the top of lucid.h run."""
 
 import os
 import re
@@ -48,14 +48,21 @@ def test_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"![{NUMBERS[names['explanation'].dispatches]} cards" in EXPLAIN
 
 
-def test_c(tmp_path: Path) -> None:
+def header_example() -> str:
+    """The program that lucid.h begins with; the last brace in its column ends it."""
+    top = (ROOT / "include/lucid.h").read_text().partition(" */\n")[0]
+    (program,) = re.findall(r"^ \*     static .*^ \*     }$", top, re.DOTALL | re.MULTILINE)
+    return "#include <lucid.h>\n" + re.sub(r"^ \*( {5})?", "", program, flags=re.MULTILINE) + "\n"
+
+
+@pytest.mark.parametrize("text", [*blocks("c"), header_example()], ids=["README.md", "lucid.h"])
+def test_c(tmp_path: Path, text: str) -> None:
     compiler = shutil.which("cc")
     library = build()
     if compiler is None or not (library / "liblucid.so").exists():
         pytest.skip("needs a C compiler and a build with the shared library")
-    assert len(blocks("c")) == 1
-    source, program = tmp_path / "readme.c", tmp_path / "readme"
-    source.write_text(blocks("c")[0])
+    source, program = tmp_path / "program.c", tmp_path / "program"
+    source.write_text(text)
     command = [compiler, "-std=c17", "-Wall", "-o", program, source, f"-I{ROOT / 'include'}"]
     command += [f"-L{library}", f"-Wl,-rpath,{library}", "-llucid"]
     subprocess.run(command, check=True)
