@@ -527,9 +527,8 @@ typedef enum lucid_strategy {
 } lucid_strategy;
 
 typedef struct lucid_vmap_options {
-    lucid_ints in_dims; /* one per argument, LUCID_NONE: not mapped; none given: 0 for all */
-    lucid_ints
-        out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 for all */
+    lucid_ints in_dims;  /* one per argument, LUCID_NONE: not mapped; none given: 0 for all */
+    lucid_ints out_dims; /* one per result, LUCID_NONE: must not be batched; none given: 0 */
     lucid_randomness randomness;
     int64_t chunk_size; /* at most so many lanes at once; 0: all; LUCID_AUTO_CHUNK */
     lucid_strategy strategy;
@@ -651,9 +650,9 @@ LUCID_API lucid_fn lucid_custom_vmap(lucid_scope *s, lucid_fn f, lucid_vmap_rule
  * Random numbers are those that f would draw, from the generator of the scope, on every call anew.
  * LUCID_VALUE_ERROR, LUCID_TYPE_ERROR when it is called: arguments of other shapes, dtypes, or another number. */
 typedef struct lucid_compile_options {
-    bool *
-        lasting; /* NULL, or receives whether it can be called when the transforms that run now have ended:
-                    * not if f uses values of theirs from outside */
+    /* NULL, or receives whether it can be called when the transforms that run now have ended: not if f uses
+     * values of theirs from outside. */
+    bool *lasting;
 } lucid_compile_options;
 LUCID_API lucid_fn lucid_compile(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                  const lucid_compile_options *options);
@@ -766,8 +765,8 @@ LUCID_API lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t
 /* What computing the tensors takes: the programs and library calls ("dispatches"), what each fused, where
  * its SIMD lanes are, what it reads, writes and computes. The tensors stay as they are. */
 typedef struct lucid_explain_options {
-    bool
-        measure; /* run it a few times, and hold the time of each step against what the machine can do */
+    /* Run it a few times, and hold the time of each step against what the machine can do. */
+    bool measure;
 } lucid_explain_options;
 
 typedef struct lucid_explanation lucid_explanation; /* lives as long as its scope */

@@ -115,7 +115,7 @@ make_environment() {
     wanted=$("$dir/bin/python" - "$extra" <<'PYTHON'
 import sys, tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
-print("\n".join(project["dependencies"] + project["optional-dependencies"][sys.argv[1]]))
+print("\n".join(dict.fromkeys(project["dependencies"] + project["optional-dependencies"][sys.argv[1]])))
 PYTHON
 )
     if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then

@@ -54,6 +54,10 @@ static int64_t element_bytes(const lucid__program *p)
     for (int i = 0; i < p->ntables; i++)
         if (lucid_dtype_size((lucid_dtype)p->tables[i].at.dtype) > 4)
             return 8;
+    for (int i = 0; i < p->ninstrs; i++)
+        if (p->instrs[i].op == LUCID__cast && p->over[p->instrs[i].dst] == all &&
+            lucid_dtype_size((lucid_dtype)p->instrs[i].to) > 4)
+            return 8;
     return 4;
 }
 

@@ -477,7 +477,7 @@ void lucid__put_svg(lucid__text *t, const lucid_explanation *e)
     if (!lay_out(&p))
         return;
     const int choices_at = p.height;
-    p.height += e->nchoices * LINE;
+    p.height += e->nchoices * LINE + (e->nchoices > 0 ? LINE / 2 : 0);
     lucid__put(t,
                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
                "viewBox=\"0 0 %d %d\" font-family=\"monospace\" font-size=\"11\">\n"
@@ -492,7 +492,7 @@ void lucid__put_svg(lucid__text *t, const lucid_explanation *e)
         if (p.input[k].w > 0)
             put_box(t, &p.input[k], slot_label(&p, k).text, BOX / 2, "white", "#555555", 1);
     for (int i = 0; i < e->nchoices; i++) {
-        lucid__put(t, "<text x=\"%d\" y=\"%d\">", (int)PAD, choices_at + i * LINE);
+        lucid__put(t, "<text x=\"%d\" y=\"%d\">", (int)PAD, choices_at + i * LINE + LINE / 2);
         lucid__put_choice(t, &e->choice[i]);
         lucid__put(t, "</text>\n");
     }

@@ -20,8 +20,8 @@
 #include "engine/group.h"
 
 enum {
-    MAX_OUTPUTS =
-        64,          /* known to go to memory: too many streams at once overtax the memory system */
+    /* Known to go to memory: too many streams at once overtax the memory system. */
+    MAX_OUTPUTS = 64,
     MAX_FOLDS = 64,  /* of a program: each may want a stage of its own */
     LOOK_BACK = 16,  /* groups that a step without a producer among them is offered to */
     MERGE_BACK = 64, /* groups over which one can be moved */

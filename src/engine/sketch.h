@@ -18,9 +18,9 @@ typedef struct lucid__op {
     const int64_t *params;
     lucid__operand *in;
     const lucid__aval *out; /* of a node with one, the node's own */
-    lucid__operand
-        instead; /* op >= 0: output 0 is that (of several outputs, all are those of that operation) */
-    int users;   /* inputs that were this at the start */
+    /* op >= 0: output 0 is that (of several outputs, all are those of that operation). */
+    lucid__operand instead;
+    int users; /* inputs that were this at the start */
     bool live;
 } lucid__op;
 

@@ -27,10 +27,10 @@ typedef struct lucid__edge {
 
 typedef struct lucid__output {
     lucid__aval aval;
-    lucid__refs
-        readers; /* of nodes with several outputs: values and pending consumers of this one */
-    lucid__storage
-        storage; /* no buffer while pending; of a ready node: nobody can ask for this output */
+    /* Of nodes with several outputs: values and pending consumers of this one. */
+    lucid__refs readers;
+    /* No buffer while pending; of a ready node: nobody can ask for this output. */
+    lucid__storage storage;
 } lucid__output;
 
 struct lucid__node {

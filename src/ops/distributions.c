@@ -137,10 +137,11 @@ lucid_tensor lucid_multinomial(lucid_scope *s, lucid_tensor p, int64_t count, bo
                                              "of at least one element"));
     if (count < 1 || (!replacement && count > n))
         return lucid__leave(
-            &t, lucid__error(&t, LUCID_VALUE_ERROR,
-                             "multinomial: num_samples must be from 1 to %lld%s, not %lld",
-                             (long long)n, replacement ? " or more" : " (without replacement)",
-                             (long long)count));
+            &t,
+            lucid__error(&t, LUCID_VALUE_ERROR,
+                         "multinomial: the number of samples must be from 1 to %lld%s, not %lld",
+                         (long long)n, replacement ? " or more" : " (without replacement)",
+                         (long long)count));
     p = lucid_cast(&t, p, lucid_dtype_of(p)); /* a bare number takes its dtype */
     if (!p.v)
         return lucid__leave(&t, p);

@@ -58,8 +58,8 @@ typedef void lucid__transpose_rule(lucid_scope *s, const lucid__call *c, const l
 /* An input for the test grid. */
 typedef struct lucid__sample_input {
     lucid_dtype dtype;
-    const char
-        *fill; /* see tests/c/support/samples.c: "normal", "positive", "index:5", "spd", ... */
+    /* See tests/c/support/samples.c: "normal", "positive", "index:5", "spd", ... */
+    const char *fill;
     lucid_shape shape;
 } lucid__sample_input;
 

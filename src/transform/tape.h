@@ -24,8 +24,8 @@ void lucid__tape_note(lucid_scope *s, lucid__tape_entry *e);
 typedef struct lucid__linear {
     uint64_t level;
     size_t nx, ny;
-    lucid__value *
-        *x; /* leaves; NULL: an argument that is not differentiated. The others lie behind it */
+    /* Leaves; NULL: an argument that is not differentiated. The others lie behind it. */
+    lucid__value **x;
     lucid__value **y; /* tape values; NULL: does not depend on x */
     lucid__aval *x_avals, *y_avals;
 } lucid__linear;

@@ -452,10 +452,12 @@ static void test_multinomial_errors(void **state)
     (void)state;
     lucid_tensor p = VECTOR(s, 1, 2, 3);
     (void)lucid_multinomial(s, p, 4, false);
-    has_error(s, LUCID_VALUE_ERROR,
-              "multinomial: num_samples must be from 1 to 3 (without replacement), not 4");
+    has_error(
+        s, LUCID_VALUE_ERROR,
+        "multinomial: the number of samples must be from 1 to 3 (without replacement), not 4");
     (void)lucid_multinomial(s, p, 0, true);
-    has_error(s, LUCID_VALUE_ERROR, "multinomial: num_samples must be from 1 to 3 or more, not 0");
+    has_error(s, LUCID_VALUE_ERROR,
+              "multinomial: the number of samples must be from 1 to 3 or more, not 0");
     (void)lucid_multinomial(s, lucid_scalar(s, 1), 1, true);
     has_error(s, LUCID_VALUE_ERROR, "multinomial: the probabilities must have a last dim");
     (void)lucid_multinomial(s, lucid_zeros(s, LUCID_SHAPE(2, 0)), 1, true);

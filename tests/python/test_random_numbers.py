@@ -186,8 +186,12 @@ BAD = [
         "a number >= 0, not -2",
     ),
     (lambda: lucid.zeros(3).exponential_(0.0), ValueError, "lambd must be above 0, not 0"),
-    (lambda: lucid.multinomial(lucid.ones(3), 4), ValueError, "num_samples must be from 1 to 3"),
-    (lambda: lucid.multinomial(lucid.ones(3), 0, True), ValueError, "num_samples"),
+    (
+        lambda: lucid.multinomial(lucid.ones(3), 4),
+        ValueError,
+        "number of samples must be from 1 to 3",
+    ),
+    (lambda: lucid.multinomial(lucid.ones(3), 0, True), ValueError, "number of samples"),
     (lambda: lucid.multinomial(lucid.ones(()), 1), ValueError, "multinomial: the probabilities"),
     (lambda: lucid.multinomial(lucid.tensor([1]), 1), TypeError, "multinomial: dtype"),
     (lambda: F.dropout(lucid.ones(3), 1.5), ValueError, "p must be from 0 to 1, not 1.5"),
@@ -249,7 +253,7 @@ def test_multinomial() -> None:
         np.bincount(rows[:, 0], minlength=4) / 5000, p.numpy() / 8, atol=0.03
     )
     assert sorted(lucid.ones(5).multinomial(5).tolist()) == list(range(5))
-    with pytest.raises(ValueError, match="num_samples"):
+    with pytest.raises(ValueError, match="number of samples"):
         lucid.multinomial(p, 5)
 
 
