@@ -402,12 +402,15 @@ void lucid__lane_custom_op(lucid__lane_code *code, const lucid__body_op *op, int
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
-/* Whether an example's elements, whose dims begin with `first`, are all in one place. */
+/* Whether an example has elements, whose dims begin with `first`, and they are all in one place. A value without
+ * elements is at no place: it has no cell that a value which begins there could be. */
 static bool is_one_number(const lucid__location *x, int first)
 {
-    for (int d = first; d < x->aval.shape.ndim; d++)
-        if (x->stride[d] != 0 && x->aval.shape.dim[d] > 1)
+    for (int d = first; d < x->aval.shape.ndim; d++) {
+        int64_t size = x->aval.shape.dim[d];
+        if (size == 0 || (x->stride[d] != 0 && size > 1))
             return false;
+    }
     return true;
 }
 
@@ -433,7 +436,7 @@ static value place_input(lucid__lane_code *code, int64_t lanes, int i, const luc
     if (flagged)
         shape = lucid__shape_remove(&shape, 0);
     int64_t n = lucid__numel(&shape);
-    bool one = is_one_number(&in[i], flagged) && n > 0;
+    bool one = is_one_number(&in[i], flagged);
     value v = {.n = n}, from = {0};
     for (int j = 0; j < i && !from.cells; j++)
         if (streams[j].per_lane == flagged && same_place(&in[i], &in[j], flagged))

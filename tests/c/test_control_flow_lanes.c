@@ -187,11 +187,134 @@ static void test_asking(void **state)
     }
 }
 
+/* ---- one value in several roles ------------------------------------------------------------------------- */
+
+/* A value that is the carry's first value, and captured, but met only together with a row that may be empty. */
+typedef struct captured {
+    int loop;
+    lucid_tensor c, row;
+} captured;
+
+FUNCTION(sum_of_both)
+{
+    UNUSED;
+    const captured *k = user;
+    y[0] = lucid_sum(s, lucid_add(s, k->c, k->row), LUCID_ALL);
+    return LUCID_OK;
+}
+
+FUNCTION(sum_and_count)
+{
+    UNUSED;
+    y[1] = lucid_add(s, x[1], NUM(1));
+    return sum_of_both(s, NULL, 0, y, 1, user);
+}
+
+FUNCTION(few_counted)
+{
+    UNUSED;
+    y[0] = lucid_lt(s, x[1], NUM(2));
+    return LUCID_OK;
+}
+
+/* (carry, row) to (sum(c + row), carry) */
+FUNCTION(sum_and_keep)
+{
+    UNUSED;
+    const captured *k = user;
+    y[0] = lucid_sum(s, lucid_add(s, k->c, x[1]), LUCID_ALL);
+    y[1] = x[0];
+    return LUCID_OK;
+}
+
+/* A row to c + sum(c + row) */
+FUNCTION(sum_onto_captured)
+{
+    UNUSED;
+    const captured *k = user;
+    y[0] = lucid_add(s, k->c, lucid_sum(s, lucid_add(s, k->c, x[0]), LUCID_ALL));
+    return LUCID_OK;
+}
+
+FUNCTION(the_carry)
+{
+    UNUSED;
+    y[0] = x[0];
+    return LUCID_OK;
+}
+
+enum { SCAN_OF_TWO = LOOPS, MAP_OF_TWO, ALL_LOOPS };
+
+/* (c, xs of two rows) to what the loop makes of it. */
+FUNCTION(loop_of_captured)
+{
+    UNUSED;
+    captured k = {.loop = *(const int *)user, .c = x[0], .row = lucid_select(s, x[1], 0, 0)};
+    const lucid_tensor zero = lucid_cast(s, NUM(0), lucid_dtype_of(x[0]));
+    const lucid_tensor carry[2] = {x[0], zero};
+    lucid_tensor last;
+    lucid_fn step = lucid_fn_new(s, sum_and_keep, 2, &k);
+    switch (k.loop) {
+    case FORI:
+    case NESTED:
+        return lucid_fori(s, lucid_scalar_int(s, 0), lucid_scalar_int(s, k.loop == NESTED),
+                          lucid_fn_new(s, sum_of_both, 1, &k), carry, 1, NULL, y);
+    case WHILE:
+        return lucid_while(s, lucid_fn_new(s, few_counted, 1, NULL),
+                           lucid_fn_new(s, sum_and_count, 2, &k), carry, 2, NULL, y);
+    case COND:
+        return lucid_cond(s, lucid_gt(s, x[0], NUM(0.5)), lucid_fn_new(s, the_carry, 1, NULL),
+                          lucid_fn_new(s, sum_of_both, 1, &k), x, 1, y, 1);
+    case SCAN_OF_TWO:
+        return lucid_scan(s, step, carry, 1, &x[1], 1, NULL, &last, y, 1);
+    default:
+        return lucid_map(s, lucid_fn_new(s, sum_onto_captured, 1, &k), &x[1], 1, y, 1);
+    }
+}
+
+/* Each result from c and the number of elements of a row, all of which are 1. */
+static void what_comes_out(int loop, double c, int64_t n, double *want)
+{
+    double sum = (c + 1) * (double)n;
+    want[0] = loop == FORI || loop == SCAN_OF_TWO || (loop == COND && c > 0.5) ? c
+              : loop == MAP_OF_TWO                                             ? c + sum
+                                                                               : sum;
+    want[1] = loop == WHILE ? 2 : loop == MAP_OF_TWO ? c + sum : sum;
+}
+
+static void test_captured_carry_and_empty_rows(void **state)
+{
+    (void)state;
+    for (int loop = 0; loop < ALL_LOOPS; loop++)
+        for (int64_t n = 0; n < 3; n++)
+            for (int lanes = 0; lanes < 2; lanes++) {
+                lucid_scope *s = lucid_open(NULL);
+                const double c[2] = {0.2, 0.7};
+                lucid_tensor in[2] = {
+                    lucid_from_data(s, c, LUCID_FLOAT64,
+                                    lanes ? LUCID_SHAPE(2) : LUCID_SCALAR_SHAPE),
+                    lucid_cast(s, lucid_ones(s, LUCID_SHAPE(2, n)), LUCID_FLOAT64)};
+                lucid_tensor y[2];
+                lucid_fn f = lucid_fn_new(s, loop_of_captured, loop == WHILE ? 2 : 1, &loop);
+                const lucid_vmap_options options = {.in_dims = LUCID_INTS(0, LUCID_NONE)};
+                both(s, "a captured carry", lanes ? lucid_vmap(s, f, &options) : f, in, 2, y,
+                     loop == WHILE ? 2 : 1);
+                for (int lane = 0; lane < 1 + lanes; lane++) {
+                    double want[2];
+                    what_comes_out(loop, c[lane], n, want);
+                    lucid_tensor one = lanes ? lucid_select(s, y[0], 0, lane) : y[0];
+                    near(s, one, want, lucid_numel(one));
+                }
+                assert_int_equal(lucid_close(s), LUCID_OK);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_lanes),
         cmocka_unit_test(test_asking),
+        cmocka_unit_test(test_captured_carry_and_empty_rows),
     };
     return cmocka_run_group_tests_name("control flow and lanes", tests, NULL, NULL);
 }

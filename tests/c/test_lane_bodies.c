@@ -536,7 +536,7 @@ static void test_random_bodies(void **state)
         for (size_t i = 0; i < nx; i++) {
             lucid_shape shape = {.ndim = (int)choose(&c, 3)};
             for (int d = 0; d < shape.ndim; d++)
-                shape.dim[d] = 1 + choose(&c, 4);
+                shape.dim[d] = choose(&c, 5);
             x[i] = random_steps(s, &rng, shape);
         }
         lucid_fn f = lucid_vmap(s, lucid_fn_new(s, program_map, 1, &p), NULL);

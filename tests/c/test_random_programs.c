@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cpu/native.h"
+#include "engine/force.h"
 #include "engine/fuse.h"
 #include "support/differences.h"
 #include "support/random_program.h"
@@ -78,6 +79,7 @@ typedef struct random_case {
     int in_dims[MAX_ARGS], axis[MAX_ARGS]; /* -1: not mapped */
     int out_dim;
     lucid_vmap_options options;
+    bool layouts; /* the results in every layout are compared */
 } random_case;
 
 static lucid_shape random_shape(choices *c)
@@ -139,6 +141,7 @@ static void make_case(random_case *k, uint64_t seed)
     choose_mapping(k);
     k->example.p.asks = k->options.strategy != LUCID_STRATEGY_VECTORIZED;
     k->example.p.draws = choose(&k->c, 3) == 0;
+    k->layouts = choose(&k->c, 2) != 0;
 }
 
 /* The options for running lane by lane, which is what random numbers are compared with: those of a lane
@@ -201,6 +204,24 @@ static void check_unfused(const recipe *f, const host_array *in, const host_arra
         (void)same("unfused", &got[j], &want[j], exact ? 0 : pow(10, TOLERANCE_EXPONENT));
 }
 
+/* The same with elements in the SIMD lanes, and with examples wherever that is possible: to the bit, unless there are
+ * products, which the BLAS adds up in an order of its own. */
+static void check_layouts(const recipe *f, const host_array *in, const host_array *want)
+{
+    static const lucid__forced_layout layouts[] = {LUCID__FORCE_ELEMENTS, LUCID__FORCE_BATCH};
+    host_array got[RECIPE_MAX];
+    for (int l = 0; l < 2; l++) {
+        int64_t products = program_products();
+        lucid__force_layout(layouts[l]);
+        bool ran = recipe_must_run(f, in, got);
+        lucid__force_layout(LUCID__FORCE_NONE);
+        bool exact = program_products() == products;
+        for (size_t j = 0; ran && j < f->ny; j++)
+            (void)same(l == 0 ? "lanes = elements" : "lanes = examples", &got[j], &want[j],
+                       exact ? 0 : pow(10, TOLERANCE_EXPONENT));
+    }
+}
+
 /* The same when compiled, and under a vmap that runs what is compiled. A program that asks for values cannot be,
  * nor a while loop in reverse mode that does not say its number of steps. */
 static void check_compiled(const recipe *f, const host_array *in, const host_array *want)
@@ -232,6 +253,8 @@ static void check_one_level(const random_case *k)
         return;
     compare(&v, got, want);
     check_unfused(&v, in, got);
+    if (k->layouts)
+        check_layouts(&v, in, got);
     if (!k->example.p.asks)
         check_compiled(&v, in, got);
 }

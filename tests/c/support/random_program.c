@@ -103,8 +103,7 @@ static bool broadcasts(lucid_tensor x, lucid_tensor y)
     return true;
 }
 
-/* Another tensor of the pool that broadcasts against x, or its mean. */
-static lucid_tensor partner(run *r, lucid_tensor x)
+lucid_tensor program_partner(run *r, lucid_tensor x)
 {
     lucid_tensor y = program_pick(r);
     if (broadcasts(x, y))
@@ -115,7 +114,7 @@ static lucid_tensor partner(run *r, lucid_tensor x)
 static lucid_tensor binary(run *r, lucid_tensor x)
 {
     lucid_scope *s = r->s;
-    lucid_tensor y = partner(r, x);
+    lucid_tensor y = program_partner(r, x);
     if (choose(&r->c, 2)) {
         lucid_tensor t = x;
         x = y;

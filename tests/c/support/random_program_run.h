@@ -19,6 +19,9 @@ typedef lucid_tensor step_fn(run *r, lucid_tensor x);
 /* A tensor of the pool. */
 lucid_tensor program_pick(run *r);
 
+/* Another tensor of the pool that broadcasts against x, or its mean. */
+lucid_tensor program_partner(run *r, lucid_tensor x);
+
 /* A program within this one, one level deeper, whose choices are its own; NULL: out of memory. */
 program *program_inside(run *r);
 
