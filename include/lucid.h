@@ -746,6 +746,8 @@ LUCID_API lucid_status lucid_map_listing(lucid_scope *s, lucid_fn f, const lucid
 /* x as a leaf: what is computed from it is recorded until nothing refers to it. */
 LUCID_API lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x);
 LUCID_API bool lucid_is_recorded(lucid_tensor x);
+/* Whether a running transform (grad, vjp, jvp, ...) takes the derivative of what is computed from x. */
+LUCID_API bool lucid_is_differentiated(lucid_tensor x);
 /* Adds d loss / d leaf into every leaf that loss came from; cotangent empty: loss must be 0-d. */
 LUCID_API lucid_status lucid_backward(lucid_scope *s, lucid_tensor loss, lucid_tensor cotangent);
 /* The gradient gathered by a leaf so far; empty handle: none yet, or not a leaf. */

@@ -216,6 +216,7 @@ RETURNS = {
     "scan": "tuple[Any, Any]",
     "map": "Any",
     "__array__": "Any",
+    "_derivative": "str | None",
     "__copy__": "Tensor",
     "__deepcopy__": "Tensor",
     "__dlpack__": "Any",

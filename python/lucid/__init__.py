@@ -20,6 +20,7 @@ from lucid._explain import CacheInfo as CacheInfo  # isort: skip
 from lucid._explain import Explanation as Explanation  # isort: skip
 from lucid._explain import cache_info as cache_info  # isort: skip
 from lucid._explain import explain as explain  # isort: skip
+from lucid import _numpy as _numpy  # isort: skip
 from lucid import func as func  # isort: skip
 from lucid import linalg as linalg  # isort: skip
 from lucid import nn as nn  # isort: skip

@@ -121,6 +121,25 @@ typedef struct exported {
     Py_ssize_t strides[LUCID_MAX_NDIM];
 } exported;
 
+const char *lucidpy_derivative(lucid_tensor x, bool as_array)
+{
+    return lucid_is_differentiated(x)         ? "is being differentiated"
+           : as_array && lucid_is_recorded(x) ? "requires grad"
+                                              : NULL;
+}
+
+bool lucidpy_may_leave(lucid_tensor x, const char *how, bool as_array, PyObject *exception)
+{
+    const char *why = lucidpy_derivative(x, as_array);
+    if (why)
+        PyErr_Format(exception ? exception : PyExc_RuntimeError,
+                     "%s: the tensor %s, and what leaves lucid is constant to the derivative; use "
+                     "functions of lucid (lucid.sin for math.sin or numpy.sin) and comparisons of "
+                     "tensors, or x.detach() where a constant is meant",
+                     how, why);
+    return !why;
+}
+
 const void *lucidpy_data(lucid_scope *s, lucid_tensor *x)
 {
     static const double nothing = 0; /* a tensor without elements may have no memory */
@@ -141,6 +160,8 @@ static bool fill_view(lucid_scope *s, PyObject *self, Py_buffer *view, int flags
         return false;
     }
     lucid_tensor x = lucidpy_handle(self);
+    if (!lucidpy_may_leave(x, "buffer", true, PyExc_BufferError))
+        return false;
     const void *data = lucidpy_data(s, &x);
     if (!data)
         return false;

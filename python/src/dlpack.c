@@ -129,6 +129,8 @@ PyObject *lucidpy_op_dlpack(lucidpy_call *c)
             return NULL;
         }
     }
+    if (!lucidpy_ok(c->s) || !lucidpy_may_leave(x, "__dlpack__", true, PyExc_BufferError))
+        return NULL;
     const void *data = lucidpy_data(c->s, &x);
     if (data && c->arg[4] == Py_True) {
         x = lucid_from_data(c->s, data, lucid_dtype_of(x), lucid_shape_of(x));

@@ -3,6 +3,7 @@
 #include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
+#include "interchange.h"
 #include "tensor_type.h"
 
 typedef lucid_tensor builder(lucid_scope *s, lucid_tensor x, lucid_tensor y);
@@ -180,6 +181,8 @@ static PyObject *item_of(PyObject *self)
 
 static PyObject *to_float(PyObject *self)
 {
+    if (!lucidpy_may_leave(lucidpy_handle(self), "float", false, NULL))
+        return NULL;
     PyObject *number = item_of(self), *result = number ? PyNumber_Float(number) : NULL;
     Py_XDECREF(number);
     return result;

@@ -10,7 +10,7 @@
 PyObject *lucidpy_op_item(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return lucidpy_item(c->s, x);
+    return lucidpy_may_leave(x, "item", false, NULL) ? lucidpy_item(c->s, x) : NULL;
 }
 
 /* -- tolist ----------------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ static PyObject *nested(const lucid_shape *shape, int dim, lucid_dtype dtype, co
 PyObject *lucidpy_op_tolist(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    const char *at = lucidpy_data(c->s, &x);
+    const char *at = lucidpy_may_leave(x, "tolist", false, NULL) ? lucidpy_data(c->s, &x) : NULL;
     if (!at)
         return NULL;
     lucid_shape shape = lucid_shape_of(x);
@@ -62,6 +62,13 @@ PyObject *lucidpy_op_tolist(lucidpy_call *c)
 }
 
 /* -- NumPy ------------------------------------------------------------------------------------ */
+
+/* Why an array of the values would lose a derivative, as a str; None: it loses none. */
+PyObject *lucidpy_op_derivative(lucidpy_call *c)
+{
+    const char *why = lucidpy_derivative(lucidpy_tensor(c, 0), true);
+    return why ? PyUnicode_FromString(why) : Py_NewRef(Py_None);
+}
 
 static PyObject *as_array(PyObject *tensor, PyObject *dtype, bool copy)
 {
@@ -78,11 +85,21 @@ static PyObject *as_array(PyObject *tensor, PyObject *dtype, bool copy)
 
 PyObject *lucidpy_op_numpy(lucidpy_call *c)
 {
-    return as_array(c->arg[0], Py_None, false);
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (!lucidpy_may_leave(x, "numpy", false, NULL))
+        return NULL;
+    /* Asked for by name it gives the values of what requires grad, as item does. */
+    PyObject *values =
+        lucid_is_recorded(x) ? lucidpy_wrap(c->s, lucid_detach(c->s, x)) : Py_NewRef(c->arg[0]);
+    PyObject *array = values ? as_array(values, Py_None, false) : NULL;
+    Py_XDECREF(values);
+    return array;
 }
 
 PyObject *lucidpy_op_array(lucidpy_call *c)
 {
+    if (!lucidpy_may_leave(lucidpy_tensor(c, 0), "numpy", true, NULL))
+        return NULL;
     return as_array(c->arg[0], c->arg[1], c->arg[2] == Py_True);
 }
 
@@ -240,6 +257,8 @@ PyObject *lucidpy_op_deepcopy(lucidpy_call *c)
 PyObject *lucidpy_op_reduce(lucidpy_call *c)
 {
     lucidpy_object *self = (lucidpy_object *)c->arg[0];
+    if (!lucidpy_may_leave(self->handle, "pickle", false, NULL))
+        return NULL;
     lucid_tensor x = lucid_detach(c->s, self->handle);
     const char *data = lucidpy_data(c->s, &x);
     if (!data)

@@ -51,6 +51,15 @@ bool lucid_is_recorded(lucid_tensor x)
     return false;
 }
 
+bool lucid_is_differentiated(lucid_tensor x)
+{
+    for (const lucid__value *v = x.v; v && (v->kind == LUCID__DUAL || v->kind == LUCID__BATCH);
+         v = v->inner)
+        if (v->kind == LUCID__DUAL && v->level != LUCID__AMBIENT_DUAL)
+            return true;
+    return false;
+}
+
 lucid_status lucid_backward(lucid_scope *s, lucid_tensor loss, lucid_tensor cotangent)
 {
     if (!lucid__ok(s))
