@@ -364,9 +364,9 @@ LUCID_API lucid_tensor lucid_solve_triangular(lucid_scope *s, lucid_tensor a, lu
 /* Solves A x = b, b (..., n) or (..., n, k) by LU with partial pivoting. Singular: inf or NaN. */
 LUCID_API lucid_tensor lucid_solve(lucid_scope *s, lucid_tensor a, lucid_tensor b);
 LUCID_API lucid_tensor lucid_inv(lucid_scope *s, lucid_tensor a);
-/* Derivatives at a singular matrix: right up to 3 x 3, inf or NaN for larger ones. */
+/* Derivatives are cofactors, right at singular matrices, too; so are those of second and third order. */
 LUCID_API lucid_tensor lucid_det(lucid_scope *s, lucid_tensor a);
-/* log |det|; `sign` (may be NULL) receives the sign. */
+/* log |det|; `sign` (may be NULL) receives the sign. Singular: -inf, sign 0, derivatives inf or NaN. */
 LUCID_API lucid_tensor lucid_slogdet(lucid_scope *s, lucid_tensor a, lucid_tensor *sign);
 /* x (..., m, n) = Q R: returns Q (..., m, k) with orthonormal columns, k = min(m, n), or m if
  * `complete`; r (may be NULL) receives R (..., k, n), upper triangular. Signs are LAPACK's. Derivatives

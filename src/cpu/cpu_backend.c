@@ -19,6 +19,8 @@ static const lucid__kernel kernels[LUCID__PRIM_COUNT] = {
     [LUCID__cumsum] = {.run = lucid__cumsum_kernel,
                        .work = lucid__cumulative_work,
                        .contiguous = 1},
+    [LUCID__det] = {.run = lucid__det_kernel, .work = lucid__lu_work},
+    [LUCID__det_border] = {.run = lucid__det_border_kernel, .work = lucid__lu_work},
     [LUCID__eigh] = {.run = lucid__eigh_kernel, .work = lucid__eigh_work, .optional = 0x2},
     [LUCID__inv] = {.run = lucid__inv_kernel, .work = lucid__inv_work},
     [LUCID__lu] = {.run = lucid__lu_kernel, .work = lucid__lu_work, .optional = 0x6},

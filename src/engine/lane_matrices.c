@@ -26,6 +26,23 @@ static void one_matrix(lucid__lane_code *code, const lucid__lane_matrix *like, c
     }
 }
 
+/* The determinant of each matrix: the sign of the exchanges times the pivots, one after the other. */
+static void determinant(lucid__lane_code *code, lucid_dtype dtype, int64_t n, const int *a, int *to)
+{
+    const lucid__lane_matrix lu = {
+        .prim = LUCID__lu, .m = n, .n = n, .nout = 3, .size = {n * n, n, 1}};
+    const lucid_dtype dtypes[3] = {dtype, LUCID_INT64, dtype};
+    int *cells = lucid__lane_alloc(code, (size_t)(n * n + n + 1), sizeof *cells);
+    if (!cells)
+        return;
+    int *const out[3] = {cells, cells + n * n, cells + n * n + n};
+    one_matrix(code, &lu, a, NULL, dtypes, out);
+    int y = out[2][0];
+    for (int64_t i = 0; i < n && lucid__lane_ok(code); i++)
+        y = lucid__lane_elementwise(code, LUCID__mul, dtype, dtype, y, cells[i * n + i], -1);
+    *to = y;
+}
+
 void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
                            const lucid__body_op *op, int **values)
 {
@@ -57,7 +74,9 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
     for (int64_t e = 0; e < batch && lucid__lane_ok(code); e++) {
         for (int k = 0; k < op->nout; k++)
             to[k] = values[op->first_out + k] + e * x.size[k];
-        if (x.m * x.n > 0)
+        if (op->prim == LUCID__det)
+            determinant(code, dtype[0], x.n, values[op->in[0]] + e * x.n * x.n, to[0]);
+        else if (x.m * x.n > 0)
             one_matrix(code, &x, values[op->in[0]] + e * x.m * x.n,
                        op->nin > 1 ? values[op->in[1]] + e * x.n * x.k : NULL, dtype, to);
         else if (op->prim == LUCID__lu) /* the sign of no exchanges */

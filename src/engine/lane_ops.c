@@ -581,7 +581,8 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
         elementwise(&o);
     else if (prim->family == LUCID__REDUCTION)
         reduction(&o);
-    else if (prim->family == LUCID__LINALG && op->prim != LUCID__pinv)
+    else if (prim->family == LUCID__LINALG && op->prim != LUCID__pinv &&
+             op->prim != LUCID__det_border)
         lucid__lane_matrix_op(code, body, op, values);
     else
         unsuitable(code, prim->name);

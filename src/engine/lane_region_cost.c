@@ -61,6 +61,7 @@ int64_t lucid__lane_region_cells(const lucid__sketch *sk, const lucid__op *op)
     case LUCID__gather:
         return op->nin > 3 || picked_from(sk, op) > MOST_PICKED ? -1 : times(out, 2);
     case LUCID__pinv:
+    case LUCID__det_border:
         return -1;
     default:
         break;

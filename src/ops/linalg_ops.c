@@ -177,8 +177,7 @@ lucid_tensor lucid_det(lucid_scope *s, lucid_tensor a)
     int64_t n = lucid_size(a, -1);
     if (lucid__ok(&t) && n >= 1 && n <= 3)
         return lucid__leave(&t, small_det(&t, a, n));
-    lucid_tensor sign, diagonal = lu_diagonal(&t, a, &sign);
-    return lucid__leave(&t, lucid_mul(&t, sign, lucid_prod(&t, diagonal, LUCID_DIMS(-1))));
+    return lucid__leave(&t, lucid__ok(&t) ? lucid__bind1(&t, LUCID__det, &a, 1, NULL, 0) : EMPTY);
 }
 
 lucid_tensor lucid_slogdet(lucid_scope *s, lucid_tensor a, lucid_tensor *sign)
