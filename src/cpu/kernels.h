@@ -14,7 +14,7 @@ lucid__kernel_fn lucid__contract_kernel;                           /* kernel_con
 lucid__kernel_fn lucid__cholesky_kernel, lucid__lu_kernel;         /* kernel_linalg.c */
 lucid__kernel_fn lucid__solve_kernel, lucid__inv_kernel, lucid__triangular_solve_kernel;
 lucid__kernel_fn lucid__det_kernel, lucid__det_border_kernel; /* kernel_det.c */
-lucid__kernel_fn lucid__qr_kernel, lucid__eigh_kernel; /* kernel_decompose.c */
+lucid__kernel_fn lucid__qr_kernel, lucid__eigh_kernel;        /* kernel_decompose.c */
 lucid__kernel_fn lucid__svd_kernel, lucid__pinv_kernel;
 
 /* kernel_contract.c */
