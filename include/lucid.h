@@ -330,6 +330,13 @@ LUCID_API lucid_tensor lucid_index_copy(lucid_scope *s, lucid_tensor x, int dim,
 LUCID_API lucid_tensor lucid_slice_put(lucid_scope *s, lucid_tensor x, const int64_t *start,
                                        const int64_t *stop, const int64_t *step,
                                        lucid_tensor values);
+/* The block of x of these sizes that begins at start[d] in dim d: one 0-d integer per dim of x, which may
+ * depend on anything (a loop's counter, an example); a negative one counts from the end. A block that does
+ * not lie in x as a whole is an index error. dynamic_update_slice: x with the block replaced by `update`. */
+LUCID_API lucid_tensor lucid_dynamic_slice(lucid_scope *s, lucid_tensor x,
+                                           const lucid_tensor *start, lucid_shape sizes);
+LUCID_API lucid_tensor lucid_dynamic_update_slice(lucid_scope *s, lucid_tensor x,
+                                                  lucid_tensor update, const lucid_tensor *start);
 /* Looks at the values: (count, ndim) int64 positions of what is not zero, row-major. */
 LUCID_API lucid_tensor lucid_nonzero(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_masked_select(lucid_scope *s, lucid_tensor x, lucid_tensor mask);

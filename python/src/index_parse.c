@@ -4,11 +4,44 @@
 #include "convert.h"
 #include "subscript.h"
 
+static bool is_tensor_attribute(PyObject *o, const char *name)
+{
+    PyObject *bound = PyObject_GetAttrString(o, name);
+    bool is = bound && lucidpy_is_tensor(bound);
+    Py_XDECREF(bound);
+    return is;
+}
+
+/* Where a bound has no value yet, "int: ..." would be about a call that nobody wrote. */
+static void explain_moving_bound(PyObject *slice)
+{
+    if (PyErr_Occurred() != PyExc_RuntimeError) /* no subclass: lanes that part are none */
+        return;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (is_tensor_attribute(slice, "start") || is_tensor_attribute(slice, "stop"))
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "x[start:stop]: inside a loop body, a branch or a compiled function a bound "
+            "that is computed there has no value yet, so the size of the slice is not "
+            "known; use lucid.dynamic_slice(x, start_indices, slice_sizes), whose sizes "
+            "are numbers, or a mask");
+    if (PyErr_Occurred()) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+    } else {
+        PyErr_Restore(type, value, trace);
+    }
+}
+
 static bool parse_slice(PyObject *o, int64_t size, lucidpy_index_item *item)
 {
     Py_ssize_t start, stop, step;
-    if (PySlice_Unpack(o, &start, &stop, &step))
+    if (PySlice_Unpack(o, &start, &stop, &step)) {
+        explain_moving_bound(o);
         return false;
+    }
     Py_ssize_t length = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, step);
     *item = (lucidpy_index_item){.kind = LUCIDPY_SLICE,
                                  .start = start,

@@ -159,6 +159,31 @@ lucid_tensor lucidpy_op_index_put(lucidpy_call *c)
     return lucid_index_put(c->s, x, index, n, values, lucidpy_flag(c, 3));
 }
 
+/* One start per dim of x, or an error. */
+static const lucid_tensor *starts(lucidpy_call *c, int i, lucid_tensor x)
+{
+    size_t n;
+    const lucid_tensor *start = lucidpy_tensors(c, i, &n);
+    if (lucid_error(c->s) != LUCID_OK || n == (size_t)ndim_of(x))
+        return start;
+    lucid_fail(c->s, LUCID_VALUE_ERROR, "%s: %zu start_indices for a %d-D tensor", c->name, n,
+               ndim_of(x));
+    return NULL;
+}
+
+lucid_tensor lucidpy_op_dynamic_slice(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    const lucid_tensor *start = starts(c, 1, x);
+    return lucid_dynamic_slice(c->s, x, start, lucidpy_shape(c, 2));
+}
+
+lucid_tensor lucidpy_op_dynamic_update_slice(lucidpy_call *c)
+{
+    lucid_tensor x = lucidpy_tensor(c, 0), update = lucidpy_tensor(c, 1);
+    return lucid_dynamic_update_slice(c->s, x, update, starts(c, 2, x));
+}
+
 lucid_tensor lucidpy_op_masked_select(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);

@@ -175,9 +175,18 @@ lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
-    int64_t start = lucidpy_int(c, 2), length = lucidpy_int(c, 3);
+    int64_t length = lucidpy_int(c, 3);
     if (dim < 0)
         return x;
+    if (lucidpy_is_tensor(c->arg[2])) { /* its value may not be known */
+        lucid_tensor start[LUCID_MAX_NDIM];
+        lucid_shape sizes = lucid_shape_of(x);
+        for (int d = 0; d < sizes.ndim; d++)
+            start[d] = d == dim ? lucidpy_tensor(c, 2) : lucid_scalar_int(c->s, 0);
+        sizes.dim[dim] = length;
+        return lucid_dynamic_slice(c->s, x, start, sizes);
+    }
+    int64_t start = lucidpy_int(c, 2);
     int64_t size = lucid_size(x, dim), first = start < 0 ? start + size : start;
     if (first < 0 || length < 0 || first > size - length)
         lucid_fail(c->s, LUCID_INDEX_ERROR,

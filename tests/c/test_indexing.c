@@ -83,6 +83,52 @@ static void test_out_of_range(void **state)
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 
+static void test_a_block_begins_where_tensors_say(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = count_up(s, LUCID_SHAPE(3, 5)), one = I64(s, LUCID_SHAPE(1), 1);
+    /* A start that is computed, and one that is known. */
+    lucid_tensor computed = lucid_add(s, lucid_select(s, one, 0, 0), lucid_scalar_int(s, 1));
+    lucid_tensor start[2] = {lucid_scalar_int(s, -2), computed};
+    lucid_tensor block = lucid_dynamic_slice(s, x, start, LUCID_SHAPE(2, 3));
+    lucid_tensor expected = lucid_slice(s, lucid_slice(s, x, 0, 1, 3, 1), 1, 2, 5, 1);
+    check_same(s, block, expected);
+    lucid_tensor y = lucid_dynamic_update_slice(s, x, lucid_neg(s, block), start);
+    check_same(s, lucid_dynamic_slice(s, y, start, LUCID_SHAPE(2, 3)), lucid_neg(s, expected));
+    check_same(s, lucid_slice(s, y, 1, 0, 2, 1), lucid_slice(s, x, 1, 0, 2, 1));
+    check_same(s, lucid_dynamic_slice(s, lucid_scalar(s, 3), NULL, (lucid_shape){0}),
+               lucid_scalar(s, 3));
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
+static void test_a_block_outside_is_an_error(void **state)
+{
+    (void)state;
+    lucid_scope *s = lucid_open(NULL);
+    lucid_tensor x = count_up(s, LUCID_SHAPE(5));
+    const int64_t bad[] = {3, -6, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        lucid_tensor known = lucid_scalar_int(s, bad[i]);
+        (void)lucid_dynamic_slice(s, x, &known, LUCID_SHAPE(3));
+        check_error(s, LUCID_INDEX_ERROR, "dynamic_slice: start");
+        lucid_tensor computed = lucid_select(s, I64(s, LUCID_SHAPE(1), bad[i]), 0, 0);
+        lucid_tensor y = lucid_dynamic_slice(s, x, &computed, LUCID_SHAPE(3));
+        (void)lucid_eval(s, &y, 1);
+        check_error(s, LUCID_INDEX_ERROR, "out of range for dim 0 of size 5");
+    }
+    lucid_tensor zero = lucid_scalar_int(s, 0), half = lucid_scalar(s, 0.5);
+    (void)lucid_dynamic_slice(s, x, &zero, LUCID_SHAPE(6));
+    check_error(s, LUCID_VALUE_ERROR, "dynamic_slice: size 6 of dim 0 must be from 0 to 5");
+    (void)lucid_dynamic_slice(s, x, &zero, LUCID_SHAPE(1, 1));
+    check_error(s, LUCID_VALUE_ERROR, "dynamic_slice: 2 sizes for a 1-D tensor");
+    (void)lucid_dynamic_slice(s, x, &half, LUCID_SHAPE(1));
+    check_error(s, LUCID_TYPE_ERROR, "the start of dim 0 must be one integer");
+    (void)lucid_dynamic_slice(s, x, NULL, LUCID_SHAPE(1));
+    check_error(s, LUCID_VALUE_ERROR, "the list of starts is NULL");
+    assert_int_equal(lucid_close(s), LUCID_OK);
+}
+
 static void test_wrong_arguments(void **state)
 {
     (void)state;
@@ -323,6 +369,8 @@ int main(void)
         cmocka_unit_test(test_index),
         cmocka_unit_test(test_index_of_nothing),
         cmocka_unit_test(test_out_of_range),
+        cmocka_unit_test(test_a_block_begins_where_tensors_say),
+        cmocka_unit_test(test_a_block_outside_is_an_error),
         cmocka_unit_test(test_wrong_arguments),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_take_along_dim),

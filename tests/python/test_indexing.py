@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import Array, same
 
 import lucid
-from lucid.func import vmap
+from lucid.func import grad, vmap
 
 SHAPE = (3, 4, 2, 5)
 X = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
@@ -267,3 +267,32 @@ def test_batched_indices_under_vmap() -> None:
     for b, i in enumerate([1, 2, 0]):
         expected[b, i, :, 0] = 5.0
     same(vmap(write)(X, np.array([1, 2, 0])), expected)
+
+
+def test_a_block_that_begins_where_a_counter_says() -> None:
+    a = np.arange(24.0).reshape(4, 6)
+    x = lucid.tensor(a)
+
+    def step(i: lucid.Tensor, _: None) -> tuple[lucid.Tensor, lucid.Tensor]:
+        return i + 1, lucid.dynamic_slice(x, [i, 1], [2, 3])
+
+    same(lucid.scan(step, 0, length=2)[1], np.stack([a[i : i + 2, 1:4] for i in range(2)]))
+    starts = np.array([[0, 1], [1, 0], [1, 1]])
+    blocks = vmap(lambda s: lucid.dynamic_slice(x, s, [2, 2]))(starts)
+    same(blocks, np.stack([a[i : i + 2, j : j + 2] for i, j in starts]))
+    narrowed = vmap(lambda i: x.narrow(1, i, 2))(np.array([0, 4]))
+    same(narrowed, np.stack([a[:, i : i + 2] for i in (0, 4)]))
+
+    def rest(x: lucid.Tensor, i: lucid.Tensor) -> lucid.Tensor:
+        return (lucid.dynamic_update_slice(x, lucid.zeros(2, 1), [i, 0]) ** 2).sum()
+
+    expected = np.stack([2 * a, 2 * a])
+    expected[0, 1:3, 0] = expected[1, 2:4, 0] = 0
+    same(vmap(grad(rest), (None, 0))(x, np.array([1, 2])), expected)
+
+
+def test_a_slice_with_a_moving_bound_says_how_to_write_it() -> None:
+    x = lucid.tensor(X)
+    for bounds in (lambda i: slice(i, i + 2), lambda i: slice(None, i), lambda i: (0, slice(i, 3))):
+        with pytest.raises(RuntimeError, match=r"lucid\.dynamic_slice\(x, start_indices"):
+            lucid.fori_loop(0, 2, lambda i, c, b=bounds: c + x[b(i)].sum(), 0.0)

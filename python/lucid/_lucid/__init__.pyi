@@ -114,6 +114,8 @@ __all__ = [
     "dot",
     "double",
     "dtype",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "e",
     "einsum",
     "empty",
