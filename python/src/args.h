@@ -9,6 +9,8 @@
 #include <Python.h>
 #include <lucid.h>
 
+#include "place.h"
+
 enum { LUCIDPY_MAX_ARGS = 10 };
 
 typedef struct lucidpy_parameter {
@@ -32,7 +34,8 @@ typedef struct lucidpy_call {
     PyObject *arg[LUCIDPY_MAX_ARGS]; /* borrowed */
     PyObject *const *rest;           /* what *name collected */
     Py_ssize_t rest_count;
-    bool leaf; /* an adaptor sets it when its result is a leaf for backward() */
+    bool leaf;           /* an adaptor sets it when its result is a leaf for backward() */
+    lucidpy_place place; /* and this when its result is a view */
 } lucidpy_call;
 
 /* Reads a signature as Python writes it; defaults are None, True, False, numbers and 'text'. */

@@ -23,17 +23,23 @@ void lucidpy_forget_grad(lucidpy_object *t)
         t->grad_of->grad = NULL;
 }
 
-bool lucidpy_write_leaf(lucid_scope *s, lucidpy_object *t, lucid_tensor *y)
+lucid_tensor lucidpy_leaf_again(lucid_scope *s, lucid_tensor leaf, lucid_tensor y)
 {
-    if (*lucidpy_no_grad_depth() == 0) {
+    lucid_tensor grad = lucid_grad_of(s, leaf);
+    y = lucid_requires_grad(s, lucid_detach(s, y));
+    if (!lucid_is_empty_handle(grad))
+        lucid_set_grad(s, y, grad);
+    return y;
+}
+
+bool lucidpy_write_leaf(lucid_scope *s, lucid_tensor leaf, lucid_tensor *y, bool detached)
+{
+    if (*lucidpy_no_grad_depth() == 0 && !detached) {
         PyErr_SetString(PyExc_RuntimeError,
                         "in-place write to a leaf that requires grad; do it under lucid.no_grad()");
         return false;
     }
-    lucid_tensor grad = lucid_grad_of(s, t->handle);
-    *y = lucid_requires_grad(s, lucid_detach(s, *y));
-    if (!lucid_is_empty_handle(grad))
-        lucid_set_grad(s, *y, grad);
+    *y = lucidpy_leaf_again(s, leaf, *y);
     return lucidpy_ok(s);
 }
 
@@ -46,7 +52,7 @@ PyObject *lucidpy_get_grad(PyObject *self, void *unused)
     lucid_scope *s = lucidpy_enter();
     if (!s)
         return NULL;
-    lucid_tensor grad = lucid_grad_of(s, t->handle);
+    lucid_tensor grad = lucid_grad_of(s, lucidpy_handle(self));
     PyObject *result;
     if (!lucidpy_ok(s)) {
         result = NULL;
@@ -85,7 +91,7 @@ int lucidpy_set_grad(PyObject *self, PyObject *value, void *unused)
     if (converted == 0)
         lucidpy_wrong_type(value, "grad must be a tensor or None");
     if (converted == 1)
-        lucid_set_grad(s, t->handle, grad);
+        lucid_set_grad(s, lucidpy_handle(self), grad);
     bool ok = converted == 1 && lucidpy_ok(s);
     lucidpy_leave(s);
     return ok ? 0 : -1;
@@ -94,7 +100,8 @@ int lucidpy_set_grad(PyObject *self, PyObject *value, void *unused)
 static bool set_leaf(lucid_scope *s, PyObject *self, bool on)
 {
     lucidpy_object *t = object_of(self);
-    bool recorded = lucid_is_recorded(t->handle);
+    lucid_tensor x = lucidpy_handle(self);
+    bool recorded = lucid_is_recorded(x);
     if (on == recorded) /* a leaf already, or computed from one: stays what it is */
         return true;
     if (!on && !t->is_leaf) {
@@ -102,7 +109,7 @@ static bool set_leaf(lucid_scope *s, PyObject *self, bool on)
                         "requires_grad can be switched off for leaves only; use detach()");
         return false;
     }
-    lucid_tensor y = on ? lucid_requires_grad(s, t->handle) : lucid_detach(s, t->handle);
+    lucid_tensor y = on ? lucid_requires_grad(s, x) : lucid_detach(s, x);
     if (!lucidpy_ok(s))
         return false;
     lucid_tensor before = t->handle;

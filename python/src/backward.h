@@ -7,8 +7,10 @@
 bool lucidpy_recording_init(PyObject *module);
 
 /* For a leaf that is written in place: makes *y a leaf in its stead, with its gradient. False with an
- * exception when the write would be recorded. */
-bool lucidpy_write_leaf(lucid_scope *s, lucidpy_object *t, lucid_tensor *y);
+ * exception when the write would be recorded: outside of no_grad(), unless it is known to be `detached`. */
+bool lucidpy_write_leaf(lucid_scope *s, lucid_tensor leaf, lucid_tensor *y, bool detached);
+/* The value y as a leaf with the gradient of another. */
+lucid_tensor lucidpy_leaf_again(lucid_scope *s, lucid_tensor leaf, lucid_tensor y);
 
 /* When a leaf or a gradient goes away: the other forgets it. */
 void lucidpy_forget_grad(lucidpy_object *t);

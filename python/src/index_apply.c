@@ -2,23 +2,28 @@
  * they stand for, moved to the front. An int beside a tensor index counts as an index, as in NumPy. */
 #include "call_scope.h"
 #include "subscript.h"
-#include "tensor_type.h"
+#include "views.h"
 
 /* -- without tensors -------------------------------------------------------------------------- */
 
-static lucid_tensor apply_basic(lucid_scope *s, lucid_tensor x, const lucidpy_index *index)
+static lucid_tensor apply_basic(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
+                                lucidpy_place *place)
 {
     int dim = 0;
     for (int i = 0; i < index->count; i++) {
         const lucidpy_index_item *item = &index->at[i];
         if (item->kind == LUCIDPY_AT) {
             x = lucid_select(s, x, dim, item->start);
+            lucidpy_place_select(place, dim, item->start);
             continue;
         }
-        if (item->kind == LUCIDPY_NEW)
+        if (item->kind == LUCIDPY_NEW) {
             x = lucid_unsqueeze(s, x, dim);
-        else if (!item->whole)
+            lucidpy_place_reshape(place, lucid_shape_of(x));
+        } else if (!item->whole) {
             x = lucid_slice(s, x, dim, item->start, item->stop, item->step);
+            lucidpy_place_slice(place, dim, item->start, item->step, lucid_size(x, dim));
+        }
         dim++;
     }
     return x;
@@ -58,6 +63,15 @@ static bool add_mask(lucid_scope *s, lucidpy_view *view, int dim, lucid_tensor m
 static lucid_tensor integer(lucid_scope *s, int64_t value)
 {
     return lucid_from_data(s, &value, LUCID_INT64, LUCID_SCALAR_SHAPE);
+}
+
+void lucidpy_index_place(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
+                         lucidpy_place *place)
+{
+    if (index->advanced)
+        place->of = NULL;
+    else
+        (void)apply_basic(s, x, index, place);
 }
 
 bool lucidpy_view_of(lucid_scope *s, lucid_tensor x, const lucidpy_index *index, lucidpy_view *view)
@@ -153,10 +167,15 @@ PyObject *lucidpy_getitem(PyObject *self, PyObject *o)
     lucid_scope *s = lucidpy_enter();
     if (!s)
         return NULL;
+    lucidpy_place place;
+    lucidpy_place_begin(&place, self);
     if (PyLong_CheckExact(o)) { /* x[3]: by far the most frequent */
         long long at = PyLong_AsLongLong(o);
-        if (at != -1 || !PyErr_Occurred())
-            return lucidpy_result(s, lucid_select(s, x, 0, at));
+        if (at != -1 || !PyErr_Occurred()) {
+            lucid_tensor y = lucid_select(s, x, 0, at);
+            lucidpy_place_select(&place, 0, at);
+            return lucidpy_result_view(s, y, &place);
+        }
         PyErr_Clear();
     }
     lucidpy_index index;
@@ -164,6 +183,8 @@ PyObject *lucidpy_getitem(PyObject *self, PyObject *o)
         lucidpy_leave(s);
         return NULL;
     }
-    return lucidpy_result(s, index.advanced ? apply_advanced(s, x, &index)
-                                            : apply_basic(s, x, &index));
+    if (index.advanced)
+        return lucidpy_result(s, apply_advanced(s, x, &index));
+    lucid_tensor y = apply_basic(s, x, &index, &place);
+    return lucidpy_result_view(s, y, &place);
 }

@@ -2,7 +2,7 @@
 #include "call_scope.h"
 #include "convert.h"
 #include "subscript.h"
-#include "tensor_type.h"
+#include "views.h"
 
 #include <string.h>
 
@@ -246,6 +246,17 @@ static lucid_tensor write_any(lucid_scope *s, lucid_tensor x, const lucidpy_inde
     return write_advanced(s, x, index, v);
 }
 
+/* x[i] += 1 has written already when it comes here: the value is that part of x. */
+static bool is_written(lucid_scope *s, PyObject *self, const lucidpy_index *index, PyObject *value)
+{
+    if (!lucidpy_is_tensor(value) || !((lucidpy_object *)value)->window)
+        return false;
+    lucidpy_place place;
+    lucidpy_place_begin(&place, self);
+    lucidpy_index_place(s, lucidpy_handle(self), index, &place);
+    return lucidpy_ok(s) && lucidpy_is_part(self, &place, value);
+}
+
 int lucidpy_setitem(PyObject *self, PyObject *o, PyObject *value)
 {
     if (!value) {
@@ -261,7 +272,10 @@ int lucidpy_setitem(PyObject *self, PyObject *o, PyObject *value)
     int converted = lucidpy_convert(s, value, &v);
     if (converted == 0)
         lucidpy_wrong_type(value, "a tensor's elements can be set to tensors, numbers and arrays");
-    if (converted == 1 && lucidpy_index_parse(s, o, x, &index)) {
+    bool parsed = converted == 1 && lucidpy_index_parse(s, o, x, &index);
+    if (parsed && is_written(s, self, &index, value)) {
+        written = true;
+    } else if (parsed && !PyErr_Occurred()) {
         lucid_tensor y = write_any(s, x, &index, lucid_cast(s, v, lucid_dtype_of(x)));
         written = lucidpy_ok(s) && !PyErr_Occurred() && lucidpy_rebind(s, self, y);
     }

@@ -4,7 +4,7 @@
 #include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
-#include "tensor_type.h"
+#include "views.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,10 @@ const char lucidpy_tensor_doc[] =
     "An array of float32, float64, int32, int64 or bool elements. Made by lucid.tensor and its "
     "siblings.\n\n"
     "Operations check shapes and dtypes at once and compute when a value is looked at (print, "
-    "item, numpy, lucid.eval). Inside a transform a tensor shows one example. Values never change: "
-    "in-place methods and x[i] = v make the object stand for a new value.\n\n"
+    "item, numpy, lucid.eval). Inside a transform a tensor shows one example. In-place methods and "
+    "x[i] = v write to the tensor and to the views that share its elements (x[0], x.T, ...); what "
+    "was "
+    "computed from it before stays as it is.\n\n"
     ">>> import lucid\n"
     ">>> x = lucid.tensor([[1.0, 2.0], [3.0, 4.0]])\n"
     ">>> x.shape, x.dtype\n"
@@ -54,31 +56,31 @@ PyObject *lucidpy_tensor_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 static PyObject *get_shape(PyObject *self, void *unused)
 {
     (void)unused;
-    return lucidpy_shape_tuple(lucidpy_handle(self));
+    return lucidpy_shape_tuple(lucidpy_form(self));
 }
 
 static PyObject *get_dtype(PyObject *self, void *unused)
 {
     (void)unused;
-    return lucidpy_dtype_object(lucid_dtype_of(lucidpy_handle(self)));
+    return lucidpy_dtype_object(lucid_dtype_of(lucidpy_form(self)));
 }
 
 static PyObject *get_ndim(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyLong_FromLong(lucid_ndim(lucidpy_handle(self)));
+    return PyLong_FromLong(lucid_ndim(lucidpy_form(self)));
 }
 
 static PyObject *get_itemsize(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyLong_FromSize_t(lucid_dtype_size(lucid_dtype_of(lucidpy_handle(self))));
+    return PyLong_FromSize_t(lucid_dtype_size(lucid_dtype_of(lucidpy_form(self))));
 }
 
 static PyObject *get_nbytes(PyObject *self, void *unused)
 {
     (void)unused;
-    lucid_tensor x = lucidpy_handle(self);
+    lucid_tensor x = lucidpy_form(self);
     return PyLong_FromSize_t((size_t)lucid_numel(x) * lucid_dtype_size(lucid_dtype_of(x)));
 }
 
@@ -92,22 +94,33 @@ static PyObject *get_transpose(PyObject *self, void *unused)
         return Py_NewRef(self);
     for (int d = 0; d < order.n; d++)
         order.dim[d] = order.n - 1 - d;
+    lucidpy_place place;
+    lucidpy_place_begin(&place, self);
+    lucidpy_place_permute(&place, order);
     lucid_scope *s = lucidpy_enter();
-    return s ? lucidpy_result(s, lucid_permute(s, x, order)) : NULL;
+    return s ? lucidpy_result_view(s, lucid_permute(s, x, order), &place) : NULL;
 }
 
 static PyObject *get_matrix_transpose(PyObject *self, void *unused)
 {
     (void)unused;
+    lucid_tensor x = lucidpy_handle(self);
+    lucidpy_place place;
+    lucidpy_place_begin(&place, self);
+    lucidpy_place_transpose(&place, -2, -1);
     lucid_scope *s = lucidpy_enter();
-    return s ? lucidpy_result(s, lucid_transpose(s, lucidpy_handle(self), -2, -1)) : NULL;
+    return s ? lucidpy_result_view(s, lucid_transpose(s, x, -2, -1), &place) : NULL;
 }
 
 static PyObject *get_data(PyObject *self, void *unused)
 {
     (void)unused;
+    lucid_tensor x = lucidpy_handle(self);
+    lucidpy_place place;
+    lucidpy_place_begin(&place, self);
+    place.detached = true;
     lucid_scope *s = lucidpy_enter();
-    return s ? lucidpy_result(s, lucid_detach(s, lucidpy_handle(self))) : NULL;
+    return s ? lucidpy_result_view(s, lucid_detach(s, x), &place) : NULL;
 }
 
 PyGetSetDef lucidpy_tensor_getset[] = {
@@ -216,7 +229,7 @@ PyObject *lucidpy_tensor_repr(PyObject *self)
     if (!s)
         return NULL;
     lucid_tensor x = lucid_own(s, lucidpy_handle(self)); /* another thread may rebind the object */
-    char *text = format_values(s, x);
+    char *text = PyErr_Occurred() ? NULL : format_values(s, x);
     PyObject *result = text ? print(x, text) : PyErr_Occurred() ? NULL : describe(x);
     PyMem_Free(text);
     lucidpy_leave(s);
@@ -246,7 +259,10 @@ PyObject *lucidpy_iter(PyObject *self)
     PyObject *rows = s ? PyTuple_New((Py_ssize_t)lucid_size(x, 0)) : NULL;
     for (Py_ssize_t i = 0; rows && i < lucid_size(x, 0); i++) {
         lucid_tensor row = lucid_select(s, x, 0, i);
-        PyObject *object = lucidpy_ok(s) ? lucidpy_wrap(s, row) : NULL;
+        lucidpy_place place;
+        lucidpy_place_begin(&place, self);
+        lucidpy_place_select(&place, 0, i);
+        PyObject *object = lucidpy_ok(s) ? lucidpy_wrap_view(s, row, &place) : NULL;
         if (!object || PyTuple_SetItem(rows, i, object))
             Py_CLEAR(rows);
     }

@@ -159,7 +159,10 @@ lucid_tensor lucidpy_op_clone(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_detach(lucidpy_call *c)
 {
-    return lucid_detach(c->s, lucidpy_tensor(c, 0));
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    c->place.detached = true;
+    return lucid_detach(c->s, x);
 }
 
 /* The tensor itself when it has the dtype already. */
@@ -234,10 +237,11 @@ PyObject *lucidpy_op_result_type(lucidpy_call *c)
 static PyObject *same_value(lucidpy_call *c)
 {
     lucidpy_object *self = (lucidpy_object *)c->arg[0];
+    lucid_tensor x = lucidpy_tensor(c, 0);
     if (!self->is_leaf)
-        return lucidpy_wrap(c->s, self->handle);
+        return lucidpy_ok(c->s) ? lucidpy_wrap(c->s, x) : NULL;
     /* A copy of a leaf is a leaf of its own. */
-    lucid_tensor y = lucid_requires_grad(c->s, lucid_detach(c->s, self->handle));
+    lucid_tensor y = lucid_requires_grad(c->s, lucid_detach(c->s, x));
     PyObject *copy = lucidpy_ok(c->s) ? lucidpy_wrap(c->s, y) : NULL;
     if (copy)
         ((lucidpy_object *)copy)->is_leaf = true;
@@ -257,9 +261,10 @@ PyObject *lucidpy_op_deepcopy(lucidpy_call *c)
 PyObject *lucidpy_op_reduce(lucidpy_call *c)
 {
     lucidpy_object *self = (lucidpy_object *)c->arg[0];
-    if (!lucidpy_may_leave(self->handle, "pickle", false, NULL))
+    lucid_tensor x = lucidpy_tensor(c, 0);
+    if (!lucidpy_may_leave(x, "pickle", false, NULL))
         return NULL;
-    lucid_tensor x = lucid_detach(c->s, self->handle);
+    x = lucid_detach(c->s, x);
     const char *data = lucidpy_data(c->s, &x);
     if (!data)
         return NULL;

@@ -2,6 +2,35 @@
 #include "call_scope.h"
 #include "common_ops.h"
 #include "tuples.h"
+#include "views.h"
+
+/* A tuple of n new Tensors, views where the places say so. */
+static PyObject *views(lucid_scope *s, const lucid_tensor *ys, const lucidpy_place *places,
+                       size_t n)
+{
+    if (!lucidpy_ok(s))
+        return NULL;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+    for (size_t i = 0; tuple && i < n; i++) {
+        PyObject *y = lucidpy_wrap_view(s, ys[i], &places[i]);
+        if (!y || PyTuple_SetItem(tuple, (Py_ssize_t)i, y))
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+/* Begins the place of the i-th of the tensors given as *tensors or as one sequence of them. */
+static void begin_place(const lucidpy_call *c, size_t i, lucidpy_place *place)
+{
+    Py_ssize_t at = (Py_ssize_t)i;
+    PyObject *one = c->rest_count == 1 ? c->rest[0] : NULL;
+    if (one && PyList_Check(one))
+        lucidpy_place_begin(place, PyList_GetItem(one, at));
+    else if (one && PyTuple_Check(one))
+        lucidpy_place_begin(place, PyTuple_GetItem(one, at));
+    else
+        lucidpy_place_begin(place, at < c->rest_count ? c->rest[at] : Py_None);
+}
 
 PyObject *lucidpy_op_broadcast_tensors(lucidpy_call *c)
 {
@@ -27,21 +56,28 @@ PyObject *lucidpy_op_broadcast_tensors(lucidpy_call *c)
             if (shape.dim[d] == 1)
                 shape.dim[d] = own.dim[d];
     }
-    for (size_t i = 0; ys && i < n; i++)
+    lucidpy_place *places = lucid_alloc(s, (n + 1) * sizeof *places);
+    for (size_t i = 0; ys && places && i < n; i++) {
         ys[i] = lucid_expand(s, xs[i], shape);
-    return lucidpy_tuple(s, ys, ys ? n : 0);
+        begin_place(c, i, &places[i]);
+        lucidpy_place_expand(&places[i], shape);
+    }
+    return views(s, ys, places, n);
 }
 
 /* The pieces [0, sizes[0]), [sizes[0], sizes[0] + sizes[1]), ... of dim. */
 static PyObject *cut(lucidpy_call *c, lucid_tensor x, int dim, const int64_t *sizes, size_t n)
 {
     lucid_tensor *pieces = lucid_alloc(c->s, (n + 1) * sizeof *pieces);
+    lucidpy_place *places = lucid_alloc(c->s, (n + 1) * sizeof *places);
     int64_t at = 0;
-    for (size_t i = 0; pieces && i < n; i++) {
+    for (size_t i = 0; pieces && places && i < n; i++) {
         pieces[i] = lucid_slice(c->s, x, dim, at, at + sizes[i], 1);
+        lucidpy_place_begin(&places[i], c->arg[0]);
+        lucidpy_place_slice(&places[i], dim, at, 1, sizes[i]);
         at += sizes[i];
     }
-    return lucidpy_tuple(c->s, pieces, pieces ? n : 0);
+    return views(c->s, pieces, places, n);
 }
 
 static PyObject *split_evenly(lucidpy_call *c, lucid_tensor x, int dim, int64_t length)
@@ -119,9 +155,13 @@ PyObject *lucidpy_op_unbind(lucidpy_call *c)
         return NULL;
     size_t n = (size_t)lucid_size(x, dim);
     lucid_tensor *slices = lucid_alloc(c->s, (n + 1) * sizeof *slices);
-    for (size_t i = 0; slices && i < n; i++)
+    lucidpy_place *places = lucid_alloc(c->s, (n + 1) * sizeof *places);
+    for (size_t i = 0; slices && places && i < n; i++) {
         slices[i] = lucid_select(c->s, x, dim, (int64_t)i);
-    return lucidpy_tuple(c->s, slices, slices ? n : 0);
+        lucidpy_place_begin(&places[i], c->arg[0]);
+        lucidpy_place_select(&places[i], dim, (int64_t)i);
+    }
+    return views(c->s, slices, places, n);
 }
 
 PyObject *lucidpy_op_meshgrid(lucidpy_call *c)
@@ -137,6 +177,9 @@ PyObject *lucidpy_op_meshgrid(lucidpy_call *c)
         return NULL;
     lucid_shape shape = {.ndim = (int)n};
     lucid_tensor grids[LUCID_MAX_NDIM];
+    lucidpy_place *places = lucid_alloc(s, (n + 1) * sizeof *places);
+    if (!places)
+        return NULL;
     for (size_t i = 0; i < n; i++) {
         if (lucid_ndim(xs[i]) > 1)
             lucid_fail(s, LUCID_VALUE_ERROR, "meshgrid: tensor %zu is %d-D, expected a vector", i,
@@ -148,8 +191,13 @@ PyObject *lucidpy_op_meshgrid(lucidpy_call *c)
         for (size_t d = 0; d < n; d++)
             column.dim[d] = d == i ? shape.dim[i] : 1;
         grids[i] = lucid_expand(s, lucid_reshape(s, xs[i], column), shape);
-        if (exchange)
+        begin_place(c, i, &places[i]);
+        lucidpy_place_reshape(&places[i], column);
+        lucidpy_place_expand(&places[i], shape);
+        if (exchange) {
             grids[i] = lucid_transpose(s, grids[i], 0, 1);
+            lucidpy_place_transpose(&places[i], 0, 1);
+        }
     }
-    return lucidpy_tuple(s, grids, n);
+    return views(s, grids, places, n);
 }

@@ -20,46 +20,86 @@ int lucidpy_wrap_dim(lucidpy_call *c, lucid_tensor x, int dim)
     return -1;
 }
 
+/* y has the elements of the input in their order: a view where strides can say so. */
+static lucid_tensor reshaped(lucidpy_call *c, lucid_tensor y)
+{
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    if (lucid_error(c->s) == LUCID_OK)
+        lucidpy_place_reshape(&c->place, lucid_shape_of(y));
+    return y;
+}
+
+static lucid_tensor permuted(lucidpy_call *c, lucid_tensor x, lucid_dims order)
+{
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_permute(&c->place, order);
+    return lucid_permute(c->s, x, order);
+}
+
+static lucid_tensor transposed(lucidpy_call *c, lucid_tensor x, int dim0, int dim1)
+{
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_transpose(&c->place, dim0, dim1);
+    return lucid_transpose(c->s, x, dim0, dim1);
+}
+
+static lucid_tensor expanded(lucidpy_call *c, lucid_tensor x, lucid_shape shape)
+{
+    lucid_tensor y = lucid_expand(c->s, x, shape);
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    if (lucid_error(c->s) == LUCID_OK)
+        lucidpy_place_expand(&c->place, lucid_shape_of(y));
+    return y;
+}
+
 lucid_tensor lucidpy_op_reshape(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return lucid_reshape(c->s, x, lucidpy_shape(c, 1));
+    return reshaped(c, lucid_reshape(c->s, x, lucidpy_shape(c, 1)));
 }
 
+/* Of elements that strides do not reach it would be a copy, which a view must not be: it is one that
+ * can be read alone. */
 lucid_tensor lucidpy_op_view(lucidpy_call *c)
 {
-    return lucidpy_op_reshape(c);
+    lucid_tensor y = lucidpy_op_reshape(c);
+    if (!c->place.of && lucid_error(c->s) == LUCID_OK) {
+        lucidpy_place_begin(&c->place, c->arg[0]);
+        c->place.shape = lucid_shape_of(y);
+        c->place.unreachable = true;
+    }
+    return y;
 }
 
 lucid_tensor lucidpy_op_reshape_as(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
-    return lucid_reshape(c->s, x, lucid_shape_of(y));
+    return reshaped(c, lucid_reshape(c->s, x, lucid_shape_of(y)));
 }
 
 lucid_tensor lucidpy_op_permute(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return lucid_permute(c->s, x, lucidpy_dims(c, 1, -1));
+    return permuted(c, x, lucidpy_dims(c, 1, -1));
 }
 
 lucid_tensor lucidpy_op_transpose(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     int dim0 = lucidpy_dim(c, 1);
-    return lucid_transpose(c->s, x, dim0, lucidpy_dim(c, 2));
+    return transposed(c, x, dim0, lucidpy_dim(c, 2));
 }
 
 lucid_tensor lucidpy_op_t(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     if (ndim_of(x) < 2)
-        return x;
+        return reshaped(c, x);
     if (lucid_ndim(x) > 2)
         lucid_fail(c->s, LUCID_VALUE_ERROR,
                    "t: a %d-D tensor has no one transpose; use transpose, permute or .mT",
                    lucid_ndim(x));
-    return lucid_transpose(c->s, x, 0, 1);
+    return transposed(c, x, 0, 1);
 }
 
 lucid_tensor lucidpy_op_movedim(lucidpy_call *c)
@@ -90,13 +130,13 @@ lucid_tensor lucidpy_op_movedim(lucidpy_call *c)
             source++;
         order.dim[target] = source++;
     }
-    return lucid_permute(c->s, x, order);
+    return permuted(c, x, order);
 }
 
 lucid_tensor lucidpy_op_expand(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return lucid_expand(c->s, x, lucidpy_shape(c, 1));
+    return expanded(c, x, lucidpy_shape(c, 1));
 }
 
 lucid_tensor lucidpy_op_broadcast_to(lucidpy_call *c)
@@ -107,7 +147,7 @@ lucid_tensor lucidpy_op_broadcast_to(lucidpy_call *c)
 lucid_tensor lucidpy_op_expand_as(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
-    return lucid_expand(c->s, x, lucid_shape_of(y));
+    return expanded(c, x, lucid_shape_of(y));
 }
 
 lucid_tensor lucidpy_op_squeeze(lucidpy_call *c)
@@ -115,21 +155,21 @@ lucid_tensor lucidpy_op_squeeze(lucidpy_call *c)
     lucid_tensor x = lucidpy_tensor(c, 0);
     lucid_dims dims = lucidpy_dims(c, 1, -1);
     if (!lucidpy_is_none(c, 1) && dims.all) /* dim=(): none at all */
-        return x;
-    return lucid_squeeze(c->s, x, dims);
+        return reshaped(c, x);
+    return reshaped(c, lucid_squeeze(c->s, x, dims));
 }
 
 lucid_tensor lucidpy_op_unsqueeze(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return lucid_unsqueeze(c->s, x, lucidpy_dim(c, 1));
+    return reshaped(c, lucid_unsqueeze(c->s, x, lucidpy_dim(c, 1)));
 }
 
 lucid_tensor lucidpy_op_flatten(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     int first = lucidpy_dim(c, 1);
-    return lucid_flatten(c->s, x, first, lucidpy_dim(c, 2));
+    return reshaped(c, lucid_flatten(c->s, x, first, lucidpy_dim(c, 2)));
 }
 
 lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
@@ -163,12 +203,12 @@ lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
     memcpy(new.dim + dim, sizes.dim, (size_t)sizes.ndim * sizeof *new.dim);
     memcpy(new.dim + dim + sizes.ndim, old.dim + dim + 1,
            (size_t)(old.ndim - dim - 1) * sizeof *new.dim);
-    return lucid_reshape(c->s, x, new);
+    return reshaped(c, lucid_reshape(c->s, x, new));
 }
 
 lucid_tensor lucidpy_op_ravel(lucidpy_call *c)
 {
-    return lucid_reshape(c->s, lucidpy_tensor(c, 0), LUCID_SHAPE(-1));
+    return reshaped(c, lucid_reshape(c->s, lucidpy_tensor(c, 0), LUCID_SHAPE(-1)));
 }
 
 lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
@@ -192,6 +232,8 @@ lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
         lucid_fail(c->s, LUCID_INDEX_ERROR,
                    "narrow: start %lld and length %lld are out of range for size %lld",
                    (long long)start, (long long)length, (long long)size);
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_slice(&c->place, dim, first, 1, length);
     return lucid_slice(c->s, x, dim, first, first + length, 1);
 }
 
@@ -199,7 +241,10 @@ lucid_tensor lucidpy_op_select(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     int dim = lucidpy_dim(c, 1);
-    return lucid_select(c->s, x, dim, lucidpy_int(c, 2));
+    int64_t index = lucidpy_int(c, 2);
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_select(&c->place, dim, index);
+    return lucid_select(c->s, x, dim, index);
 }
 
 lucid_tensor lucidpy_op_pad_last(lucidpy_call *c)
@@ -282,13 +327,13 @@ lucid_tensor lucidpy_op_vstack(lucidpy_call *c)
 lucid_tensor lucidpy_op_atleast_1d(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return ndim_of(x) < 1 ? lucid_unsqueeze(c->s, x, 0) : x;
+    return reshaped(c, ndim_of(x) < 1 ? lucid_unsqueeze(c->s, x, 0) : x);
 }
 
 lucid_tensor lucidpy_op_atleast_2d(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_op_atleast_1d(c);
-    return ndim_of(x) < 2 ? lucid_unsqueeze(c->s, x, 0) : x;
+    return reshaped(c, ndim_of(x) < 2 ? lucid_unsqueeze(c->s, x, 0) : x);
 }
 
 lucid_tensor lucidpy_op_flip(lucidpy_call *c)
@@ -376,8 +421,10 @@ lucid_tensor lucidpy_op_diagonal(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
     int64_t offset = lucidpy_int(c, 1);
-    int dim1 = lucidpy_dim(c, 2);
-    return lucid_diagonal(c->s, x, offset, dim1, lucidpy_dim(c, 3));
+    int dim1 = lucidpy_dim(c, 2), dim2 = lucidpy_dim(c, 3);
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_diagonal(&c->place, offset, dim1, dim2);
+    return lucid_diagonal(c->s, x, offset, dim1, dim2);
 }
 
 lucid_tensor lucidpy_op_diag(lucidpy_call *c)

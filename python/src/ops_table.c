@@ -3,6 +3,7 @@
 #include "call_scope.h"
 #include "common_ops.h"
 #include "submodule.h"
+#include "views.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,13 +69,15 @@ static PyObject *run(int id, PyObject *self, PyObject *const *args, Py_ssize_t n
     c.signature = &signatures[id];
     c.op = op;
     c.leaf = false;
+    c.place.of = NULL;
     if (!lucidpy_bind(&c, self, args, nargs, keywords))
         return NULL;
     c.s = lucidpy_enter();
     if (!c.s)
         return NULL;
     if (op->tensor) {
-        PyObject *tensor = lucidpy_result(c.s, op->tensor(&c));
+        lucid_tensor y = op->tensor(&c);
+        PyObject *tensor = lucidpy_result_view(c.s, y, &c.place);
         if (tensor && c.leaf)
             ((lucidpy_object *)tensor)->is_leaf = true;
         return tensor;
@@ -95,6 +98,7 @@ static PyObject *run_in_place(int id, PyObject *self, PyObject *const *args, Py_
     c.signature = &signatures[id];
     c.op = op;
     c.leaf = false;
+    c.place.of = NULL;
     if (!lucidpy_bind(&c, self, args, nargs, keywords))
         return NULL;
     c.s = lucidpy_enter();

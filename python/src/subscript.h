@@ -5,6 +5,8 @@
 #include <Python.h>
 #include <lucid.h>
 
+#include "place.h"
+
 enum { LUCIDPY_MAX_ITEMS = 3 * LUCID_MAX_NDIM };
 
 typedef enum lucidpy_item_kind {
@@ -34,6 +36,10 @@ typedef struct lucidpy_index {
 
 /* False with an exception. */
 bool lucidpy_index_parse(lucid_scope *s, PyObject *o, lucid_tensor x, lucidpy_index *index);
+
+/* What x[index] does to a place; no view when it makes a copy. */
+void lucidpy_index_place(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
+                         lucidpy_place *place);
 
 /* x with slices and new dims applied, and where in it the indices go; see index_apply.c. */
 typedef struct lucidpy_view {

@@ -8,6 +8,7 @@
 #include "number_protocol.h"
 #include "ops.h"
 #include "subscript.h"
+#include "views.h"
 
 #include <structmember.h>
 
@@ -23,6 +24,8 @@ PyObject *lucidpy_wrap(lucid_scope *s, lucid_tensor y)
     self->weakrefs = NULL;
     self->grad = self->grad_of = NULL;
     self->is_leaf = false;
+    self->shared = NULL;
+    self->window = NULL;
     return (PyObject *)self;
 }
 
@@ -46,6 +49,7 @@ static void tensor_dealloc(PyObject *self)
     if (t->weakrefs)
         PyObject_ClearWeakRefs(self);
     lucidpy_forget_grad(t);
+    lucidpy_leave_views(t);
     lucid_release(t->handle);
     PyObject_Free(self);
     Py_DECREF(type);
@@ -69,17 +73,31 @@ static bool same_shape(lucid_tensor x, lucid_tensor y)
     return true;
 }
 
+bool lucidpy_refuse_captured(void)
+{
+    PyErr_SetString(PyExc_RuntimeError,
+                    "in-place write to a tensor captured from outside the running transform; "
+                    "make a copy inside (x.clone()) or return the new value instead");
+    return false;
+}
+
+bool lucidpy_set_handle(lucid_scope *s, lucidpy_object *t, lucid_tensor y)
+{
+    lucid_tensor before = t->handle;
+    t->handle = lucid_retain(y);
+    if (t->grad_of)
+        lucid_set_grad(s, t->grad_of->handle, y);
+    lucid_release(before);
+    return lucidpy_ok(s);
+}
+
 bool lucidpy_rebind(lucid_scope *s, PyObject *tensor, lucid_tensor y)
 {
     lucidpy_object *t = (lucidpy_object *)tensor;
     if (!lucidpy_ok(s))
         return false;
-    if (t->level != lucid_level(s)) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "in-place write to a tensor captured from outside the running transform; "
-                        "make a copy inside (x.clone()) or return the new value instead");
-        return false;
-    }
+    if (t->level != lucid_level(s))
+        return lucidpy_refuse_captured();
     if (!same_shape(t->handle, y)) {
         PyObject *shape = lucidpy_shape_tuple(t->handle), *other = lucidpy_shape_tuple(y);
         if (shape && other)
@@ -98,16 +116,14 @@ bool lucidpy_rebind(lucid_scope *s, PyObject *tensor, lucid_tensor y)
     }
     if (given != dtype)
         y = lucid_cast(s, y, dtype);
-    if (t->is_leaf && !lucidpy_write_leaf(s, t, &y))
+    if (t->window)
+        return lucidpy_ok(s) && lucidpy_write_view(s, t, y);
+    if (t->is_leaf && !lucidpy_write_leaf(s, t->handle, &y, false))
         return false;
     if (!lucidpy_ok(s))
         return false;
-    lucid_tensor before = t->handle;
-    t->handle = lucid_retain(y);
-    if (t->grad_of)
-        lucid_set_grad(s, t->grad_of->handle, y);
-    lucid_release(before);
-    return lucidpy_ok(s);
+    lucidpy_tell_views(t);
+    return lucidpy_set_handle(s, t, y);
 }
 
 PyObject *lucidpy_shape_tuple(lucid_tensor x)

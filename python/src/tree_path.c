@@ -102,7 +102,7 @@ PyObject *lucidpy_describe(PyObject *o)
     if (!type)
         return NULL;
     if (lucidpy_is_tensor(o)) {
-        detail = lucidpy_shape_tuple(lucidpy_handle(o));
+        detail = lucidpy_shape_tuple(lucidpy_form(o));
         text = detail ? PyUnicode_FromFormat("a Tensor of shape %R", detail) : NULL;
     } else if (PyDict_Check(o)) {
         detail = PyDict_Keys(o);

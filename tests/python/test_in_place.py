@@ -1,4 +1,4 @@
-"""In-place methods, augmented assignment and x[i] = v: they rebind, everywhere alike."""
+"""In-place methods, augmented assignment and x[i] = v, everywhere alike."""
 
 from typing import Any
 
@@ -58,13 +58,14 @@ def test_augmented_assignment() -> None:
     assert m.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_other_tensors_keep_their_values() -> None:
+def test_results_keep_their_values_and_views_follow() -> None:
     x = lucid.tensor([1.0, 2.0])
-    before, view = x + 0, x[0]
+    before, view, copied = x + 0, x[0], x[[0]]
     x += 5
     x[1] = 0
     assert before.tolist() == [1.0, 2.0]
-    assert view.item() == 1.0
+    assert copied.tolist() == [1.0]
+    assert view.item() == 6.0
 
 
 def test_dtypes_stay() -> None:
