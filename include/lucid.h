@@ -138,6 +138,7 @@ typedef struct lucid_generator lucid_generator;
 typedef struct lucid_open_options {
     uint64_t seed;              /* of this scope's own generator */
     lucid_generator *generator; /* or share this one, which must outlive the scope */
+    lucid_dtype dtype;          /* see lucid_set_default_dtype; not given (LUCID_BOOL): float32 */
 } lucid_open_options;
 
 /* A root scope; NULL options: seed 0. Returns NULL only when out of memory. */
@@ -159,6 +160,12 @@ LUCID_API void lucid_release_fn(lucid_fn f);
 /* Scratch memory that lives as long as the scope; zeroed; NULL (and an error) when there is none. */
 LUCID_API void *lucid_alloc(lucid_scope *s, size_t bytes);
 
+/* The dtype of floats for which nothing else says one, float32 unless it is set: of zeros, ones, eye, linspace,
+ * rand and randn, of bare floats where they meet no tensor, and of integers and bools that an operation turns
+ * into floats. It belongs to a root scope and its children. LUCID_TYPE_ERROR: not a float. */
+LUCID_API lucid_status lucid_set_default_dtype(lucid_scope *s, lucid_dtype dtype);
+LUCID_API lucid_dtype lucid_get_default_dtype(const lucid_scope *s);
+
 LUCID_API lucid_status lucid_error(const lucid_scope *s);
 LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
 LUCID_API void lucid_clear_error(lucid_scope *s);
@@ -177,7 +184,10 @@ LUCID_API int64_t lucid_numel(lucid_tensor x);
 LUCID_API lucid_shape lucid_shape_of(lucid_tensor x);
 LUCID_API lucid_dtype lucid_dtype_of(lucid_tensor x);
 
-/* Bare numbers: 0-d, and weak in promotion (float tensor + lucid_scalar stays in its dtype). */
+/* Bare numbers: 0-d, and weak in promotion (float tensor + lucid_scalar stays in its dtype). What is computed
+ * from bare numbers alone is one, too, in double or int64: it is rounded once, where it meets a tensor, or takes
+ * the default dtype (int64, bool) where it is read or returned from a function. LUCID_VALUE_ERROR where an
+ * integer tensor meets a number that its dtype cannot hold; comparisons are exact instead. */
 LUCID_API lucid_tensor lucid_scalar(lucid_scope *s, double value);
 LUCID_API lucid_tensor lucid_scalar_int(lucid_scope *s, int64_t value);
 LUCID_API lucid_tensor lucid_scalar_bool(lucid_scope *s, bool value);
@@ -195,17 +205,23 @@ LUCID_API lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype
 
 LUCID_API lucid_tensor lucid_zeros(lucid_scope *s, lucid_shape shape);
 LUCID_API lucid_tensor lucid_ones(lucid_scope *s, lucid_shape shape);
-/* The dtype of value: float32 for lucid_scalar, int64 for lucid_scalar_int, bool for lucid_scalar_bool. */
+/* The dtype of value: the default dtype for lucid_scalar, int64 for lucid_scalar_int, bool for lucid_scalar_bool. */
 LUCID_API lucid_tensor lucid_full(lucid_scope *s, lucid_shape shape, lucid_tensor value);
 LUCID_API lucid_tensor lucid_zeros_like(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_ones_like(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_full_like(lucid_scope *s, lucid_tensor x, lucid_tensor value);
 LUCID_API lucid_tensor lucid_eye(lucid_scope *s, int64_t rows, int64_t cols);
 /* start, start + step, ... before end, nothing when that is behind. dtype LUCID_NO_DTYPE: int64 when
- * all three are whole, else float32. */
+ * all three are whole, else the default dtype. LUCID_VALUE_ERROR: the dtype cannot hold an element. */
 LUCID_API lucid_tensor lucid_arange(lucid_scope *s, double start, double end, double step,
                                     lucid_dtype dtype);
+/* The same of integers, exact in 64 bits; LUCID_NO_DTYPE: int64. */
+LUCID_API lucid_tensor lucid_arange_int(lucid_scope *s, int64_t start, int64_t end, int64_t step,
+                                        lucid_dtype dtype);
+/* count numbers from start to end, computed in double, in the default dtype or another; integers are cut off. */
 LUCID_API lucid_tensor lucid_linspace(lucid_scope *s, double start, double end, int64_t count);
+LUCID_API lucid_tensor lucid_linspace_of(lucid_scope *s, double start, double end, int64_t count,
+                                         lucid_dtype dtype);
 
 LUCID_API double lucid_item(lucid_scope *s, lucid_tensor x); /* the only element; NaN on error */
 LUCID_API int64_t lucid_item_int(lucid_scope *s, lucid_tensor x); /* 0 on error */

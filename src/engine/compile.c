@@ -8,6 +8,7 @@
  * that a compiled function draws what the function would have drawn. */
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/memory.h"
 #include "engine/plan_cache.h"
 #include "engine/run_plan.h"
@@ -34,6 +35,8 @@ typedef struct compiled {
     int nx, nin, nout, naux;
     uint64_t draws; /* that a call takes */
     lucid__aval *avals;
+    /* Of an argument that was a bare number: the dtype it takes alone; else LUCID_NO_DTYPE. */
+    uint8_t *alone;
     int64_t *words;
     /* Of every input of the body: an argument, a number for the draws (nx ..), or a capture after them. */
     int *from;
@@ -74,6 +77,7 @@ static void destroy(void *self)
     for (int i = 0; c->captures && i < c->nin; i++)
         lucid_release(c->captures[i]);
     lucid__free(c->avals);
+    lucid__free(c->alone);
     lucid__free(c->words);
     lucid__free(c->from);
     lucid__free(c->captures);
@@ -83,6 +87,7 @@ static void destroy(void *self)
 
 typedef struct recording {
     const lucid__fn *f;
+    const lucid_tensor *like; /* the arguments it is recorded for */
     lucid__draws draws;
 } recording;
 
@@ -97,6 +102,7 @@ static lucid_status record(lucid_scope *s, void *user, const lucid_tensor *x, si
     r->draws.draw = x[nx - NUMBERS + DRAW];
     r->draws.lane = x[nx - NUMBERS + LANE];
     s->session->top->draws = &r->draws;
+    lucid__stand_for(x, r->like, nx - NUMBERS);
     return lucid__fn_run(s, r->f, x, nx - NUMBERS, y);
 }
 
@@ -104,7 +110,7 @@ static lucid_status record(lucid_scope *s, void *user, const lucid_tensor *x, si
 static bool stage(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx, compiled *c,
                   lucid__staged *staged)
 {
-    recording r = {.f = f.f, .draws = {.generator = lucid_generator_new(no_seed)}};
+    recording r = {.f = f.f, .like = x, .draws = {.generator = lucid_generator_new(no_seed)}};
     lucid__aval *avals = lucid_alloc(s, (nx + NUMBERS) * sizeof *avals);
     if (!r.draws.generator) {
         lucid__out_of_memory(s);
@@ -325,6 +331,27 @@ static replay *new_replay(lucid_scope *s, const compiled *c, const lucid_tensor 
 
 /* ---- calling ----------------------------------------------------------------------------------------- */
 
+/* A bare number takes the dtype of the argument it is given for; where the function was recorded for a number, a
+ * tensor of the dtype that numbers take alone will do. NULL: out of memory. */
+static const lucid_tensor *settled(lucid_scope *s, const compiled *c, const lucid_tensor *x,
+                                   size_t nx)
+{
+    bool same = true;
+    for (size_t i = 0; i < nx && nx == (size_t)c->nx; i++)
+        same &= x[i].v->weak == (c->alone[i] != LUCID_NO_DTYPE);
+    if (same)
+        return x;
+    lucid_tensor *y = lucid_alloc(s, nx * sizeof *y);
+    for (size_t i = 0; y && i < nx; i++) {
+        lucid_dtype own = lucid_dtype_of(x[i]);
+        bool number =
+            x[i].v->weak && lucid__dtype_kind(own) <= lucid__dtype_kind(c->avals[i].dtype);
+        y[i] = number || own == (lucid_dtype)c->alone[i] ? lucid_cast(s, x[i], c->avals[i].dtype)
+                                                         : x[i];
+    }
+    return lucid__ok(s) ? y : NULL;
+}
+
 static bool check_arguments(lucid_scope *s, const compiled *c, const lucid_tensor *x, size_t nx)
 {
     if (nx != (size_t)c->nx) {
@@ -467,7 +494,8 @@ static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x
     compiled *c = (compiled *)(uintptr_t)self; /* its plans are no part of what it is */
     enum { FEW = 16 };
     lucid_tensor few[2 * FEW], *in = few, *out = few + FEW, numbers[NUMBERS] = {{NULL}};
-    if (!check_arguments(s, c, x, nx))
+    x = settled(s, c, x, nx);
+    if (!x || !check_arguments(s, c, x, nx))
         return lucid_error(s);
     if (c->nin > FEW || c->nout > FEW) {
         in = lucid_alloc(s, (size_t)(c->nin + c->nout) * sizeof *in);
@@ -504,9 +532,12 @@ static bool set_up(lucid_scope *s, compiled *c, lucid_fn f, const lucid_tensor *
     c->naux = (int)staged.naux;
     c->words = copy_of(staged.words, (size_t)staged.words[0] * sizeof *staged.words);
     c->avals = lucid__malloc((nx + 1) * sizeof *c->avals);
-    for (size_t i = 0; c->avals && i < nx; i++)
+    c->alone = lucid__malloc(nx + 1);
+    for (size_t i = 0; c->avals && c->alone && i < nx; i++) {
         c->avals[i] = x[i].v->aval;
-    return c->words && c->avals && keep_captures(s, c, &staged);
+        c->alone[i] = x[i].v->weak ? x[i].v->alone : LUCID_NO_DTYPE;
+    }
+    return c->words && c->avals && c->alone && keep_captures(s, c, &staged);
 }
 
 lucid_fn lucid_compile(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
@@ -518,7 +549,9 @@ lucid_fn lucid_compile(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t
     lucid__scope_enter(&child, s);
     lucid__fn *object = lucid__fn_alloc("compile", sizeof(compiled), call, destroy);
     compiled *c = object ? (compiled *)(void *)object->self : NULL;
-    x = lucid__arguments(&child, "compile", x, nx);
+    if (object)
+        object->takes_numbers = true;
+    x = lucid__arguments(&child, "compile", x, nx, true);
     if (!x || !c || !set_up(&child, c, f, x, nx)) {
         lucid__out_of_memory(s); /* unless something else was recorded */
         lucid__fn_release(object);

@@ -119,7 +119,7 @@ lucid_status lucid_results_push_at(lucid_scope *s, lucid_results *r, lucid_tenso
         r->at = more;
         r->capacity = capacity;
     }
-    if (y.v->weak) /* a result is no bare number */
+    if (y.v->weak && !r->takes_numbers)
         y = lucid_cast(s, y, lucid_dtype_of(y));
     lucid_tensor own = lucid__scope_give(s, y, r->scope);
     if (!own.v)
@@ -180,8 +180,10 @@ lucid_fn lucid_fn_new(lucid_scope *s, lucid_function *function, size_t ny, void 
         return (lucid_fn){NULL};
     }
     lucid__fn *f = lucid__fn_alloc("function", sizeof(plain), call_plain, NULL);
-    if (f)
+    if (f) {
+        f->takes_numbers = true;
         *(plain *)(void *)f->self = (plain){function, ny, user};
+    }
     return lucid__own_fn(s, f);
 }
 
@@ -221,6 +223,7 @@ lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function, 
             release(user);
         return lucid__own_fn(s, NULL);
     }
+    f->takes_numbers = true;
     *(listing *)(void *)f->self = (listing){function, user, release};
     return lucid__own_fn(s, f);
 }
@@ -228,7 +231,7 @@ lucid_fn lucid_fn_new_listing(lucid_scope *s, lucid_listing_function *function, 
 /* ---- calling ------------------------------------------------------------------------------- */
 
 const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const lucid_tensor *x,
-                                     size_t nx)
+                                     size_t nx, bool keep)
 {
     static const lucid_tensor none = {NULL};
     bool numbers = false;
@@ -241,7 +244,7 @@ const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const luc
         }
         numbers |= x[i].v->weak;
     }
-    if (!numbers)
+    if (!numbers || keep)
         return nx > 0 ? x : &none;
     lucid_tensor *settled = lucid_alloc(s, nx * sizeof *settled);
     for (size_t i = 0; settled && i < nx; i++)
@@ -258,7 +261,7 @@ lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tenso
         return lucid_fail(s, LUCID_TYPE_ERROR, "call: the function is an empty handle");
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    x = lucid__arguments(&child, f->name, x, nx);
+    x = lucid__arguments(&child, f->name, x, nx, f->takes_numbers);
     lucid_status status = x ? f->call(&child, f->self, x, nx, y) : lucid_error(s);
     lucid__scope_leave(&child);
     return status;
@@ -278,6 +281,8 @@ lucid_status lucid_call(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
+    if (r)
+        r->takes_numbers = true;
     (void)lucid__fn_run(&child, f.f, x, nx, r);
     if (lucid__ok(s) && r->count != ny)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "call: the function gives %zu results, %zu asked for",

@@ -20,6 +20,8 @@ struct lucid__fn {
     lucid_naming *naming;        /* NULL: arguments and results have numbers alone */
     void *naming_user;
     bool names_results;
+    bool
+        takes_numbers; /* bare numbers among the arguments stay such; otherwise they become tensors */
     _Alignas(max_align_t) char self[]; /* `self_size` bytes, set up by the maker */
 };
 
@@ -52,14 +54,15 @@ struct lucid_results {
     lucid_scope *scope; /* owns the handles and the memory */
     lucid__result *at;
     size_t count, capacity;
-    size_t aux; /* how many at the end are auxiliary */
+    size_t aux;         /* how many at the end are auxiliary */
+    bool takes_numbers; /* a result that is a bare number stays one */
     lucid__result few[LUCID__FEW_RESULTS];
 };
 
-/* Arguments checked: none is empty (an error otherwise), bare numbers become tensors. Returns x itself
- * or a copy that lives as long as s; NULL on error. */
+/* Arguments checked: none is empty (an error otherwise), bare numbers become tensors unless they are kept.
+ * Returns x itself or a copy that lives as long as s; NULL on error. */
 const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const lucid_tensor *x,
-                                     size_t nx);
+                                     size_t nx, bool keep);
 
 /* Runs f in a child scope of s and moves its results to the scope of y. */
 lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,

@@ -164,6 +164,7 @@ static lucid__value *replaced(lucid__value *v, replace_node *replace, void *ctx)
         lucid__value *new = lucid__value_new_graph(lucid__node_retain(node), v->out);
         if (new)
             new->weak = v->weak;
+        new->alone = v->alone;
         return new;
     }
     if (v->kind == LUCID__TAPE)

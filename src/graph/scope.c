@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/memory.h"
 #include "graph/fn.h"
 #include "graph/generator.h"
@@ -25,6 +26,7 @@ lucid_scope *lucid_open(const lucid_open_options *options)
     if (!r)
         return NULL;
     lucid__scope_init(&r->scope, NULL, &r->session);
+    r->session.default_dtype = LUCID_FLOAT32;
     if (options && options->generator) {
         r->session.generator = options->generator;
     } else {
@@ -35,7 +37,26 @@ lucid_scope *lucid_open(const lucid_open_options *options)
             return NULL;
         }
     }
+    if (options && options->dtype != LUCID_BOOL && options->dtype != LUCID_NO_DTYPE)
+        (void)lucid_set_default_dtype(&r->scope, options->dtype);
     return &r->scope;
+}
+
+lucid_status lucid_set_default_dtype(lucid_scope *s, lucid_dtype dtype)
+{
+    if (!lucid__ok(s))
+        return lucid_error(s);
+    if (!lucid__is_float(dtype))
+        return lucid_fail(s, LUCID_TYPE_ERROR,
+                          "set_default_dtype: dtype must be float32 or float64, not %s",
+                          lucid__dtype_valid(dtype) ? lucid_dtype_name(dtype) : "an unknown one");
+    s->session->default_dtype = dtype;
+    return LUCID_OK;
+}
+
+lucid_dtype lucid_get_default_dtype(const lucid_scope *s)
+{
+    return s ? s->session->default_dtype : LUCID_FLOAT32;
 }
 
 lucid_scope *lucid_scope_new(lucid_scope *parent)

@@ -37,6 +37,7 @@ typedef struct lucid__session {
     lucid__numbers level_ids, entry_orders;
     lucid_generator *generator;
     lucid_generator *own_generator; /* NULL: the one given to lucid_open is used */
+    lucid_dtype default_dtype;      /* of floats for which nobody named one */
     struct lucid__replay *replay;   /* innermost function that runs several times */
     lucid__path_log paths;
     int recording_rules; /* derivative rules that are being recorded (transform/custom_body.c) */

@@ -12,6 +12,7 @@ static lucid__value *new_value(lucid__value_kind kind, uint64_t level)
     atomic_init(&v->refs, 1);
     v->kind = (uint8_t)kind;
     v->weak = false;
+    v->alone = (uint8_t)LUCID_NO_DTYPE;
     v->version = 0;
     v->level = level;
     return v;
@@ -72,6 +73,8 @@ lucid__value *lucid__value_new_batch(uint64_t level, lucid__value *inner, int ax
     }
     v->aval.dtype = inner->aval.dtype;
     lucid__shape_remove_into(&inner->aval.shape, axis, &v->aval.shape);
+    v->weak = inner->weak;
+    v->alone = inner->alone;
     v->inner = inner;
     v->axis = axis;
     return v;
@@ -86,6 +89,8 @@ lucid__value *lucid__value_new_dual(uint64_t level, lucid__value *primal, lucid_
         return NULL;
     }
     v->aval = primal->aval;
+    v->weak = primal->weak;
+    v->alone = primal->alone;
     v->inner = primal;
     v->tangent = tangent;
     return v;

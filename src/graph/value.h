@@ -30,7 +30,8 @@ typedef struct lucid__value lucid__value;
 struct lucid__value {
     lucid__refs refs;
     uint8_t kind;     /* lucid__value_kind */
-    bool weak;        /* a bare number at level 0: yields in promotion */
+    bool weak;        /* a bare number, or computed from such alone: yields in promotion */
+    uint8_t alone;    /* weak: the dtype it takes where it meets no tensor */
     uint32_t version; /* BATCH: see transform/split.h */
     uint64_t level;   /* id of the transform it belongs to; 0: none */
     lucid__aval aval; /* as seen at this level */

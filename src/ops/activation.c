@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ops/composite.h"
+#include "ops/numbers.h"
 
 static lucid_tensor number(lucid_scope *s, double value, lucid_tensor like)
 {
@@ -123,6 +124,19 @@ lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x)
     return lucid__leave(&t, lucid_mul(&t, x, sigmoid(&t, x)));
 }
 
+/* The bound where it is passed: an integer bound of a wider dtype is compared as it is. */
+static lucid_tensor bounded(lucid_scope *s, lucid_tensor passed, lucid_tensor bound, lucid_tensor y)
+{
+    lucid_tensor in[2] = {bound, y};
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    if (y.v->weak)
+        (void)lucid__promote(s, "clamp", in, 2);
+    else
+        (void)lucid__cast_all(s, "clamp", in, 1, y.v->aval.dtype);
+    return lucid_where(s, passed, in[0], in[1]);
+}
+
 /* With comparisons, not maximum and minimum: on a bound the derivative is that of x, all of it. */
 lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low, lucid_tensor high)
 {
@@ -131,16 +145,24 @@ lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low, lucid
         return (lucid_tensor){NULL};
     lucid_tensor xs[3] = {x};
     size_t n = 1;
+    int64_t bound;
     if (low.v)
         xs[n++] = low;
     if (high.v)
         xs[n++] = high;
-    if (!lucid__cast_all(&t, xs, n, lucid__promoted(xs, n)))
-        return lucid__leave(&t, (lucid_tensor){NULL});
-    lucid_tensor y = xs[0];
+    lucid_dtype dtype = lucid__promoted(xs, n);
+    /* A bound that no element can pass is none. */
+    if (low.v && lucid__whole_value(low, &bound) && bound < 0 && !lucid__dtype_holds(dtype, bound))
+        low.v = NULL;
+    if (high.v && lucid__whole_value(high, &bound) && bound > 0 &&
+        !lucid__dtype_holds(dtype, bound))
+        high.v = NULL;
+    lucid_tensor y = x;
+    if (lucid__number_dtype(xs, n) == LUCID_NO_DTYPE)
+        (void)lucid__cast_all(&t, "clamp", &y, 1, dtype);
     if (low.v)
-        y = lucid_where(&t, lucid_lt(&t, y, xs[1]), xs[1], y);
+        y = bounded(&t, lucid_lt(&t, y, low), low, y);
     if (high.v)
-        y = lucid_where(&t, lucid_gt(&t, y, xs[n - 1]), xs[n - 1], y);
+        y = bounded(&t, lucid_gt(&t, y, high), high, y);
     return lucid__leave(&t, y);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ops/numbers.h"
 #include "prim/family.h"
 #include "prim/number.h"
 
@@ -39,14 +40,13 @@ static lucid_dtype with_lower_priority(lucid_dtype high, lucid_dtype low)
 
 lucid_dtype lucid__promoted(const lucid_tensor *xs, size_t n)
 {
-    static const lucid_dtype default_of_kind[] = {LUCID_BOOL, LUCID_INT64, LUCID_FLOAT32};
     lucid_dtype shaped = LUCID_NO_DTYPE, zero_d = LUCID_NO_DTYPE, number = LUCID_NO_DTYPE;
     for (size_t i = 0; i < n; i++) {
         if (!xs[i].v)
             continue;
         const lucid__value *v = xs[i].v;
         if (v->weak)
-            number = wider(number, default_of_kind[lucid__dtype_kind(v->aval.dtype)]);
+            number = wider(number, (lucid_dtype)v->alone);
         else if (v->aval.shape.ndim == 0)
             zero_d = wider(zero_d, v->aval.dtype);
         else
@@ -58,20 +58,43 @@ lucid_dtype lucid__promoted(const lucid_tensor *xs, size_t n)
 
 lucid_tensor lucid__as_float(lucid_scope *s, lucid_tensor x)
 {
-    lucid_dtype dtype = lucid__promoted(&x, 1);
-    return lucid_cast(s, x, lucid__is_float(dtype) ? dtype : LUCID_FLOAT32);
+    if (!lucid__ok(s) || !x.v)
+        return (lucid_tensor){NULL};
+    if (x.v->weak)
+        return lucid__number_kept(s, x, LUCID_FLOAT64);
+    lucid_dtype dtype = x.v->aval.dtype;
+    return lucid_cast(s, x, lucid__is_float(dtype) ? dtype : lucid_get_default_dtype(s));
 }
 
-bool lucid__cast_all(lucid_scope *s, lucid_tensor *xs, size_t n, lucid_dtype dtype)
+bool lucid__cast_all(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n,
+                     lucid_dtype dtype)
 {
     for (size_t i = 0; i < n; i++)
-        xs[i] = lucid_cast(s, xs[i], dtype);
+        xs[i] = xs[i].v && xs[i].v->weak ? lucid__number_as(s, name, xs[i], dtype)
+                                         : lucid_cast(s, xs[i], dtype);
     return lucid__ok(s);
+}
+
+bool lucid__keep_or_cast(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n,
+                         lucid_dtype dtype)
+{
+    lucid_dtype kept = lucid__number_dtype(xs, n);
+    if (kept == LUCID_NO_DTYPE || lucid__dtype_kind(dtype) < lucid__dtype_kind(kept))
+        return lucid__cast_all(s, name, xs, n, dtype);
+    kept = lucid__is_float(dtype) ? LUCID_FLOAT64 : dtype;
+    for (size_t i = 0; i < n; i++)
+        xs[i] = lucid__number_kept(s, xs[i], kept);
+    return lucid__ok(s);
+}
+
+bool lucid__promote(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n)
+{
+    return lucid__ok(s) && lucid__keep_or_cast(s, name, xs, n, lucid__promoted(xs, n));
 }
 
 lucid_tensor lucid__number(lucid_scope *s, double value, lucid_tensor like)
 {
-    return lucid__check(s, "number", like) ? lucid__number_of(s, value, like.v->aval.dtype)
+    return lucid__check(s, "number", like) ? lucid__number_beside(s, value, like.v)
                                            : (lucid_tensor){NULL};
 }
 

@@ -13,10 +13,16 @@ bool lucid__check_all(lucid_scope *s, const char *name, const lucid_tensor *xs, 
 
 /* The dtype that tensors and bare numbers promote to together, as in torch. */
 lucid_dtype lucid__promoted(const lucid_tensor *xs, size_t n);
-/* x as a float: integers and bool become float32. */
+/* x as a float: integers and bool become the default dtype. A bare number stays one. */
 lucid_tensor lucid__as_float(lucid_scope *s, lucid_tensor x);
-/* Casts all to one dtype, in place. */
-bool lucid__cast_all(lucid_scope *s, lucid_tensor *xs, size_t n, lucid_dtype dtype);
+/* Casts all to one dtype, in place. A number that it cannot hold is an error. */
+bool lucid__cast_all(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n,
+                     lucid_dtype dtype);
+/* The same; but where all are bare numbers they stay such, in full precision. */
+bool lucid__keep_or_cast(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n,
+                         lucid_dtype dtype);
+/* lucid__keep_or_cast to what they promote to. */
+bool lucid__promote(lucid_scope *s, const char *name, lucid_tensor *xs, size_t n);
 
 /* The shape that all broadcast to; false: they do not. */
 bool lucid__broadcast_shape(lucid_scope *s, const char *name, const lucid_tensor *xs, size_t n,

@@ -65,8 +65,8 @@ lucid_tensor lucid_psum(lucid_scope *s, lucid_tensor x, const char *axis)
 {
     if (!lucid__check(s, "psum", x))
         return EMPTY;
-    lucid_dtype dtype = lucid__promoted(&x, 1);
-    x = lucid_cast(s, x, lucid__is_float(dtype) ? dtype : LUCID_INT64);
+    if (!lucid__is_float(x.v->aval.dtype))
+        (void)lucid__keep_or_cast(s, "psum", &x, 1, LUCID_INT64);
     return collective(s, LUCID__psum, x, axis);
 }
 
@@ -83,12 +83,12 @@ lucid_tensor lucid_pmean(lucid_scope *s, lucid_tensor x, const char *axis)
 
 lucid_tensor lucid_pmax(lucid_scope *s, lucid_tensor x, const char *axis)
 {
-    return collective(s, LUCID__pmax, lucid__strong(s, x), axis);
+    return collective(s, LUCID__pmax, x, axis);
 }
 
 lucid_tensor lucid_pmin(lucid_scope *s, lucid_tensor x, const char *axis)
 {
-    return collective(s, LUCID__pmin, lucid__strong(s, x), axis);
+    return collective(s, LUCID__pmin, x, axis);
 }
 
 lucid_tensor lucid_all_gather(lucid_scope *s, lucid_tensor x, const char *axis, int dim)
@@ -98,7 +98,7 @@ lucid_tensor lucid_all_gather(lucid_scope *s, lucid_tensor x, const char *axis, 
     int at = lucid__dim(s, "all_gather", dim, lucid_ndim(x) + 1);
     if (at < 0)
         return EMPTY;
-    lucid_tensor y = collective(s, LUCID__all_gather, lucid__strong(s, x), axis);
+    lucid_tensor y = collective(s, LUCID__all_gather, x, axis);
     return lucid_movedim(s, y, 0, at);
 }
 

@@ -10,11 +10,26 @@
 
 /* ---- capturing ------------------------------------------------------------------------------------- */
 
-/* Captures f, whose arguments are the first nx values of the frame. */
-static bool capture(lucid_scope *s, const char *name, lucid_fn f, const lucid__aval *avals,
-                    size_t nx, lucid__staged *to)
+/* A branch, and the arguments it is captured for. */
+typedef struct branch_user {
+    lucid_fn f;
+    const lucid_tensor *like;
+} branch_user;
+
+static lucid_status run_branch(lucid_scope *s, void *user, const lucid_tensor *x, size_t nx,
+                               lucid_results *y)
 {
-    if (!lucid__check_fn(s, name, f) || !lucid__stage_fn(s, f.f, avals, nx, to))
+    const branch_user *u = user;
+    lucid__stand_for(x, u->like, nx);
+    return lucid__fn_run(s, u->f.f, x, nx, y);
+}
+
+/* Captures f, whose arguments are the first nx values of the frame. */
+static bool capture(lucid_scope *s, const char *name, lucid_fn f, const lucid_tensor *x,
+                    const lucid__aval *avals, size_t nx, lucid__staged *to)
+{
+    if (!lucid__check_fn(s, name, f) ||
+        !lucid__stage(s, run_branch, &(branch_user){f, x}, avals, nx, -1, to))
         return false;
     if (to->naux > 0)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the function gives auxiliary results", name);
@@ -177,13 +192,28 @@ static bool check_carry(lucid_scope *s, const char *name, lucid_fn f, const luci
     return true;
 }
 
+/* A carry that begins as a bare number has the float dtype that comes out of the step. True: one was changed. */
+static bool adopt_dtypes(lucid_scope *s, const lucid_tensor *init, lucid__inputs *carry,
+                         const lucid__body *body)
+{
+    bool changed = false;
+    for (int k = 0; k < carry->n && k < body->nout && lucid__ok(s); k++) {
+        lucid_dtype out = body->avals[body->out[k]].dtype;
+        if (!init[k].v->weak || carry->x[k].v->aval.dtype >= out)
+            continue;
+        carry->x[k] = lucid_cast(s, init[k], out);
+        changed = true;
+    }
+    return changed && lucid__ok(s);
+}
+
 /* ---- cond and switch --------------------------------------------------------------------------------- */
 
 static lucid_status choose(lucid_scope *s, const char *name, lucid_tensor index,
                            const lucid_fn *branches, size_t n, const lucid_tensor *x, size_t nx,
                            lucid_results *y)
 {
-    x = lucid__arguments(s, name, x, nx);
+    x = lucid__arguments(s, name, x, nx, true);
     if (!x || !index.v)
         return lucid_error(s);
     if (n == 0)
@@ -200,7 +230,7 @@ static lucid_status choose(lucid_scope *s, const char *name, lucid_tensor index,
     lucid__aval *avals = avals_of(s, &d.consts, NULL, 0);
     lucid__body first, body;
     for (size_t b = 0; avals && b < n; b++)
-        if (!capture(s, name, branches[b], avals, nx, &d.bodies[b]) ||
+        if (!capture(s, name, branches[b], x, avals, nx, &d.bodies[b]) ||
             !lucid__body_read(s, d.bodies[b].words, b == 0 ? &first : &body) ||
             (b > 0 && !check_branch(s, name, &first, &body, (int)b)))
             return lucid_error(s);
@@ -336,7 +366,8 @@ static lucid_status hidden_condition(lucid_scope *s, void *user, const lucid_ten
 /* Captures the condition and the step, and captures them again with what the loop carries for itself if it
  * does. */
 static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, lucid_fn body,
-                          const lucid_while_options *options, lucid__draft *d)
+                          const lucid_tensor *init, const lucid_while_options *options,
+                          lucid__draft *d)
 {
     int n = d->carry.n;
     hidden h = {.ncarry = n, .max_steps = options->max_steps};
@@ -367,7 +398,11 @@ static bool capture_while(lucid_scope *s, const char *name, lucid_fn condition, 
     else if (read[1].nout != n)
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "%s: the carry is %d tensors, the body gives %d",
                          name, n, read[1].nout);
-    if (!lucid__ok(s) || !check_carry(s, name, body, &d->carry, &read[1]))
+    if (!lucid__ok(s))
+        return false;
+    if (adopt_dtypes(s, init, &d->carry, &read[1]))
+        return capture_while(s, name, condition, body, init, options, d);
+    if (!check_carry(s, name, body, &d->carry, &read[1]))
         return false;
     h.draws = reads(&user[0], n) || reads(&user[1], n);
     if (h.draws)
@@ -394,7 +429,8 @@ lucid_status lucid__while_steps(lucid_scope *s, const char *name, lucid_fn condi
     static const lucid_while_options defaults;
     if (!options)
         options = &defaults;
-    init = lucid__arguments(s, name, init, n);
+    const lucid_tensor *given = init;
+    init = lucid__arguments(s, name, init, n, false);
     if (!init)
         return lucid_error(s);
     if (options->max_steps < 0 || options->checkpoint_every < 0)
@@ -410,7 +446,7 @@ lucid_status lucid__while_steps(lucid_scope *s, const char *name, lucid_fn condi
         return lucid_error(s);
     for (size_t i = 0; i < n; i++)
         lucid__inputs_add(&d.carry, init[i], 0);
-    if (!capture_while(s, name, condition, body, options, &d))
+    if (!capture_while(s, name, condition, body, given, options, &d))
         return lucid_error(s);
     d.nout = d.carry.n;
     d.out_flags = no_flags(s, (size_t)d.nout);
@@ -484,8 +520,9 @@ lucid_status lucid__scan_steps(lucid_scope *s, const char *name, lucid_fn f,
     static const lucid_scan_options defaults;
     if (!options)
         options = &defaults;
-    init = lucid__arguments(s, name, init, n);
-    xs = lucid__arguments(s, name, xs, nxs);
+    const lucid_tensor *given = init;
+    init = lucid__arguments(s, name, init, n, false);
+    xs = lucid__arguments(s, name, xs, nxs, false);
     lucid__staged body;
     lucid__draft d = {.prim = LUCID__scan,
                       .lanes = LUCID__NO_LANES,
@@ -502,14 +539,18 @@ lucid_status lucid__scan_steps(lucid_scope *s, const char *name, lucid_fn f,
         return lucid_error(s);
     /* One more argument, the shift of the draws; it goes again unless there are any. */
     lucid_tensor first_draw = lucid__draw_number(s), shifts = lucid__index_range(s, d.length);
-    lucid__aval *avals = avals_of(s, &d.carry, &d.xs, 1);
     lucid__body read;
-    if (!avals || !shifts.v)
-        return lucid_error(s);
-    avals[n + nxs] = (lucid__aval){.dtype = LUCID_INT64};
-    if (!lucid__stage(s, run_step, &(step_user){f, 0, n + nxs}, avals, n + nxs + 1, (int)(n + nxs),
-                      &body) ||
-        !lucid__body_read(s, body.words, &read) || !check_carry(s, name, f, &d.carry, &read))
+    do {
+        lucid__aval *avals = avals_of(s, &d.carry, &d.xs, 1);
+        if (!avals || !shifts.v)
+            return lucid_error(s);
+        avals[n + nxs] = (lucid__aval){.dtype = LUCID_INT64};
+        if (!lucid__stage(s, run_step, &(step_user){f, 0, n + nxs}, avals, n + nxs + 1,
+                          (int)(n + nxs), &body) ||
+            !lucid__body_read(s, body.words, &read))
+            return lucid_error(s);
+    } while (adopt_dtypes(s, given, &d.carry, &read));
+    if (!lucid__ok(s) || !check_carry(s, name, f, &d.carry, &read))
         return lucid_error(s);
     if (reads(&body, (int64_t)(n + nxs)))
         shifts = lucid_mul(s, shifts, draw_stride(s, first_draw));

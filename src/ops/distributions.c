@@ -1,6 +1,7 @@
 /* Random numbers with parameters: what each element's distribution is may differ, and may be batched. */
 #include <math.h>
 
+#include "ops/numbers.h"
 #include "ops/random.h"
 
 /* low + (high - low) u; where that rounds up to high it is low, so high itself never comes out. */
@@ -48,7 +49,7 @@ lucid_tensor lucid_exponential(lucid_scope *s, lucid_tensor rate)
     lucid_scope t;
     if (!lucid__enter(&t, s, "exponential", rate))
         return (lucid_tensor){NULL};
-    rate = lucid__as_float(&t, rate);
+    rate = lucid__strong(&t, lucid__as_float(&t, rate));
     if (!rate.v)
         return lucid__leave(&t, rate);
     const lucid__aval *aval = &rate.v->aval;

@@ -262,7 +262,9 @@ static void sum_up(lucid_scope *s, const einsum *e, operand *o, const operand *p
     if (dims.n == 0)
         return;
     lucid_dtype dtype = lucid_dtype_of(o->x); /* sum would widen int32 */
-    o->x = lucid_cast(s, lucid_sum(s, o->x, dims), dtype);
+    o->x = lucid_sum(s, o->x, dims);
+    if (dtype == LUCID_INT32)
+        o->x = lucid_cast(s, o->x, dtype);
     o->dims = rest;
 }
 

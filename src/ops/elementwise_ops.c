@@ -3,6 +3,7 @@
 
 #include "graph/node.h"
 #include "ops/builder.h"
+#include "ops/comparison.h"
 #include "ops/numbers.h"
 #include "prim/elementwise.h"
 #include "prim/family.h"
@@ -15,7 +16,7 @@ static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted,
     switch (lucid__class_of(id)) {
     case LUCID__CLASS_FLOAT:
         if (!lucid__is_float(promoted))
-            *dtype = LUCID_FLOAT32;
+            *dtype = lucid_get_default_dtype(s);
         return true;
     case LUCID__CLASS_LOGIC:
         *dtype = LUCID_BOOL;
@@ -52,9 +53,9 @@ static lucid_tensor unary(lucid_scope *s, lucid__prim_id id, lucid_tensor x)
     if (fits(s, id, x, x))
         return lucid__bind1(s, id, &x, 1, NULL, 0);
     if (!lucid__check(s, lucid__prim_get(id)->name, x) ||
-        !class_dtype(s, id, lucid__promoted(&x, 1), &dtype))
+        !class_dtype(s, id, lucid__promoted(&x, 1), &dtype) ||
+        !lucid__keep_or_cast(s, lucid__prim_get(id)->name, &x, 1, dtype))
         return (lucid_tensor){NULL};
-    x = lucid_cast(s, x, dtype);
     return lucid__bind1(s, id, &x, 1, NULL, 0);
 }
 
@@ -63,9 +64,12 @@ static lucid_tensor binary(lucid_scope *s, lucid__prim_id id, lucid_tensor x, lu
     lucid_tensor in[2] = {x, y};
     lucid_dtype dtype;
     const char *name = lucid__prim_get(id)->name;
-    if (!fits(s, id, x, y) &&
+    bool fit = fits(s, id, x, y);
+    if (!fit && lucid__class_of(id) == LUCID__CLASS_TEST)
+        return lucid__compare(s, id, x, y);
+    if (!fit &&
         (!lucid__check_all(s, name, in, 2) || !class_dtype(s, id, lucid__promoted(in, 2), &dtype) ||
-         !lucid__cast_all(s, in, 2, dtype)))
+         !lucid__keep_or_cast(s, name, in, 2, dtype)))
         return (lucid_tensor){NULL};
     if (!lucid__broadcast_all(s, name, in, 2))
         return (lucid_tensor){NULL};
@@ -93,7 +97,7 @@ lucid_tensor lucid_cast(lucid_scope *s, lucid_tensor x, lucid_dtype dtype)
     if (!lucid__dtype_valid(dtype))
         return lucid__error(s, LUCID_TYPE_ERROR, "cast: %d is not a dtype", (int)dtype);
     if (x.v->weak)
-        return lucid__number_as(s, x, dtype);
+        return lucid__number_as(s, "cast", x, dtype);
     if (x.v->aval.dtype == dtype)
         return x;
     int64_t to = dtype;
@@ -106,8 +110,7 @@ lucid_tensor lucid_where(lucid_scope *s, lucid_tensor cond, lucid_tensor x, luci
     if (!lucid__check_all(s, "where", in, 3))
         return (lucid_tensor){NULL};
     in[0] = lucid_cast(s, cond, LUCID_BOOL);
-    if (!lucid__cast_all(s, in + 1, 2, lucid__promoted(in + 1, 2)) ||
-        !lucid__broadcast_all(s, "where", in, 3))
+    if (!lucid__promote(s, "where", in + 1, 2) || !lucid__broadcast_all(s, "where", in, 3))
         return (lucid_tensor){NULL};
     return lucid__bind1(s, LUCID__where, in, 3, NULL, 0);
 }
@@ -138,7 +141,7 @@ lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y)
         return lucid__error(s, LUCID_VALUE_ERROR,
                             "pow: an integer to the power %lld is not an integer; cast to float",
                             (long long)n);
-    if (!lucid__cast_all(s, in, 2, dtype))
+    if (!lucid__keep_or_cast(s, "pow", in, whole ? 1 : 2, dtype))
         return (lucid_tensor){NULL};
     if (whole)
         return n == 1   ? in[0]
@@ -159,8 +162,6 @@ lucid_tensor lucid_polygamma(lucid_scope *s, int64_t n, lucid_tensor x)
                             (int)LARGEST, (long long)n);
     if (n == 0)
         return lucid_digamma(s, x);
-    lucid_dtype dtype = lucid__promoted(&x, 1);
-    if (!lucid__cast_all(s, &x, 1, lucid__is_float(dtype) ? dtype : LUCID_FLOAT32))
-        return (lucid_tensor){NULL};
+    x = lucid__as_float(s, x);
     return lucid__bind1(s, LUCID__polygamma, &x, 1, &n, 1);
 }

@@ -26,7 +26,9 @@ lucid_tensor lucid__fit_values(lucid_scope *s, const char *name, lucid_tensor va
                             lucid__shape_text(&values.v->aval.shape, a, sizeof a),
                             lucid__shape_text(shape, b, sizeof b));
     }
-    return lucid__broadcast(s, lucid_cast(s, values, x.v->aval.dtype), shape);
+    return lucid__cast_all(s, name, &values, 1, x.v->aval.dtype)
+               ? lucid__broadcast(s, values, shape)
+               : (lucid_tensor){NULL};
 }
 
 /* ---- index_put ----------------------------------------------------------------------------- */

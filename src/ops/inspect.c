@@ -29,7 +29,7 @@ lucid_shape lucid_shape_of(lucid_tensor x)
 
 lucid_dtype lucid_dtype_of(lucid_tensor x)
 {
-    return !x.v ? LUCID_NO_DTYPE : x.v->weak ? lucid__promoted(&x, 1) : x.v->aval.dtype;
+    return !x.v ? LUCID_NO_DTYPE : x.v->weak ? (lucid_dtype)x.v->alone : x.v->aval.dtype;
 }
 
 const char *lucid_version(void)

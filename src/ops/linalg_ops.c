@@ -64,7 +64,7 @@ static lucid_tensor apply(lucid_scope *s, const char *name, lucid__prim_id prim,
 {
     lucid_shape batch;
     lucid_tensor in[2] = {a, b};
-    if (!lucid__ok(s) || !lucid__cast_all(s, in, 2, lucid__promoted(in, 2)) ||
+    if (!lucid__ok(s) || !lucid__promote(s, name, in, 2) ||
         !match(s, name, in[0], in[1], vectors, &batch))
         return EMPTY;
     int nb = batch.ndim;

@@ -17,7 +17,7 @@ bool lucid__product_dtypes(lucid_scope *s, const char *name, lucid_tensor *xs, s
                              name, i);
             return false;
         }
-    return lucid__cast_all(s, xs, n, lucid__promoted(xs, n));
+    return lucid__promote(s, name, xs, n);
 }
 
 lucid_tensor lucid__contract(lucid_scope *s, lucid_tensor x, lucid_tensor y,

@@ -36,10 +36,10 @@ bool lucid__check_float(lucid_scope *s, const char *name, lucid_dtype dtype)
 
 bool lucid__parameters(lucid_scope *s, const char *name, lucid_tensor x[2])
 {
-    for (int i = 0; i < 2; i++)
-        x[i] = lucid__as_float(s, x[i]);
-    return lucid__ok(s) && lucid__cast_all(s, x, 2, lucid__promoted(x, 2)) &&
-           lucid__broadcast_all(s, name, x, 2);
+    lucid_dtype dtype = lucid__promoted(x, 2);
+    if (!lucid__is_float(dtype))
+        dtype = lucid_get_default_dtype(s);
+    return lucid__cast_all(s, name, x, 2, dtype) && lucid__broadcast_all(s, name, x, 2);
 }
 
 /* ---- uniform -------------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype)
 
 lucid_tensor lucid_rand(lucid_scope *s, lucid_shape shape)
 {
-    return lucid_rand_of(s, shape, LUCID_FLOAT32);
+    return lucid_rand_of(s, shape, lucid_get_default_dtype(s));
 }
 
 lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p)
@@ -155,7 +155,7 @@ lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype
 
 lucid_tensor lucid_randn(lucid_scope *s, lucid_shape shape)
 {
-    return lucid_randn_of(s, shape, LUCID_FLOAT32);
+    return lucid_randn_of(s, shape, lucid_get_default_dtype(s));
 }
 
 lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)

@@ -39,8 +39,9 @@ static lucid_tensor widened(lucid_scope *s, const char *name, lucid_tensor x)
 {
     if (!lucid__check(s, name, x))
         return EMPTY;
-    lucid_dtype dtype = lucid__promoted(&x, 1);
-    return lucid_cast(s, x, lucid__is_float(dtype) ? dtype : LUCID_INT64);
+    if (!lucid__is_float(x.v->aval.dtype))
+        (void)lucid__keep_or_cast(s, name, &x, 1, LUCID_INT64);
+    return lucid__ok(s) ? x : EMPTY;
 }
 
 lucid_tensor lucid_sum(lucid_scope *s, lucid_tensor x, lucid_dims dims)
@@ -55,12 +56,12 @@ lucid_tensor lucid_prod(lucid_scope *s, lucid_tensor x, lucid_dims dims)
 
 lucid_tensor lucid_amax(lucid_scope *s, lucid_tensor x, lucid_dims dims)
 {
-    return lucid__check(s, "amax", x) ? reduce(s, LUCID__amax, lucid__strong(s, x), dims) : EMPTY;
+    return lucid__check(s, "amax", x) ? reduce(s, LUCID__amax, x, dims) : EMPTY;
 }
 
 lucid_tensor lucid_amin(lucid_scope *s, lucid_tensor x, lucid_dims dims)
 {
-    return lucid__check(s, "amin", x) ? reduce(s, LUCID__amin, lucid__strong(s, x), dims) : EMPTY;
+    return lucid__check(s, "amin", x) ? reduce(s, LUCID__amin, x, dims) : EMPTY;
 }
 
 lucid_tensor lucid_any(lucid_scope *s, lucid_tensor x, lucid_dims dims)

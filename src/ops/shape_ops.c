@@ -11,9 +11,6 @@ lucid_tensor lucid_reshape(lucid_scope *s, lucid_tensor x, lucid_shape shape)
 {
     if (!lucid__check(s, "reshape", x))
         return EMPTY;
-    x = lucid__strong(s, x);
-    if (!x.v)
-        return EMPTY;
     int64_t n = lucid__numel(&x.v->aval.shape);
     int unknown = -1;
     lucid_shape known = shape;
@@ -103,9 +100,6 @@ lucid_tensor lucid_movedim(lucid_scope *s, lucid_tensor x, int from, int to)
 lucid_tensor lucid_expand(lucid_scope *s, lucid_tensor x, lucid_shape shape)
 {
     if (!lucid__check(s, "expand", x))
-        return EMPTY;
-    x = lucid__strong(s, x);
-    if (!x.v)
         return EMPTY;
     int lead = shape.ndim - x.v->aval.shape.ndim;
     for (int i = 0; i < shape.ndim && i < LUCID_MAX_NDIM; i++) {
@@ -297,7 +291,7 @@ lucid_tensor lucid_concatenate(lucid_scope *s, const lucid_tensor *xs, size_t n,
         return EMPTY;
     memcpy(in, xs, n * sizeof *in);
     int64_t param = at;
-    if (!lucid__cast_all(s, in, n, lucid__promoted(in, n)))
+    if (!lucid__promote(s, "concatenate", in, n))
         return EMPTY;
     return lucid__bind1(s, LUCID__concatenate, in, (int)n, &param, 1);
 }

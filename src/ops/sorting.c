@@ -141,9 +141,9 @@ static lucid_tensor cumulate(lucid_scope *s, const char *name, lucid__prim_id pr
         return (lucid_tensor){NULL};
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    lucid_tensor y = lucid__strong(&child, x);
+    lucid_tensor y = x;
     if (!lucid__is_float(x.v->aval.dtype))
-        y = lucid_cast(&child, x, LUCID_INT64);
+        (void)lucid__keep_or_cast(&child, name, &y, 1, LUCID_INT64);
     if (x.v->aval.shape.ndim > 0)
         y = lucid__bind1(&child, prim, &y, 1, params, 2);
     return lucid__leave_with(&child, y);

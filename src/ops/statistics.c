@@ -25,6 +25,13 @@ static lucid_tensor mean_of(lucid_scope *s, lucid_tensor x, lucid_dims dims, int
     return lucid_div(s, sum, lucid__number(s, (double)count, sum));
 }
 
+/* x as a float that its sums lose nothing of: integers become float64. */
+static lucid_tensor precise(lucid_scope *s, lucid_tensor x)
+{
+    return x.v->weak || lucid__is_float(x.v->aval.dtype) ? lucid__as_float(s, x)
+                                                         : lucid_cast(s, x, LUCID_FLOAT64);
+}
+
 lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
 {
     lucid_scope t;
@@ -33,7 +40,9 @@ lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
     lucid_tensor y = {NULL};
     int64_t count = lucid__reduced_count(&t, "mean", x, dims);
     if (count >= 0)
-        y = mean_of(&t, lucid__as_float(&t, x), dims, count);
+        y = mean_of(&t, precise(&t, x), dims, count);
+    if (!lucid__is_float(x.v->aval.dtype) && !x.v->weak)
+        y = lucid_cast(&t, y, lucid_get_default_dtype(s));
     return lucid__leave(&t, y);
 }
 

@@ -56,7 +56,7 @@ const lucid__rules lucid__rules_psum = {
 static void pextreme_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,
                          const lucid_tensor *dx, lucid_tensor *dy)
 {
-    lucid_tensor hit = lucid_cast(s, lucid_eq(s, c->in[0], y[0]), lucid_dtype_of(y[0]));
+    lucid_tensor hit = lucid_cast(s, lucid_eq(s, c->in[0], y[0]), y[0].v->aval.dtype);
     lucid_tensor count = apply(s, c, LUCID__psum, hit);
     dy[0] = lucid_div(s, apply(s, c, LUCID__psum, lucid_mul(s, dx[0], hit)), count);
 }

@@ -151,7 +151,7 @@ static lucid_tensor share(lucid_scope *s, lucid_tensor mine, lucid_tensor other,
 {
     lucid_tensor is_out = lucid_eq(s, mine, out);
     lucid_tensor tie = lucid_eq(s, mine, other);
-    lucid_dtype dtype = lucid_dtype_of(mine);
+    lucid_dtype dtype = mine.v->aval.dtype;
     lucid_tensor part = lucid_where(s, tie, lucid_scalar(s, 0.5), lucid_cast(s, is_out, dtype));
     return lucid_cast(s, part, dtype);
 }

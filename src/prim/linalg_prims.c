@@ -73,7 +73,7 @@ static bool cholesky_infer(lucid_scope *s, const lucid__call *c, const lucid__av
 static lucid_tensor half_triangle(lucid_scope *s, lucid_tensor like)
 {
     int64_t n = lucid_size(like, -1);
-    lucid_tensor ones = lucid_cast(s, lucid_ones(s, LUCID_SHAPE(n, n)), lucid_dtype_of(like));
+    lucid_tensor ones = lucid_cast(s, lucid_ones(s, LUCID_SHAPE(n, n)), like.v->aval.dtype);
     lucid_tensor both = lucid_add(s, lucid_tril(s, ones, 0), lucid_tril(s, ones, -1));
     return lucid_mul(s, both, lucid_scalar(s, 0.5));
 }

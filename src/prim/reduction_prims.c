@@ -129,7 +129,7 @@ static void prod_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y
             return;
         one.dim[last] = 1;
         lucid_tensor unit =
-            lucid_cast(s, lucid__broadcast(s, lucid_scalar_int(s, 1), &one), lucid_dtype_of(x));
+            lucid_cast(s, lucid__broadcast(s, lucid_scalar_int(s, 1), &one), x.v->aval.dtype);
         lucid_tensor before[2] = {unit, lucid_slice(s, x, last, 0, size - 1, 1)};
         lucid_tensor after[2] = {unit, lucid_slice(s, x, last, LUCID_END, 0, -1)};
         lucid_tensor left = lucid_cumprod(s, lucid_concatenate(s, before, 2, last), last);
@@ -154,7 +154,7 @@ static void extreme_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor
 {
     lucid_tensor x = c->in[0];
     lucid_shape shape = lucid_shape_of(x);
-    lucid_dtype dtype = lucid_dtype_of(x);
+    lucid_dtype dtype = x.v->aval.dtype;
     lucid_tensor hit = lucid_cast(s, lucid_eq(s, x, spread(s, c, y[0], &shape)), dtype);
     lucid_tensor count = lucid__bind1(s, LUCID__sum, &hit, 1, c->params, c->nparams);
     lucid_tensor term = lucid_mul(s, dx[0], hit);

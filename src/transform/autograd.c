@@ -31,6 +31,10 @@ lucid_tensor lucid_requires_grad(lucid_scope *s, lucid_tensor x)
         return lucid__error(s, LUCID_TYPE_ERROR,
                             "requires_grad: the tensor is %s; only floats can be differentiated",
                             lucid_dtype_name(x.v->aval.dtype));
+    if (x.v->weak)
+        x = lucid_cast(s, x, lucid_dtype_of(x));
+    if (!x.v)
+        return x;
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_tensor leaf = lucid__tape_leaf(&child, LUCID__AMBIENT_TAPE, &x.v->aval);

@@ -144,6 +144,37 @@ static void bind_lifted(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
     lucid__scope_leave(&child);
 }
 
+/* What is computed from bare numbers alone is one: an output is weak if all inputs of its dtype are, and
+ * there is one. (Indices and conditions beside them do not count: they have other dtypes.) */
+static void mark_numbers(const lucid__call *c, lucid_tensor *out, int nout)
+{
+    for (int k = 0; k < nout; k++) {
+        const lucid__value *first = NULL;
+        bool weak = out[k].v && out[k].v->aval.dtype != LUCID_BOOL;
+        for (int i = 0; weak && i < c->nin; i++) {
+            const lucid__value *v = c->in[i].v;
+            if (v->aval.dtype != out[k].v->aval.dtype)
+                continue;
+            weak = v->weak;
+            if (!first || v->alone > first->alone)
+                first = v;
+        }
+        if (weak && first) {
+            out[k].v->weak = true;
+            out[k].v->alone = first->alone;
+        }
+    }
+}
+
+static bool has_numbers(const lucid__call *c)
+{
+    bool weak = false;
+    for (int i = 0; i < c->nin; i++)
+        weak |= c->in[i].v && c->in[i].v->weak;
+    lucid__family family = lucid__prim_get(c->prim)->family;
+    return weak && c->prim != LUCID__cast && family != LUCID__CONTROL && family != LUCID__RECORDED;
+}
+
 void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
     int nout = lucid__outputs_of(c->prim, c->params);
@@ -157,6 +188,8 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         bind_lifted(s, c, out);
     else
         bind(s, c, out);
+    if (has_numbers(c) && lucid__ok(s))
+        mark_numbers(c, out, nout);
 }
 
 lucid_tensor lucid__bind1(lucid_scope *s, lucid__prim_id prim, const lucid_tensor *in, int nin,

@@ -81,6 +81,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
         grad_self *g = (grad_self *)(void *)object->self;
         g->name = name;
         g->f = lucid__fn_retain(f.f);
+        object->takes_numbers = true;
         lucid__fn_take_argument_names(object, f.f);
         g->has_aux = options && options->has_aux;
         g->with_value = with_value;

@@ -217,6 +217,7 @@ static lucid_fn make(lucid_scope *s, lucid_fn f, const lucid_grad_options *optio
         jacobian_self *j = (jacobian_self *)(void *)object->self;
         j->name = name;
         j->f = lucid__fn_retain(f.f);
+        object->takes_numbers = true;
         lucid__fn_take_argument_names(object, f.f);
         j->chunk_size = options ? options->chunk_size : 0;
         if (!lucid__argnums_copy(&j->argnums, options ? options->argnums : (lucid_ints){0})) {

@@ -49,6 +49,7 @@ lucid_fn lucid_checkpoint(lucid_scope *s, lucid_fn f)
     lucid__fn *object = lucid__fn_alloc("checkpoint", sizeof(lucid__fn *), call, destroy);
     if (object) {
         *(lucid__fn **)(void *)object->self = lucid__fn_retain(f.f);
+        object->takes_numbers = true;
         lucid__fn_take_argument_names(object, f.f);
     }
     return lucid__own_fn(s, object);

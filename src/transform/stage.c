@@ -192,6 +192,14 @@ bool lucid__stage_fn(lucid_scope *s, const lucid__fn *f, const lucid__aval *aval
     return lucid__stage(s, run_fn, &f, avals, nx, -1, staged);
 }
 
+void lucid__stand_for(const lucid_tensor *x, const lucid_tensor *like, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i].v->weak = like[i].v->weak;
+        x[i].v->alone = like[i].v->alone;
+    }
+}
+
 /* ---- running a body ---------------------------------------------------------------------------------- */
 
 /* An operation of which an input is missing gives nothing, but for control flow, which gives what it can. */

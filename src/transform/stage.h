@@ -32,6 +32,9 @@ bool lucid__stage(lucid_scope *s, lucid__stage_function *run, void *user, const 
 bool lucid__stage_fn(lucid_scope *s, const lucid__fn *f, const lucid__aval *avals, size_t nx,
                      lucid__staged *staged);
 
+/* Makes arguments of a function that is captured bare numbers where those are that they stand for. */
+void lucid__stand_for(const lucid_tensor *x, const lucid_tensor *like, size_t n);
+
 /* Applies the operations of a body to in[0 .. nin - 1], at whatever levels they are. Sets every out[k]. */
 void lucid__body_apply(lucid_scope *s, const int64_t *words, const lucid_tensor *in,
                        lucid_tensor *out);

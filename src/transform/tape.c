@@ -276,6 +276,8 @@ void lucid__linear_pull(lucid_scope *s, const lucid__linear *linear, const lucid
             lucid__value **slot = linear->x[i] ? slot_of(&w, linear->x[i]) : NULL;
             if (slot && *slot)
                 dx[i] = lucid__own(s, *slot);
+            if (dx[i].v && linear->x_avals && dx[i].v->aval.dtype != linear->x_avals[i].dtype)
+                dx[i] = lucid_cast(s, dx[i], linear->x_avals[i].dtype);
             if (slot) /* each argument has a leaf, and so a slot, of its own */
                 *slot = NULL;
         }
@@ -347,7 +349,7 @@ void lucid__linear_push(lucid_scope *s, const lucid__linear *linear, const lucid
         for (size_t i = 0; i < linear->nx; i++) {
             lucid__value **slot = linear->x[i] ? slot_of(&w, linear->x[i]) : NULL;
             if (slot && dx[i].v)
-                set_slot(slot, dx[i]);
+                set_slot(slot, lucid_cast(s, dx[i], linear->x[i]->aval.dtype));
         }
         for (size_t at = 0; at < w.entries.count && lucid__ok(s); at++) {
             if (w.entries.at[at]->prim == LUCID__LEAF)
@@ -403,6 +405,8 @@ static bool keep_linear(lucid_scope *s, lucid__linear *linear, const lucid__leve
         if (alone)
             dual->tangent = NULL;
         linear->x_avals[i] = x[i].v->aval;
+        linear->x_avals[i].dtype =
+            lucid_dtype_of(x[i]); /* of a bare number: the one it takes alone */
     }
     for (size_t k = 0; k < ny; k++) {
         linear->y[k] = dy[k].v ? lucid__scope_take(s, dy[k]) : NULL;

@@ -26,8 +26,8 @@ typedef struct lucid__linear {
     size_t nx, ny;
     /* Leaves; NULL: an argument that is not differentiated. The others lie behind it. */
     lucid__value **x;
-    lucid__value **y; /* tape values; NULL: does not depend on x */
-    lucid__aval *x_avals, *y_avals;
+    lucid__value **y;               /* tape values; NULL: does not depend on x */
+    lucid__aval *x_avals, *y_avals; /* of those made by lucid__linearize; else NULL */
 } lucid__linear;
 
 void lucid__linear_release(lucid__linear *linear);

@@ -83,15 +83,17 @@ static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tens
 static lucid_fn linear_fn(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                           lucid_results *y, const char *name, lucid__fn_call *call)
 {
-    x = lucid__arguments(s, name, x, nx);
+    x = lucid__arguments(s, name, x, nx, true);
     lucid__linear linear;
     if (!x || !lucid__linearize(s, f.f, x, NULL, nx, false, y, &linear))
         return (lucid_fn){NULL};
     lucid__fn *object = lucid__fn_alloc(name, sizeof linear, call, destroy_linear);
-    if (object)
+    if (object) {
+        object->takes_numbers = true;
         *(lucid__linear *)(void *)object->self = linear;
-    else
+    } else {
         lucid__linear_release(&linear);
+    }
     return lucid__own_fn(s, object);
 }
 
@@ -150,7 +152,7 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
 {
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    x = lucid__arguments(&child, "jvp", x, nx);
+    x = lucid__arguments(&child, "jvp", x, nx, true);
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = x ? lucid_alloc(&child, (nx + 1) * sizeof *in) : NULL;
     lucid__level dual = {.kind = LUCID__LEVEL_DUAL};

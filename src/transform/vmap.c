@@ -126,6 +126,8 @@ static bool run_level(lucid_scope *s, const lucid__vmap_call *call, lucid__level
     lucid_results *r = lucid_results_new(&child);
     lucid_tensor *in = lucid__alloc(&child, (call->nx + 1) * sizeof *in);
     int64_t runs = lucid__paths_runs(s);
+    if (r)
+        r->takes_numbers = true;
     lucid__replay_restart(s, call->replay);
     lucid__level_push(s, level);
     const uint64_t lifts = lucid__hold_lifts(s, level);
@@ -411,6 +413,7 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
     if (object) {
         lucid__vmap_self *v = (lucid__vmap_self *)(void *)object->self;
         v->f = lucid__fn_retain(f.f);
+        object->takes_numbers = true;
         lucid__fn_take_argument_names(object, f.f);
         v->options = *options;
         v->options.max_paths = options->max_paths > 0 ? options->max_paths : DEFAULT_PATHS;

@@ -207,8 +207,8 @@ I(bitwise_and, U(x) & U(y))
 I(bitwise_or, U(x) | U(y))
 I(bitwise_xor, U(x) ^ U(y))
 /* A bool is one bit, which a shift loses. */
-I(bitwise_left_shift, bits == 1 ? U(x & !y) : U(x) << (U(y) & (U(bits) - 1)))
-I(bitwise_right_shift, bits == 1 ? x & !y : x >> (U(y) & (U(bits) - 1)))
+I(bitwise_left_shift, bits == 1 ? U(x & !y) : y < 0 || y >= bits ? 0 : U(x) << y)
+I(bitwise_right_shift, bits == 1 ? x & !y : x >> (y < 0 || y >= bits ? bits - 1 : y))
 I(bitwise_not, bits == 1 ? U(x == 0) : ~U(x))
 
 /* Integers: as the exact result, cut to its low bits, or towards 0 when it is a fraction. */
