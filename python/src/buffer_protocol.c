@@ -20,6 +20,26 @@ static void buffer_owner_free(lucidpy_owner *base)
     free(owner);
 }
 
+/* Whether nobody can ever write to the memory that an exporter calls read-only: at the end of what it stands
+ * for is a bytes object or a tensor. An array that is not writeable may be a window of one that is. */
+static bool is_immutable(PyObject *exporter)
+{
+    enum { MOST = 64 }; /* windows of windows */
+    PyObject *o = Py_NewRef(exporter);
+    bool known = false;
+    for (int i = 0; o && !known && i < MOST; i++) {
+        known = PyBytes_CheckExact(o) || lucidpy_is_tensor(o);
+        if (known)
+            break;
+        PyObject *next = PyObject_GetAttrString(o, PyMemoryView_Check(o) ? "obj" : "base");
+        PyErr_Clear();
+        Py_DECREF(o);
+        o = next;
+    }
+    Py_XDECREF(o);
+    return known;
+}
+
 /* The dtype and shape of a view, or an exception. */
 static bool describe(const Py_buffer *view, lucid_dtype *dtype, lucid_shape *shape)
 {
@@ -84,7 +104,8 @@ static bool import_view(lucid_scope *s, buffer_owner *owner, lucidpy_sharing sha
     int64_t strides[LUCID_MAX_NDIM];
     if (!describe(view, &dtype, &shape))
         return false;
-    *shared = (sharing == LUCIDPY_SHARE || (sharing == LUCIDPY_FROZEN && view->readonly)) &&
+    *shared = (sharing == LUCIDPY_SHARE ||
+               (sharing == LUCIDPY_FROZEN && view->readonly && is_immutable(view->obj))) &&
               strides_in_elements(view, strides);
     if (!*shared)
         return copy(s, view, dtype, shape, x);

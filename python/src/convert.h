@@ -9,7 +9,7 @@
 
 typedef enum lucidpy_sharing {
     LUCIDPY_COPY,   /* the tensor has its own memory */
-    LUCIDPY_FROZEN, /* shares memory that its exporter calls read-only, copies other memory */
+    LUCIDPY_FROZEN, /* shares memory that nobody can ever write, copies other memory */
     LUCIDPY_SHARE,  /* shares the memory: the caller promises not to write to it meanwhile */
 } lucidpy_sharing;
 

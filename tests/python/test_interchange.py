@@ -14,6 +14,7 @@ import pytest
 from support import Array, same
 
 import lucid
+from lucid.func import vmap
 
 DTYPES = [np.float32, np.float64, np.int32, np.int64, np.bool_]
 LAYOUTS: dict[str, Any] = {
@@ -74,6 +75,48 @@ def test_operations_copy_arrays_that_can_change() -> None:
     y = lucid.sin(a)
     a[:] = 100
     np.testing.assert_allclose(y.numpy(), np.sin(np.arange(4.0)))
+
+
+def frozen(a: Array) -> Array:
+    a.flags.writeable = False
+    return a
+
+
+READ_ONLY: dict[str, Any] = {
+    "broadcast_to": lambda a: np.broadcast_to(a, (2, 4)),
+    "diagonal": lambda a: a.reshape(2, 2).diagonal(),
+    "sliding windows": lambda a: np.lib.stride_tricks.sliding_window_view(a, 2),
+    "a frozen view": lambda a: frozen(a[:]),
+    "a frozen view of a frozen view": lambda a: frozen(frozen(a[:])[1:]),
+    "a frozen array": frozen,
+    "a memoryview": lambda a: memoryview(a).toreadonly(),
+    "a window of a memoryview": lambda a: np.asarray(memoryview(a).toreadonly()),
+    "memory of bytes": lambda a: np.frombuffer(bytearray(a), a.dtype),
+}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_read_only_views_of_what_can_be_written_are_copied(name: str) -> None:
+    a = np.arange(4.0)
+    view = READ_ONLY[name](a)
+    before = np.array(view)
+    results = [lucid.neg(view), lucid.ones(1) + view, vmap(lambda x: x * 2)(view)]
+    kept = vmap(lambda x, v: v, in_dims=(0, None))(lucid.ones(1), view)
+    a.flags.writeable = True
+    a[:] = 100
+    same(results[0], -before)
+    same(results[1], 1 + before)
+    same(results[2], 2 * before)
+    same(kept[0], before)
+
+
+def test_memory_that_nobody_can_write_is_shared() -> None:
+    for a in (np.frombuffer(bytes(80_000)), (lucid.arange(10_000.0) * 2).numpy()):
+        same(lucid.neg(a), -a)
+        before = lucid.stats()["bytes_live"]
+        kept = lucid.neg(a)
+        assert lucid.stats()["bytes_live"] == before
+        del kept
 
 
 def test_exported_memory_outlives_the_tensor() -> None:
