@@ -128,7 +128,7 @@ static bool take_output(custom *c, lucid_scope *s, PyObject *result, const char 
         c->ran = true;
         return lucidpy_tree_copy(&c->out, to);
     }
-    return lucidpy_tree_same(to, &c->out) ||
+    return lucidpy_tree_same(to, &c->out, false) ||
            no_match(c->name, what, to, "what was returned before", &c->out);
 }
 

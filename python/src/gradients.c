@@ -4,6 +4,7 @@
 #include "ops.h"
 #include "run.h"
 #include "tree_path.h"
+#include "tree_types.h"
 
 enum { MAX_ARGNUMS = 64 };
 
@@ -85,12 +86,13 @@ static bool take_arguments(call_state *c, PyObject *args)
             if (!lucidpy_flatten(c->s, in, &at, o, &leaves))
                 return false;
             if (in->leaf_count == c->leaf[which]) {
-                PyObject *what = lucidpy_describe(o);
-                if (what)
+                PyObject *what = lucidpy_describe(o), *advice = lucidpy_advice(o);
+                if (what && advice)
                     PyErr_Format(PyExc_TypeError,
-                                 "%s: args[%zd] holds no tensor to differentiate by; it is %U",
-                                 c->run.name, i, what);
+                                 "%s: args[%zd] holds no tensor to differentiate by; it is %U%U",
+                                 c->run.name, i, what, advice);
                 Py_XDECREF(what);
+                Py_XDECREF(advice);
                 return false;
             }
         } else {

@@ -179,18 +179,11 @@ static PyObject *linear_repr(PyObject *self)
                                 linear_of(self)->backwards ? "vjp" : "linearize");
 }
 
-static int visit_tree(const lucidpy_tree *tree, visitproc visit, void *arg)
-{
-    for (size_t i = 0; i < tree->node_count; i++)
-        Py_VISIT(tree->nodes[i].content);
-    return 0;
-}
-
 static int linear_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    int status = visit_tree(&linear_of(self)->primals, visit, arg);
-    return status ? status : visit_tree(&linear_of(self)->output, visit, arg);
+    int status = lucidpy_tree_visit(&linear_of(self)->primals, visit, arg);
+    return status ? status : lucidpy_tree_visit(&linear_of(self)->output, visit, arg);
 }
 
 static void linear_dealloc(PyObject *self)

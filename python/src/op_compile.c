@@ -31,20 +31,13 @@ static record *record_of(PyObject *self)
     return (record *)self;
 }
 
-static int visit_tree(const lucidpy_tree *tree, visitproc visit, void *arg)
-{
-    for (size_t i = 0; i < tree->node_count; i++)
-        Py_VISIT(tree->nodes[i].content);
-    return 0;
-}
-
 static int record_traverse(PyObject *self, visitproc visit, void *arg)
 {
     const record *r = record_of(self);
     Py_VISIT(Py_TYPE(self));
-    int stop = visit_tree(&r->in, visit, arg);
-    stop = stop ? stop : visit_tree(&r->keywords, visit, arg);
-    return stop ? stop : visit_tree(&r->out, visit, arg);
+    int stop = lucidpy_tree_visit(&r->in, visit, arg);
+    stop = stop ? stop : lucidpy_tree_visit(&r->keywords, visit, arg);
+    return stop ? stop : lucidpy_tree_visit(&r->out, visit, arg);
 }
 
 static int record_clear(PyObject *self)
@@ -132,7 +125,8 @@ static bool same_kind(const kind *k, lucid_tensor x)
 static bool is_for(const record *r, const lucidpy_run *run)
 {
     if (r->count != run->in.leaf_count + run->in_keywords.leaf_count ||
-        !lucidpy_tree_same(&r->in, &run->in) || !lucidpy_tree_same(&r->keywords, &run->in_keywords))
+        !lucidpy_tree_same(&r->in, &run->in, true) ||
+        !lucidpy_tree_same(&r->keywords, &run->in_keywords, true))
         return false;
     for (size_t i = 0; i < r->count; i++)
         if (!same_kind(&r->kinds[i], leaf_of(run, i)))

@@ -27,7 +27,7 @@ static bool callable(lucidpy_call *c, int i)
 
 static bool same_structure(const control_run *r, const lucidpy_tree *now)
 {
-    if (lucidpy_tree_same(r->like, now))
+    if (lucidpy_tree_same(r->like, now, false))
         return true;
     PyObject *a = lucidpy_structure_text(r->like), *b = lucidpy_structure_text(now);
     PyObject *who = r->number < 0 ? PyUnicode_FromString(r->who)

@@ -73,7 +73,7 @@ static bool push(lucid_scope *s, const lucidpy_tree *out, const lucidpy_tree *au
 /* Every run of the function must return the same structure. */
 static bool check_same(const lucidpy_run *run, const lucidpy_tree *first, const lucidpy_tree *now)
 {
-    if (lucidpy_tree_same(first, now))
+    if (lucidpy_tree_same(first, now, false))
         return true;
     PyObject *a = lucidpy_structure_text(first), *b = lucidpy_structure_text(now);
     if (a && b)

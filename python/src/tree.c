@@ -3,6 +3,7 @@
 #include "call_scope.h"
 #include "convert.h"
 #include "tree_path.h"
+#include "tree_types.h"
 
 #include <limits.h>
 #include <string.h>
@@ -21,8 +22,10 @@ void lucidpy_tree_init(lucidpy_tree *tree, const char *root)
 
 void lucidpy_tree_clear(lucidpy_tree *tree)
 {
-    for (size_t i = 0; i < tree->node_count; i++)
+    for (size_t i = 0; i < tree->node_count; i++) {
         Py_XDECREF(tree->nodes[i].content);
+        Py_XDECREF(tree->nodes[i].prototype);
+    }
     if (tree->nodes != tree->first_nodes)
         PyMem_Free(tree->nodes);
     if (tree->leaves != tree->first_leaves)
@@ -30,6 +33,15 @@ void lucidpy_tree_clear(lucidpy_tree *tree)
     if (tree->dims != tree->first_dims)
         PyMem_Free(tree->dims);
     lucidpy_tree_init(tree, tree->root);
+}
+
+int lucidpy_tree_visit(const lucidpy_tree *tree, visitproc visit, void *arg)
+{
+    for (size_t i = 0; i < tree->node_count; i++) {
+        Py_VISIT(tree->nodes[i].content);
+        Py_VISIT(tree->nodes[i].prototype);
+    }
+    return 0;
 }
 
 /* A block twice as large with the same content; the first block stands inside the tree. */
@@ -54,8 +66,18 @@ bool lucidpy_tree_add_node(lucidpy_tree *tree, lucidpy_node_kind kind, Py_ssize_
         tree->nodes = more;
         tree->node_capacity *= 2;
     }
-    tree->nodes[tree->node_count++] = (lucidpy_node){kind, count, Py_XNewRef(content)};
+    tree->nodes[tree->node_count++] = (lucidpy_node){kind, count, Py_XNewRef(content), NULL};
     return true;
+}
+
+/* Gives the node added last the type of o, a dict or list. */
+static bool keep_type(lucidpy_tree *tree, PyObject *o)
+{
+    if (PyDict_CheckExact(o) || PyList_CheckExact(o))
+        return true;
+    PyObject *prototype = lucidpy_prototype(o);
+    tree->nodes[tree->node_count - 1].prototype = prototype;
+    return prototype != NULL;
 }
 
 bool lucidpy_tree_add_leaf(lucidpy_tree *tree, lucid_tensor x, int dim)
@@ -85,6 +107,8 @@ bool lucidpy_tree_copy(lucidpy_tree *to, const lucidpy_tree *from)
         ok = node->kind == LUCIDPY_TENSOR
                  ? lucidpy_tree_add_leaf(to, (lucid_tensor){NULL}, 0)
                  : lucidpy_tree_add_node(to, node->kind, node->count, node->content);
+        if (ok)
+            to->nodes[to->node_count - 1].prototype = Py_XNewRef(node->prototype);
     }
     return ok;
 }
@@ -104,13 +128,16 @@ static bool take(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *p
 
 static bool refuse(const walk *w, const lucidpy_part *at, PyObject *o)
 {
-    PyObject *what = lucidpy_describe(o), *where = lucidpy_part_text(at);
-    if (what && where)
+    PyObject *what = lucidpy_describe(o), *where = lucidpy_part_text(at),
+             *advice = lucidpy_advice(o);
+    if (what && where && advice)
         PyErr_Format(PyExc_TypeError,
                      "%s %U at %U; expected tensors, numbers, arrays, None, or tuples, lists and "
-                     "dicts of them",
-                     w->leaves->refusal ? w->leaves->refusal : "a structure holds", what, where);
+                     "dicts of them%U",
+                     w->leaves->refusal ? w->leaves->refusal : "a structure holds", what, where,
+                     advice);
     Py_XDECREF(what);
+    Py_XDECREF(advice);
     Py_XDECREF(where);
     return false;
 }
@@ -130,8 +157,9 @@ static bool take_leaf(const walk *w, const lucidpy_part *at, PyObject *o, int di
         if (converted != 0)
             return converted == 1 && lucidpy_tree_add_leaf(w->tree, x, dim);
     }
-    return w->leaves->keep_others ? lucidpy_tree_add_node(w->tree, LUCIDPY_STATIC, 0, o)
-                                  : refuse(w, at, o);
+    return w->leaves->keep_others && !lucidpy_is_dataclass_of_tensors(o)
+               ? lucidpy_tree_add_node(w->tree, LUCIDPY_STATIC, 0, o)
+               : refuse(w, at, o);
 }
 
 static bool mismatch(const walk *w, const lucidpy_part *at, PyObject *prefix, PyObject *o)
@@ -160,7 +188,7 @@ static bool take_sequence(const walk *w, const lucidpy_part *at, PyObject *o, Py
         return mismatch(w, at, prefix, o);
     lucidpy_node_kind kind = list ? LUCIDPY_LIST : plain ? LUCIDPY_TUPLE : LUCIDPY_NAMED_TUPLE;
     lucidpy_part part = {.up = at, .type = plain ? NULL : (PyObject *)Py_TYPE(o)};
-    if (!lucidpy_tree_add_node(w->tree, kind, n, part.type))
+    if (!lucidpy_tree_add_node(w->tree, kind, n, part.type) || (list && !keep_type(w->tree, o)))
         return false;
     for (part.index = 0; part.index < n; part.index++) {
         PyObject *item = list ? PyList_GetItem(o, part.index) : PyTuple_GetItem(o, part.index);
@@ -177,13 +205,14 @@ static bool take_dict(const walk *w, const lucidpy_part *at, PyObject *o, PyObje
 {
     if (prefix && (!PyDict_Check(prefix) || PyDict_Size(prefix) != PyDict_Size(o)))
         return mismatch(w, at, prefix, o);
-    PyObject *list = PyDict_Keys(o);
-    PyObject *keys = list ? PyList_AsTuple(list) : NULL;
+    PyObject *list =
+        PyDict_CheckExact(o) ? PyDict_Keys(o) : PyMapping_Keys(o); /* in its own order */
+    PyObject *keys = list ? PySequence_Tuple(list) : NULL;
     Py_XDECREF(list);
     if (!keys)
         return false;
     Py_ssize_t n = PyTuple_Size(keys);
-    bool ok = lucidpy_tree_add_node(w->tree, LUCIDPY_DICT, n, keys);
+    bool ok = lucidpy_tree_add_node(w->tree, LUCIDPY_DICT, n, keys) && keep_type(w->tree, o);
     for (Py_ssize_t i = 0; ok && i < n; i++) {
         const lucidpy_part part = {.up = at, .key = PyTuple_GetItem(keys, i)};
         PyObject *item = PyDict_GetItemWithError(o, part.key);
@@ -314,15 +343,24 @@ static PyObject *build_list(supply *from, const lucidpy_node *node)
         if (!item || PyList_SetItem(list, i, item))
             Py_CLEAR(list);
     }
-    return list;
+    if (!list || !node->prototype)
+        return list;
+    PyObject *own = lucidpy_from_prototype(node->prototype);
+    if (own && PyList_SetSlice(own, 0, 0, list))
+        Py_CLEAR(own);
+    Py_DECREF(list);
+    return own;
 }
 
 static PyObject *build_dict(supply *from, const lucidpy_node *node)
 {
-    PyObject *dict = PyDict_New();
+    PyObject *dict = node->prototype ? lucidpy_from_prototype(node->prototype) : PyDict_New();
     for (Py_ssize_t i = 0; dict && i < node->count; i++) {
-        PyObject *item = build(from);
-        if (!item || PyDict_SetItem(dict, PyTuple_GetItem(node->content, i), item))
+        PyObject *item = build(from), *key = PyTuple_GetItem(node->content, i);
+        int failed = !item             ? -1
+                     : node->prototype ? PyObject_SetItem(dict, key, item)
+                                       : PyDict_SetItem(dict, key, item);
+        if (failed)
             Py_CLEAR(dict);
         Py_XDECREF(item);
     }
@@ -375,12 +413,13 @@ static bool same_content(PyObject *a, PyObject *b)
     return equal == 1;
 }
 
-bool lucidpy_tree_same(const lucidpy_tree *a, const lucidpy_tree *b)
+bool lucidpy_tree_same(const lucidpy_tree *a, const lucidpy_tree *b, bool attributes)
 {
     bool same = a->node_count == b->node_count;
     for (size_t i = 0; same && i < a->node_count; i++) {
         const lucidpy_node *x = &a->nodes[i], *y = &b->nodes[i];
-        same = x->kind == y->kind && x->count == y->count && same_content(x->content, y->content);
+        same = x->kind == y->kind && x->count == y->count && same_content(x->content, y->content) &&
+               lucidpy_same_prototype(x->prototype, y->prototype, attributes);
         if (same && x->kind == LUCIDPY_STATIC) /* 1 is not True here, nor 1.0 */
             same = Py_TYPE(x->content) == Py_TYPE(y->content);
     }

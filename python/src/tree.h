@@ -22,6 +22,8 @@ typedef struct lucidpy_node {
     lucidpy_node_kind kind;
     Py_ssize_t count;  /* children, which follow */
     PyObject *content; /* owned: the object kept, the keys of a dict, the type of a named tuple */
+    PyObject
+        *prototype; /* owned: of a dict or list of a type of its own (tree_types.h); else NULL */
 } lucidpy_node;
 
 enum { LUCIDPY_TREE_INLINE = 8 };
@@ -71,6 +73,9 @@ bool lucidpy_flatten_prefix(lucid_scope *s, lucidpy_tree *tree, const struct luc
 /* An int, or one of NumPy's: what says where a batch is. */
 bool lucidpy_is_dim(PyObject *o);
 
+/* For tp_traverse of objects that keep a tree. */
+int lucidpy_tree_visit(const lucidpy_tree *tree, visitproc visit, void *arg);
+
 /* Single nodes, for callers that take a structure apart themselves. */
 bool lucidpy_tree_add_node(lucidpy_tree *tree, lucidpy_node_kind kind, Py_ssize_t count,
                            PyObject *content);
@@ -85,8 +90,9 @@ PyObject *lucidpy_unflatten(const lucidpy_tree *tree, size_t node, PyObject *con
 PyObject *lucidpy_unflatten_tensors(lucid_scope *s, const lucidpy_tree *tree, size_t node,
                                     const lucid_tensor *xs);
 
-/* Same nodes, kept objects included; leaves may differ. */
-bool lucidpy_tree_same(const lucidpy_tree *a, const lucidpy_tree *b);
+/* Same nodes and types, kept objects included; leaves may differ. `attributes`: those of dicts and lists of
+ * types of their own must be the same, too. */
+bool lucidpy_tree_same(const lucidpy_tree *a, const lucidpy_tree *b, bool attributes);
 /* Whether `given` has the structure of `expected`, where None may stand for a leaf: xs receives the
  * leaves of `given`, empty handles for None. */
 bool lucidpy_tree_match(const lucidpy_tree *expected, const lucidpy_tree *given, lucid_tensor *xs);

@@ -138,7 +138,10 @@ static PyObject *structure_of_items(const lucidpy_tree *tree, const lucidpy_node
                                     size_t *next)
 {
     bool list = node->kind == LUCIDPY_LIST, dict = node->kind == LUCIDPY_DICT;
-    PyObject *text = PyUnicode_FromString(list ? "[" : dict ? "{" : "(");
+    const char *begin = list ? "[" : dict ? "{" : "(";
+    PyObject *own = node->prototype ? PyType_GetName(Py_TYPE(node->prototype)) : NULL;
+    PyObject *text = own ? PyUnicode_FromFormat("%U%s", own, begin) : PyUnicode_FromString(begin);
+    Py_XDECREF(own);
     for (Py_ssize_t i = 0; text && i < node->count; i++)
         text = append_item(text, i, dict ? PyTuple_GetItem(node->content, i) : NULL,
                            structure(tree, next));
