@@ -37,6 +37,11 @@ class _Custom:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.__wrapped__!r}>"
 
+    def __reduce__(self) -> Any:
+        from lucid._pickling import global_name, make_again
+
+        return global_name(self) or (make_again, (type(self), vars(self)))
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self

@@ -173,6 +173,18 @@ static PyObject *generator_set_state(PyObject *self, PyObject *state)
     return set_state(generator_of(self), state) ? Py_NewRef(self) : NULL;
 }
 
+/* For pickle and copy: a generator of its own that stands where this one does; that of the process is itself. */
+static PyObject *generator_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (self == process_generator)
+        return PyUnicode_FromString("default_generator");
+    PyObject *state = state_object(generator_of(self));
+    PyObject *reduced = state ? Py_BuildValue("(O()O)", (PyObject *)Py_TYPE(self), state) : NULL;
+    Py_XDECREF(state);
+    return reduced;
+}
+
 static PyMethodDef generator_methods[] = {
     {"manual_seed", generator_manual_seed, METH_O,
      "manual_seed($self, seed, /)\n--\n\nStarts anew from the seed; returns the generator."},
@@ -184,6 +196,8 @@ static PyMethodDef generator_methods[] = {
      "get_state($self, /)\n--\n\nWhere it stands: (seed, draws since)."},
     {"set_state", generator_set_state, METH_O,
      "set_state($self, state, /)\n--\n\nGoes back to what get_state gave; returns the generator."},
+    {"__setstate__", generator_set_state, METH_O, NULL},
+    {"__reduce__", generator_reduce, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

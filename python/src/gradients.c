@@ -338,7 +338,7 @@ static PyObject *make(lucidpy_call *c, build_fn *build, arrangement *arrange, bo
         PyMem_Free(o);
         return NULL;
     }
-    return (PyObject *)lucidpy_wrapper_new(c->name, c->arg[0], call_derivative, o);
+    return (PyObject *)lucidpy_wrapper_of_call(c, call_derivative, o);
 }
 
 PyObject *lucidpy_op_grad(lucidpy_call *c)

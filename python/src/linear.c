@@ -186,21 +186,53 @@ static int linear_traverse(PyObject *self, visitproc visit, void *arg)
     return status ? status : lucidpy_tree_visit(&linear_of(self)->output, visit, arg);
 }
 
+static int linear_clear(PyObject *self)
+{
+    lucidpy_tree_clear(&linear_of(self)->primals);
+    lucidpy_tree_clear(&linear_of(self)->output);
+    return 0;
+}
+
 static void linear_dealloc(PyObject *self)
 {
     linear_object *l = linear_of(self);
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     lucid_release_fn(l->fn);
-    lucidpy_tree_clear(&l->primals);
-    lucidpy_tree_clear(&l->output);
+    (void)linear_clear(self);
     PyMem_Free(l->forms);
     PyObject_GC_Del(self);
     Py_DECREF(type);
     lucidpy_free_released();
 }
 
+/* What never changes is its own copy. */
+static PyObject *linear_copy(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return Py_NewRef(self);
+}
+
+static PyObject *linear_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *module = PyImport_ImportModule("lucid._pickling");
+    PyObject *none =
+        module ? PyObject_CallMethod(module, "refuse_linear", "s", linear_of(self)->name) : NULL;
+    Py_XDECREF(module);
+    return none;
+}
+
+static PyMethodDef linear_methods[] = {
+    {"__copy__", linear_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", linear_copy, METH_O, NULL},
+    {"__reduce__", linear_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot linear_slots[] = {
+    {Py_tp_methods, linear_methods},
+    {Py_tp_clear, LUCIDPY_SLOT(linear_clear)},
     {Py_tp_call, LUCIDPY_SLOT(linear_call)},
     {Py_tp_repr, LUCIDPY_SLOT(linear_repr)},
     {Py_tp_traverse, LUCIDPY_SLOT(linear_traverse)},

@@ -22,7 +22,7 @@ static PyObject *call_checkpointed(const lucidpy_wrapper *w, PyObject *args, PyO
 /* (func). */
 PyObject *lucidpy_op_checkpoint(lucidpy_call *c)
 {
-    return (PyObject *)lucidpy_wrapper_new("checkpoint", c->arg[0], call_checkpointed, NULL);
+    return (PyObject *)lucidpy_wrapper_of_call(c, call_checkpointed, NULL);
 }
 
 /* (x): a structure, of which tensors are detached and all else stays. */

@@ -230,7 +230,7 @@ static PyObject *call_compiled(const lucidpy_wrapper *w, PyObject *args, PyObjec
 /* (func). */
 PyObject *lucidpy_op_compile(lucidpy_call *c)
 {
-    lucidpy_wrapper *w = lucidpy_wrapper_new("compile", c->arg[0], call_compiled, NULL);
+    lucidpy_wrapper *w = lucidpy_wrapper_of_call(c, call_compiled, NULL);
     if (w && !(w->held[0] = PyList_New(0)))
         Py_CLEAR(w);
     return (PyObject *)w;

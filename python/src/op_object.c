@@ -1,4 +1,5 @@
 /* What a Tensor is asked beside arithmetic. */
+#include "backward.h"
 #include "call_scope.h"
 #include "common_ops.h"
 #include "convert.h"
@@ -241,7 +242,7 @@ static PyObject *same_value(lucidpy_call *c)
     if (!self->is_leaf)
         return lucidpy_ok(c->s) ? lucidpy_wrap(c->s, x) : NULL;
     /* A copy of a leaf is a leaf of its own. */
-    lucid_tensor y = lucid_requires_grad(c->s, lucid_detach(c->s, x));
+    lucid_tensor y = lucidpy_leaf_again(c->s, x, x);
     PyObject *copy = lucidpy_ok(c->s) ? lucidpy_wrap(c->s, y) : NULL;
     if (copy)
         ((lucidpy_object *)copy)->is_leaf = true;

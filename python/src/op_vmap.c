@@ -152,7 +152,7 @@ PyObject *lucidpy_op_vmap(lucidpy_call *c)
     options->strategy = (lucid_strategy)(LUCID_STRATEGY_AUTO + strategy);
     options->chunk_size = chunk_size;
     options->max_paths = max_paths;
-    lucidpy_wrapper *w = lucidpy_wrapper_new("vmap", c->arg[0], call_vmap, options);
+    lucidpy_wrapper *w = lucidpy_wrapper_of_call(c, call_vmap, options);
     if (!w)
         return NULL;
     w->held[IN_DIMS] = Py_NewRef(c->arg[1]);
@@ -345,6 +345,31 @@ static bool warn_of_paths(const vmap_options *options, int64_t alone)
         (long long)options->max_paths, (long long)alone);
 }
 
+static bool holds_tensors(lucid_scope *s, PyObject *o)
+{
+    static const lucidpy_leaves anything = {.numbers = LUCIDPY_KEEP, .keep_others = true};
+    lucidpy_tree tree;
+    lucidpy_tree_init(&tree, "kwargs");
+    bool found = lucidpy_flatten(s, &tree, NULL, o, &anything) && tree.leaf_count > 0;
+    lucidpy_tree_clear(&tree);
+    PyErr_Clear();
+    return found;
+}
+
+/* A call that gives tensors by keyword alone, where in_dims says nothing of keywords. False: the warning was
+ * made an exception. */
+static bool warn_of_keywords(lucid_scope *s, const lucidpy_run *run, PyObject *args)
+{
+    if (PyTuple_Size(args) > 0 || !run->keywords || !holds_tensors(s, run->keywords))
+        return true;
+    return !PyErr_WarnEx(
+        PyExc_UserWarning,
+        "vmap: nothing is mapped: keyword arguments are passed as they are, and all "
+        "tensors came by keyword; give them by position, or name them in in_dims, as in "
+        "vmap(f, in_dims={'x': 0})(x=X)",
+        1);
+}
+
 /* How often functions ran, and for how many examples. */
 PyObject *lucidpy_op_last_paths(lucidpy_call *c)
 {
@@ -409,8 +434,11 @@ static PyObject *call_vmap(const lucidpy_wrapper *w, PyObject *args, PyObject *k
     if (ok)
         ok = w->held[PARAMETERS] ? map_by_name(s, &run, args, in_dims, w->held[PARAMETERS])
                                  : map_by_position(s, &run, args, in_dims);
-    if (ok && run.in.leaf_count + run.in_keywords.leaf_count == 0)
-        result = PyObject_Call(w->func, args, keywords); /* nothing mapped */
+    bool mapped = run.in.leaf_count + run.in_keywords.leaf_count > 0;
+    if (ok && !mapped && in_dims != Py_None && !w->held[PARAMETERS])
+        ok = warn_of_keywords(s, &run, args);
+    if (ok && !mapped)
+        result = PyObject_Call(w->func, args, keywords);
     else if (ok)
         result = call_mapped(s, w, &run);
     lucidpy_run_clear(&run);

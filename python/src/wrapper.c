@@ -1,5 +1,6 @@
 #include "wrapper.h"
 
+#include "args.h"
 #include "convert.h"
 #include "number_protocol.h"
 
@@ -58,6 +59,18 @@ lucidpy_wrapper *lucidpy_wrapper_new(const char *name, PyObject *func, lucidpy_w
     }
     self->call = call;
     self->options = options;
+    return self;
+}
+
+lucidpy_wrapper *lucidpy_wrapper_of_call(const lucidpy_call *c, lucidpy_wrapper_call *call,
+                                         void *options)
+{
+    lucidpy_wrapper *self = lucidpy_wrapper_new(c->name, c->arg[0], call, options);
+    if (self && !(self->made_of = PyTuple_New(c->signature->count)))
+        Py_CLEAR(self);
+    for (int i = 0; self && i < c->signature->count; i++)
+        if (PyTuple_SetItem(self->made_of, i, Py_NewRef(c->arg[i])))
+            Py_CLEAR(self);
     return self;
 }
 
@@ -128,6 +141,26 @@ static int set_own(PyObject *self, PyObject *value, void *name)
     return status;
 }
 
+/* For pickle and copy (lucid/_pickling.py). */
+static PyObject *wrapper_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    lucidpy_wrapper *w = wrapper_of(self);
+    PyObject *module = PyImport_ImportModule("lucid._pickling");
+    PyObject *made_of = w->made_of ? Py_NewRef(w->made_of) : PyTuple_Pack(1, w->func);
+    PyObject *result = module && made_of ? PyObject_CallMethod(module, "reduce_transformed", "OsO",
+                                                               self, w->name, made_of)
+                                         : NULL;
+    Py_XDECREF(made_of);
+    Py_XDECREF(module);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"__reduce__", wrapper_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef getset[] = {
     {"__wrapped__", get_wrapped, NULL, "The function that this one was made from.", NULL},
     {"__dict__", get_dict, NULL, NULL, NULL},
@@ -153,6 +186,7 @@ static int wrapper_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(w->held[0]);
     Py_VISIT(w->held[1]);
     Py_VISIT(w->held[2]);
+    Py_VISIT(w->made_of);
     Py_VISIT(w->dict);
     return 0;
 }
@@ -164,6 +198,7 @@ static int wrapper_clear(PyObject *self)
     Py_CLEAR(w->held[0]);
     Py_CLEAR(w->held[1]);
     Py_CLEAR(w->held[2]);
+    Py_CLEAR(w->made_of);
     Py_CLEAR(w->dict);
     return 0;
 }
@@ -184,6 +219,7 @@ static PyType_Slot slots[] = {
     {Py_tp_call, LUCIDPY_SLOT(wrapper_call)},
     {Py_tp_descr_get, LUCIDPY_SLOT(wrapper_bind)},
     {Py_tp_repr, LUCIDPY_SLOT(wrapper_repr)},
+    {Py_tp_methods, methods},
     {Py_tp_getset, getset},
     {Py_tp_members, members},
     {Py_tp_traverse, LUCIDPY_SLOT(wrapper_traverse)},

@@ -4,6 +4,7 @@ jacobians."""
 
 import functools
 import inspect
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -251,3 +252,25 @@ def test_automatic_chunks_change_no_number() -> None:
     inner = vmap(lambda r: vmap(lambda v: v * 2, chunk_size="auto")(r), chunk_size="auto")
     close(inner(x), 2 * x)
     close(grad(lambda v: vmap(lambda r: (r**3).sum(), chunk_size="auto")(v).sum())(x), 3 * x**2)
+
+
+def test_a_call_that_maps_nothing_because_all_came_by_keyword_warns() -> None:
+    x = lucid.ones(3, 2)
+    f = vmap(lambda x=None, y=None, n=1: (x if y is None else y).sum())
+    for call in (lambda: f(x=x), lambda: f(y=x.numpy(), n=2), lambda: vmap(f)(x=x)):
+        with pytest.warns(UserWarning, match=r"keyword.*in_dims=\{'x': 0\}"):
+            assert call().item() == 6.0  # as it is
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(x).shape == (3,)
+        assert f(x, y=lucid.ones(2)).shape == (3,)
+        assert vmap(lambda x: x.sum(), in_dims={"x": 0})(x=x).shape == (3,)
+        assert vmap(lambda x: x.sum(), in_dims={"x": None})(x=x).shape == ()
+        assert vmap(lambda n=1: n)(n=2) == 2
+        with pytest.raises(UserWarning):
+            f(x=x)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            f(x=x)
+    assert len(seen) == 1  # once per place
