@@ -28,7 +28,7 @@ def reduce_transformed(f: Any, name: str, arguments: tuple[Any, ...]) -> Any:
 
 def make_again(kind: type, state: dict[str, Any]) -> Any:
     """A custom_jvp, custom_vjp or custom_vmap."""
-    f = object.__new__(kind)
+    f: Any = object.__new__(kind)
     vars(f).update(state)
     return f
 
