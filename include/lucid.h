@@ -119,7 +119,7 @@ typedef enum lucid_status {
     LUCID_VALUE_ERROR,    /* a wrong shape, dim, size or option */
     LUCID_TYPE_ERROR,     /* a wrong dtype, kind or number of arguments */
     LUCID_INDEX_ERROR,    /* an index out of range */
-    LUCID_RUNTIME_ERROR,  /* not possible here, e.g. a random op under randomness="error" */
+    LUCID_RUNTIME_ERROR,  /* not possible here, e.g. a random op under LUCID_RANDOMNESS_ERROR */
     LUCID_MEMORY_ERROR,   /* out of memory */
     LUCID_CALLBACK_ERROR, /* a function given to lucid failed by itself */
     LUCID_DIVERGED,       /* one answer was asked of a batched value, which has one per lane */
@@ -135,10 +135,13 @@ typedef struct lucid_fn {
 
 typedef struct lucid_generator lucid_generator;
 
+typedef enum lucid_language { LUCID_LANGUAGE_C, LUCID_LANGUAGE_PYTHON } lucid_language;
+
 typedef struct lucid_open_options {
     uint64_t seed;              /* of this scope's own generator */
     lucid_generator *generator; /* or share this one, which must outlive the scope */
     lucid_dtype dtype;          /* see lucid_set_default_dtype; not given (LUCID_BOOL): float32 */
+    lucid_language language;    /* in which error messages name options and functions */
 } lucid_open_options;
 
 /* A root scope; NULL options: seed 0. Returns NULL only when out of memory. */
@@ -167,6 +170,7 @@ LUCID_API lucid_status lucid_set_default_dtype(lucid_scope *s, lucid_dtype dtype
 LUCID_API lucid_dtype lucid_get_default_dtype(const lucid_scope *s);
 
 LUCID_API lucid_status lucid_error(const lucid_scope *s);
+LUCID_API const char *lucid_status_name(lucid_status status);    /* "LUCID_VALUE_ERROR" */
 LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
 LUCID_API void lucid_clear_error(lucid_scope *s);
 /* Records an error (unless one is there already) and returns its status; for callbacks. */

@@ -286,6 +286,12 @@ OVERLOADS = {
         ("{0}, dim: int", "int"),
     ],
 }
+FUNCTION_OVERLOADS = {
+    "where": [
+        ("condition: TensorLike, input: TensorLike, other: TensorLike", "Tensor"),
+        ("condition: TensorLike", "tuple[Tensor, ...]"),
+    ],
+}
 
 # -- signatures ------------------------------------------------------------------------------------
 
@@ -329,9 +335,10 @@ def definition(name: str, function: object, method: bool) -> Iterator[str]:
     operation = name
     in_place = not operation.startswith("_") and operation.endswith("_")
     indent = "    " if method else ""
-    if operation in OVERLOADS:
+    overloads = OVERLOADS if method else OVERLOADS | FUNCTION_OVERLOADS
+    if operation in overloads:
         first = "self" if method else "input: TensorLike"
-        for text, result in OVERLOADS[operation]:
+        for text, result in overloads[operation]:
             yield f"{indent}@overload"
             yield f"{indent}def {name}({text.format(first)}) -> {result}: ..."
         return

@@ -41,7 +41,8 @@ lucid_scope *lucidpy_current(void)
 {
     if (current)
         return current;
-    lucid_scope *root = lucid_open(&(lucid_open_options){.generator = generator});
+    lucid_scope *root = lucid_open(
+        &(lucid_open_options){.generator = generator, .language = LUCID_LANGUAGE_PYTHON});
     if (!root || pthread_setspecific(root_key, root)) {
         PyErr_NoMemory();
         return NULL;

@@ -19,6 +19,9 @@ lucid_tensor lucidpy_svdvals(lucid_scope *s, lucid_tensor x);
 /* Argument `i` as a dtype to cast `x` to; None leaves it. */
 lucid_tensor lucidpy_cast_argument(lucidpy_call *c, int i, lucid_tensor x);
 
+/* One int64 vector of positions of what is not zero per dim of x; NULL with an exception. */
+PyObject *lucidpy_nonzero_tuple(lucid_scope *s, lucid_tensor x);
+
 /* A dim of x counted from the front; -1 and an error when it is out of range. */
 int lucidpy_wrap_dim(lucidpy_call *c, lucid_tensor x, int dim);
 

@@ -77,10 +77,19 @@ lucid_tensor lucidpy_op_div(lucidpy_call *c)
     return lucid_cast(c->s, quotient, lucid_dtype_of(whole));
 }
 
-lucid_tensor lucidpy_op_where(lucidpy_call *c)
+/* (condition, input, other), or (condition): where it is true, as nonzero says with as_tuple. */
+PyObject *lucidpy_op_where(lucidpy_call *c)
 {
-    lucid_tensor condition = lucidpy_tensor(c, 0), x = lucidpy_tensor(c, 1);
-    return lucid_where(c->s, condition, x, lucidpy_tensor(c, 2));
+    lucid_tensor condition = lucidpy_tensor(c, 0);
+    if (lucidpy_is_none(c, 1) != lucidpy_is_none(c, 2)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "where(condition, input, other): give both input and other, or neither");
+        return NULL;
+    }
+    if (lucidpy_is_none(c, 1))
+        return lucidpy_nonzero_tuple(c->s, condition);
+    lucid_tensor x = lucidpy_tensor(c, 1);
+    return lucidpy_wrap(c->s, lucid_where(c->s, condition, x, lucidpy_tensor(c, 2)));
 }
 
 lucid_tensor lucidpy_op_where_method(lucidpy_call *c)

@@ -5,15 +5,18 @@
 #include "run.h"
 #include "tree_path.h"
 
+#include <stdio.h>
+
 /* -- functions of the user's ------------------------------------------------------------------- */
 
 /* A function under control flow, and the structure its results must have. */
 typedef struct control_run {
     lucidpy_run run;
-    const lucidpy_tree *like; /* NULL: any */
-    const char *like_what;    /* "the carry is", "branch 0 returned" */
-    const char *who;          /* "the body", "true_fn", "branch" ... */
-    Py_ssize_t number;        /* ... and its number, or -1 */
+    const lucidpy_tree *like;     /* NULL: any */
+    const char *like_what;        /* "the carry is", "branch 0 returned" */
+    const char *who;              /* "the body", "true_fn", "branch" ... */
+    Py_ssize_t number;            /* ... and its number, or -1 */
+    const char *const *arguments; /* what its arguments are called */
 } control_run;
 
 static bool callable(lucidpy_call *c, int i)
@@ -79,7 +82,7 @@ static bool accept_step(lucidpy_run *run, lucid_scope *s, PyObject *result, luci
            flatten(s, run->name, "f returned", aux, PyTuple_GetItem(result, 1));
 }
 
-static void begin(control_run *r, const char *name, PyObject *func,
+static void begin(control_run *r, const char *name, PyObject *func, const char *const *arguments,
                   bool (*accept)(lucidpy_run *, lucid_scope *, PyObject *, lucidpy_tree *,
                                  lucidpy_tree *))
 {
@@ -88,8 +91,32 @@ static void begin(control_run *r, const char *name, PyObject *func,
     r->like_what = "";
     r->who = "the body";
     r->number = -1;
+    r->arguments = arguments;
     r->run.accept = accept;
     r->run.options = r;
+}
+
+static const char *const carry_alone[] = {"carry"}, *const carry_and_x[] = {"carry", "x"};
+static const char *const counter_and_carry[] = {"i", "carry"}, *const x_alone[] = {"x"};
+
+/* args[1]['w'] by the name that the argument has in the documentation. */
+static void name_argument(void *user, bool result, size_t i, char *to, size_t size)
+{
+    const control_run *r = user;
+    char text[256];
+    int number, length;
+    lucidpy_run_name_leaf(user, result, i, to, size);
+    if (!result && r->arguments && sscanf(to, "args[%d]%n", &number, &length) == 1) {
+        (void)snprintf(text, sizeof text, "%s%s", r->arguments[number], to + length);
+        (void)snprintf(to, size, "%s", text);
+    }
+}
+
+static lucid_fn function_of(lucid_scope *s, control_run *r)
+{
+    lucid_fn f = lucidpy_run_fn(s, &r->run);
+    lucid_fn_set_naming(f, name_argument, r);
+    return f;
 }
 
 /* The arguments of the function are these objects. */
@@ -116,7 +143,7 @@ static PyObject *branch(lucidpy_call *c, PyObject *const *funcs, Py_ssize_t n, l
     lucid_fn *fns = runs ? lucid_alloc(c->s, (size_t)n * sizeof *fns) : NULL;
     bool ok = fns != NULL;
     for (Py_ssize_t b = 0; runs && b < n; b++)
-        begin(&runs[b], c->name, funcs[b], accept_alike);
+        begin(&runs[b], c->name, funcs[b], NULL, accept_alike);
     for (Py_ssize_t b = 0; ok && b < n; b++) {
         if (b > 0) {
             runs[b].like = &runs[0].run.out;
@@ -126,7 +153,7 @@ static PyObject *branch(lucidpy_call *c, PyObject *const *funcs, Py_ssize_t n, l
         }
         ok = take_arguments(c->s, &runs[b], c->rest, c->rest_count);
         if (ok)
-            fns[b] = lucidpy_run_fn(c->s, &runs[b].run);
+            fns[b] = function_of(c->s, &runs[b]);
     }
     PyObject *result = NULL;
     lucid_results *results = ok ? lucid_results_new(c->s) : NULL;
@@ -228,16 +255,16 @@ PyObject *lucidpy_op_while_loop(lucidpy_call *c)
     control_run condition, body;
     lucidpy_tree carry;
     PyObject *result = NULL;
-    begin(&condition, c->name, c->arg[0], accept_alike);
-    begin(&body, c->name, c->arg[1], accept_alike);
+    begin(&condition, c->name, c->arg[0], carry_alone, accept_alike);
+    begin(&body, c->name, c->arg[1], carry_alone, accept_alike);
     if (begin_loop(c, &body, &carry, c->arg[2]) &&
         take_arguments(c->s, &condition, &c->arg[2], 1) &&
         take_arguments(c->s, &body, &c->arg[2], 1)) {
         size_t n = carry.leaf_count;
         lucid_tensor *y = lucid_alloc(c->s, (n + 1) * sizeof *y);
         if (y)
-            lucid_while(c->s, lucidpy_run_fn(c->s, &condition.run), lucidpy_run_fn(c->s, &body.run),
-                        carry.leaves, n, &options, y);
+            lucid_while(c->s, function_of(c->s, &condition), function_of(c->s, &body), carry.leaves,
+                        n, &options, y);
         if (lucidpy_ok(c->s))
             result = built(c->s, &carry, y);
     }
@@ -257,7 +284,7 @@ PyObject *lucidpy_op_fori_loop(lucidpy_call *c)
     control_run body;
     lucidpy_tree carry;
     PyObject *result = NULL, *zero = PyLong_FromLong(0);
-    begin(&body, c->name, c->arg[2], accept_alike);
+    begin(&body, c->name, c->arg[2], counter_and_carry, accept_alike);
     PyObject *const args[2] = {zero, c->arg[3]};
     bool ok = begin_loop(c, &body, &carry, c->arg[3]);
     if (ok && zero && take_arguments(c->s, &body, args, 2)) {
@@ -265,7 +292,7 @@ PyObject *lucidpy_op_fori_loop(lucidpy_call *c)
         lucid_tensor *y = lucid_alloc(c->s, (n + 1) * sizeof *y);
         bool plain = options.max_steps == 0 && options.checkpoint_every == 0;
         if (y)
-            lucid_fori(c->s, lower, upper, lucidpy_run_fn(c->s, &body.run), carry.leaves, n,
+            lucid_fori(c->s, lower, upper, function_of(c->s, &body), carry.leaves, n,
                        plain ? NULL : &options, y);
         if (lucidpy_ok(c->s))
             result = built(c->s, &carry, y);
@@ -299,13 +326,13 @@ PyObject *lucidpy_op_scan(lucidpy_call *c)
     if (!callable(c, 0))
         return NULL;
     lucidpy_tree_init(&xs, "xs");
-    begin(&body, c->name, c->arg[0], accept_step);
+    begin(&body, c->name, c->arg[0], carry_and_x, accept_step);
     if (begin_loop(c, &body, &carry, c->arg[1]) &&
         flatten(c->s, c->name, "xs holds", &xs, c->arg[2]) && scan_options(c, &xs, &options) &&
         take_arguments(c->s, &body, &c->arg[1], 2)) {
         size_t count, n = carry.leaf_count;
         lucid_results *results = lucid_results_new(c->s);
-        lucid_scan_listing(c->s, lucidpy_run_fn(c->s, &body.run), carry.leaves, n, xs.leaves,
+        lucid_scan_listing(c->s, function_of(c->s, &body), carry.leaves, n, xs.leaves,
                            xs.leaf_count, &options, results);
         const lucid_tensor *y = lucidpy_run_results(c->s, results, &count);
         PyObject *last = y ? built(c->s, &carry, y) : NULL;
@@ -328,13 +355,13 @@ PyObject *lucidpy_op_map(lucidpy_call *c)
     PyObject *result = NULL;
     if (!callable(c, 0))
         return NULL;
-    begin(&body, c->name, c->arg[0], accept_alike);
+    begin(&body, c->name, c->arg[0], x_alone, accept_alike);
     if (take_arguments(c->s, &body, &c->arg[1], 1)) {
         if (body.run.in.leaf_count == 0)
             lucid_fail(c->s, LUCID_VALUE_ERROR, "map: xs holds no tensor");
         size_t count;
         lucid_results *results = lucid_results_new(c->s);
-        lucid_map_listing(c->s, lucidpy_run_fn(c->s, &body.run), body.run.in.leaves,
+        lucid_map_listing(c->s, function_of(c->s, &body), body.run.in.leaves,
                           body.run.in.leaf_count, results);
         const lucid_tensor *y = lucidpy_run_results(c->s, results, &count);
         if (y)

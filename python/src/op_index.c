@@ -190,20 +190,29 @@ lucid_tensor lucidpy_op_masked_select(lucidpy_call *c)
     return lucid_masked_select(c->s, x, lucidpy_tensor(c, 1));
 }
 
+/* One vector of positions per dim; NULL with an exception. */
+static PyObject *columns_of(lucid_scope *s, lucid_tensor positions, int ndim)
+{
+    lucid_tensor columns[LUCID_MAX_NDIM];
+    for (int d = 0; d < ndim; d++)
+        columns[d] = lucid_select(s, positions, 1, d);
+    return lucidpy_tuple(s, columns, (size_t)ndim);
+}
+
+PyObject *lucidpy_nonzero_tuple(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor positions = lucid_nonzero(s, x);
+    return lucidpy_ok(s) ? columns_of(s, positions, ndim_of(x)) : NULL;
+}
+
 PyObject *lucidpy_op_nonzero(lucidpy_call *c)
 {
     lucid_scope *s = c->s;
     lucid_tensor x = lucidpy_tensor(c, 0);
+    if (lucidpy_flag(c, 1))
+        return lucidpy_nonzero_tuple(s, x);
     lucid_tensor positions = lucid_nonzero(s, x);
-    bool as_tuple = lucidpy_flag(c, 1);
-    if (!lucidpy_ok(s))
-        return NULL;
-    if (!as_tuple)
-        return lucidpy_wrap(s, positions);
-    lucid_tensor columns[LUCID_MAX_NDIM];
-    for (int d = 0; d < ndim_of(x); d++)
-        columns[d] = lucid_select(s, positions, 1, d);
-    return lucidpy_tuple(s, columns, (size_t)ndim_of(x));
+    return lucidpy_ok(s) ? lucidpy_wrap(s, positions) : NULL;
 }
 
 PyObject *lucidpy_op_sort(lucidpy_call *c)

@@ -120,7 +120,7 @@ static lucid_status run_function(lucid_scope *s, const lucid_tensor *x, size_t n
 
 /* -- outside ---------------------------------------------------------------------------------- */
 
-static void name_leaf(void *user, bool result, size_t i, char *to, size_t size)
+void lucidpy_run_name_leaf(void *user, bool result, size_t i, char *to, size_t size)
 {
     const lucidpy_run *run = user;
     const lucidpy_tree *tree = result ? &run->out : &run->in;
@@ -134,7 +134,7 @@ static void name_leaf(void *user, bool result, size_t i, char *to, size_t size)
 lucid_fn lucidpy_run_fn(lucid_scope *s, lucidpy_run *run)
 {
     lucid_fn f = lucid_fn_new_listing(s, run_function, run, NULL);
-    lucid_fn_set_naming(f, name_leaf, run);
+    lucid_fn_set_naming(f, lucidpy_run_name_leaf, run);
     return f;
 }
 

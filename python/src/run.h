@@ -32,6 +32,8 @@ void lucidpy_run_clear(lucidpy_run *run);
 
 /* The function as the library sees it; owned by `s`. */
 lucid_fn lucidpy_run_fn(lucid_scope *s, lucidpy_run *run);
+/* A lucid_naming, whose user is a lucidpy_run: what messages call its arguments ("args[0]['w']") and results. */
+void lucidpy_run_name_leaf(void *user, bool result, size_t i, char *to, size_t size);
 
 /* Calls f on the leaves of run->in and returns its results, in memory of the scope; NULL with an
  * exception. The exception that the function raised stays as it is. */

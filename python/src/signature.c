@@ -117,6 +117,23 @@ static bool bind_keywords(lucidpy_call *c, PyObject *const *values, PyObject *ke
     return true;
 }
 
+/* "where(condition, input, other): argument 'other' is missing". */
+static void set_missing(const lucidpy_call *c, int missing)
+{
+    PyObject *list = PyUnicode_FromString("");
+    for (int i = 0; list && i < c->signature->count; i++) {
+        PyObject *longer = PyUnicode_FromFormat(
+            "%U%s%s%U%s", list, i > 0 ? ", " : "", i == c->signature->rest ? "*" : "",
+            c->signature->at[i].name, c->signature->at[i].fallback ? "=..." : "");
+        Py_DECREF(list);
+        list = longer;
+    }
+    if (list)
+        PyErr_Format(PyExc_TypeError, "%s(%U): argument '%U' is missing", c->name, list,
+                     c->signature->at[missing].name);
+    Py_XDECREF(list);
+}
+
 static bool fill_defaults(lucidpy_call *c)
 {
     const lucidpy_signature *signature = c->signature;
@@ -125,8 +142,7 @@ static bool fill_defaults(lucidpy_call *c)
             continue;
         c->arg[i] = signature->at[i].fallback;
         if (!c->arg[i] && i != signature->rest) {
-            PyErr_Format(PyExc_TypeError, "%s(): argument '%U' is missing", c->name,
-                         signature->at[i].name);
+            set_missing(c, i);
             return false;
         }
     }

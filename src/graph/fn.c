@@ -152,6 +152,13 @@ typedef struct plain {
     void *user;
 } plain;
 
+lucid_status lucid__fail_status(lucid_scope *s, lucid_status status, const char *who)
+{
+    return lucid_fail(s, status,
+                      "%s returned %s and no message; call lucid_fail in it to say what is wrong",
+                      who, lucid_status_name(status));
+}
+
 static lucid_status call_plain(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                                lucid_results *out)
 {
@@ -161,7 +168,7 @@ static lucid_status call_plain(lucid_scope *s, const void *self, const lucid_ten
         return lucid_error(s);
     lucid_status status = p->function(s, x, nx, y, p->ny, p->user);
     if (status != LUCID_OK)
-        return lucid_fail(s, status, "the function returned status %d", (int)status);
+        return lucid__fail_status(s, status, "the function");
     for (size_t i = 0; i < p->ny && lucid__ok(s); i++) {
         if (!y[i].v)
             return lucid_fail(s, LUCID_VALUE_ERROR, "the function did not set result %zu of %zu", i,
@@ -199,7 +206,7 @@ static lucid_status call_listing(lucid_scope *s, const void *self, const lucid_t
     const listing *p = self;
     lucid_status status = p->function(s, x, nx, out, p->user);
     if (status != LUCID_OK)
-        return lucid_fail(s, status, "the function returned status %d", (int)status);
+        return lucid__fail_status(s, status, "the function");
     return lucid_error(s);
 }
 

@@ -64,6 +64,9 @@ struct lucid_results {
 const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const lucid_tensor *x,
                                      size_t nx, bool keep);
 
+/* What a user's function returned, as the error of s unless the function recorded one with lucid_fail. */
+lucid_status lucid__fail_status(lucid_scope *s, lucid_status status, const char *who);
+
 /* Runs f in a child scope of s and moves its results to the scope of y. */
 lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
                            lucid_results *y);

@@ -39,6 +39,7 @@ lucid_scope *lucid_open(const lucid_open_options *options)
     }
     if (options && options->dtype != LUCID_BOOL && options->dtype != LUCID_NO_DTYPE)
         (void)lucid_set_default_dtype(&r->scope, options->dtype);
+    r->session.python = options && options->language == LUCID_LANGUAGE_PYTHON;
     return &r->scope;
 }
 
@@ -211,6 +212,29 @@ void *lucid_alloc(lucid_scope *s, size_t bytes)
     b->next = s->blocks;
     s->blocks = b;
     return b->data;
+}
+
+const char *lucid_status_name(lucid_status status)
+{
+    switch (status) {
+    case LUCID_OK:
+        return "LUCID_OK";
+    case LUCID_VALUE_ERROR:
+        return "LUCID_VALUE_ERROR";
+    case LUCID_TYPE_ERROR:
+        return "LUCID_TYPE_ERROR";
+    case LUCID_INDEX_ERROR:
+        return "LUCID_INDEX_ERROR";
+    case LUCID_RUNTIME_ERROR:
+        return "LUCID_RUNTIME_ERROR";
+    case LUCID_MEMORY_ERROR:
+        return "LUCID_MEMORY_ERROR";
+    case LUCID_CALLBACK_ERROR:
+        return "LUCID_CALLBACK_ERROR";
+    case LUCID_DIVERGED:
+        return "LUCID_DIVERGED";
+    }
+    return "unknown status";
 }
 
 lucid_status lucid_error(const lucid_scope *s)

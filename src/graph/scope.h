@@ -41,6 +41,7 @@ typedef struct lucid__session {
     struct lucid__replay *replay;   /* innermost function that runs several times */
     lucid__path_log paths;
     int recording_rules; /* derivative rules that are being recorded (transform/custom_body.c) */
+    bool python;         /* messages write code as Python does (lucid__wording) */
     bool whole;          /* pending chains of any length stay pending */
     int no_grad;         /* how many lucid_no_grad_begin are open */
     struct lucid__region *region; /* the innermost lucid_checkpoint_begin; NULL: none */
@@ -93,6 +94,12 @@ static inline void lucid__scope_leave(lucid_scope *s)
     if (s->count > 0 || s->values != s->first_values || s->fns || s->blocks)
         lucid__scope_leave_all(s);
 }
+/* Of what C and Python write differently, that of the language in which messages are read. */
+static inline const char *lucid__wording(const lucid_scope *s, const char *c, const char *python)
+{
+    return s->session->python ? python : c;
+}
+
 /* Takes over the caller's reference (NULL: records out of memory unless an error is there). */
 static inline lucid_tensor lucid__own(lucid_scope *s, lucid__value *v);
 /* A reference to x, which the scope has no more use for: its own, if x is what it was given last or first. */

@@ -42,8 +42,10 @@ static const lucid__level *named(lucid_scope *s, const char *op, const char *axi
     list_names(s, names, sizeof names);
     (void)lucid_fail(s, LUCID_VALUE_ERROR,
                      "%s: no axis \"%s\" is in scope here (in scope: %s); call it inside "
-                     "vmap(..., axis_name=\"%s\")",
-                     op, axis, names, axis);
+                     "%s\"%s\"%s",
+                     op, axis, names,
+                     lucid__wording(s, "a lucid_vmap with .axis_name = ", "vmap(..., axis_name="),
+                     axis, lucid__wording(s, "", ")"));
     return NULL;
 }
 

@@ -166,6 +166,16 @@ static bool check_branch(lucid_scope *s, const char *name, const lucid__body *fi
     return true;
 }
 
+/* How to keep the dtype of a carry. */
+static const char *carry_advice(lucid_dtype in, lucid_dtype out)
+{
+    if (in == out)
+        return "";
+    return lucid__is_float(out) && !lucid__is_float(in)
+               ? ": start from a float, such as 0.0, or cast the result"
+               : ": start from the dtype of the result, or cast the result";
+}
+
 /* The first results of a step must be like the carry that went in. */
 static bool check_carry(lucid_scope *s, const char *name, lucid_fn f, const lucid__inputs *carry,
                         const lucid__body *body)
@@ -183,10 +193,9 @@ static bool check_carry(lucid_scope *s, const char *name, lucid_fn f, const luci
             continue;
         (void)lucid_fail(
             s, in.dtype == out->dtype ? LUCID_VALUE_ERROR : LUCID_TYPE_ERROR,
-            "%s: %s goes into the body as %s and comes out as %s; it must stay the same%s", name,
+            "%s: %s is %s before a step and %s after it; a carry keeps its shape and dtype%s", name,
             lucid__argument_name(f.f, "carry", (size_t)k, place), lucid__aval_text(&in, ti),
-            lucid__aval_text(out, to),
-            in.dtype == out->dtype ? "" : ", begin with the dtype of the result");
+            lucid__aval_text(out, to), carry_advice(in.dtype, out->dtype));
         return false;
     }
     return true;

@@ -1,4 +1,6 @@
 /* map and fori: loops that are scans, or while loops, of functions of their own. */
+#include <stdio.h>
+
 #include "graph/fn.h"
 #include "graph/node.h"
 #include "ops/loops.h"
@@ -76,11 +78,38 @@ static lucid_status fori_condition(lucid_scope *s, const void *self, const lucid
     return lucid_results_push(s, y, lucid_lt(s, x[0], x[1]));
 }
 
-static lucid_fn counted_fn(lucid_scope *s, lucid_fn body, size_t n, lucid__fn_call *call)
+/* What the body of fori calls its carry k, argument k + 1 of it. */
+static void name_carry(const counted *c, size_t k, char *to, size_t size)
+{
+    if (c->body->naming)
+        c->body->naming(c->body->naming_user, false, k + 1, to, size);
+    else
+        (void)snprintf(to, size, "carry %zu", k);
+}
+
+static void name_scan_argument(void *user, bool result, size_t i, char *to, size_t size)
+{
+    const counted *c = user;
+    if (!result && i < c->n)
+        name_carry(c, i, to, size);
+}
+
+static void name_while_argument(void *user, bool result, size_t i, char *to, size_t size)
+{
+    const counted *c = user;
+    if (!result && i >= 2 && i < c->n + 2)
+        name_carry(c, i - 2, to, size);
+}
+
+static lucid_fn counted_fn(lucid_scope *s, lucid_fn body, size_t n, lucid__fn_call *call,
+                           lucid_naming *naming)
 {
     lucid__fn *f = lucid__fn_alloc("fori_loop", sizeof(counted), call, destroy_counted);
-    if (f)
+    if (f) {
         *(counted *)(void *)f->self = (counted){lucid__fn_retain(body.f), n};
+        f->naming = naming;
+        f->naming_user = f->self;
+    }
     return lucid__own_fn(s, f);
 }
 
@@ -104,8 +133,9 @@ static void fori(lucid_scope *s, lucid_tensor lower, lucid_tensor upper, lucid_f
         int64_t length = to > from ? to - from : 0;
         lucid_tensor i = lucid_add(s, lucid__index_range(s, length), lower);
         lucid_results *r = lucid_results_new(s);
-        if (!r || lucid__scan_steps(s, "fori_loop", counted_fn(s, body, n, fori_scan_step), init, n,
-                                    &i, 1, NULL, r) != LUCID_OK)
+        if (!r || lucid__scan_steps(s, "fori_loop",
+                                    counted_fn(s, body, n, fori_scan_step, name_scan_argument),
+                                    init, n, &i, 1, NULL, r) != LUCID_OK)
             return;
         if (lucid_results_count(r) != n)
             (void)lucid_fail(s, LUCID_TYPE_ERROR,
@@ -125,8 +155,9 @@ static void fori(lucid_scope *s, lucid_tensor lower, lucid_tensor upper, lucid_f
     carry[1] = upper;
     for (size_t k = 0; k < n; k++)
         carry[k + 2] = init[k];
-    (void)lucid__while_steps(s, "fori_loop", goes_on, counted_fn(s, body, n, fori_while_step),
-                             carry, n + 2, options, out);
+    (void)lucid__while_steps(s, "fori_loop", goes_on,
+                             counted_fn(s, body, n, fori_while_step, name_while_argument), carry,
+                             n + 2, options, out);
     for (size_t k = 0; k < n && lucid__ok(s); k++)
         y[k] = out[k + 2];
 }

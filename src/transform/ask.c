@@ -189,8 +189,9 @@ lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid_tensor 
                               "when there is nothing to do"
                             : "%s: the function has asked batched values for %zu answers in one "
                               "run and goes on: does a loop never end for some lane (NaN)? "
-                              "strategy=\"isolated\" knows no such limit",
-            what, split->now.nanswers);
+                              "%s knows no such limit",
+            what, split->now.nanswers,
+            lucid__wording(s, "LUCID_STRATEGY_ISOLATED", "strategy=\"isolated\""));
     lucid_scope t;
     lucid__scope_enter(&t, s);
     lucid__taken taken[MAX_LEVELS];

@@ -64,14 +64,16 @@ static bool all_together(lucid_scope *s, const lucid__level *level, const char *
     if (level->kind == LUCID__LEVEL_LANE)
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s over axis \"%s\" needs all lanes, but the vmap runs them one by one "
-                         "(strategy=\"isolated\"); use strategy=\"vectorized\"",
-                         op, name);
+                         "(%s); use %s",
+                         op, name,
+                         lucid__wording(s, "LUCID_STRATEGY_ISOLATED", "strategy=\"isolated\""),
+                         lucid__wording(s, "LUCID_STRATEGY_VECTORIZED", "strategy=\"vectorized\""));
     else if ((level->split && level->split->version > 0) || lucid__split_is_taken(s, level->id))
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s over axis \"%s\" needs all lanes, but they have parted (the function "
                          "asked a batched value for one answer): call it before they do, or use "
-                         "where() instead of if",
-                         op, name);
+                         "%s instead of if",
+                         op, name, lucid__wording(s, "lucid_where()", "where()"));
     else if (batched && level->size != level->lanes)
         (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
                          "%s over axis \"%s\" needs all %lld lanes, but chunk_size runs %lld at a "

@@ -18,20 +18,25 @@ static const lucid__level *mute(lucid_scope *s, const lucid__level *level, const
     return NULL;
 }
 
+static const char *where_name(const lucid_scope *s)
+{
+    return lucid__wording(s, "lucid_where()", "where()");
+}
+
 static lucid_tensor no_answer(lucid_scope *s, const lucid__level *mute, const char *what)
 {
     bool first = s->session->status == LUCID_OK;
     if (mute->size == 0)
         (void)lucid_fail(s, LUCID_DIVERGED,
-                         "%s: the batch is empty, so there is no answer; use where() or a mask",
-                         what);
+                         "%s: the batch is empty, so there is no answer; use %s or a mask", what,
+                         where_name(s));
     else
         (void)lucid_fail(
             s, LUCID_DIVERGED,
             "%s: the answer differs from lane to lane of the batch, so the function "
-            "cannot go on as one under strategy=\"vectorized\"; use where(), a mask, or "
-            "strategy=\"auto\"",
-            what);
+            "cannot go on as one under %s; use %s, a mask, or %s",
+            what, lucid__wording(s, "LUCID_STRATEGY_VECTORIZED", "strategy=\"vectorized\""),
+            where_name(s), lucid__wording(s, "LUCID_STRATEGY_AUTO", "strategy=\"auto\""));
     if (first)
         s->session->unanswered = mute->id;
     return (lucid_tensor){NULL};
@@ -54,9 +59,11 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
             s, LUCID_RUNTIME_ERROR,
             on && on->kind == LUCID__LEVEL_STAGE
                 ? "%s: inside a loop body, a branch or a compiled function a tensor has no value "
-                  "yet; ask for it outside, or use cond, switch, while_loop or where"
+                  "yet; ask for it outside, or use %s"
                 : "%s: a tangent on a tape has no value yet",
-            what);
+            what,
+            lucid__wording(s, "lucid_cond, lucid_switch, lucid_while or lucid_where",
+                           "cond, switch, while_loop or where"));
     }
     lucid__level *level = lucid__split_level(s);
     const lucid__level *silent = mute(s, level, v);

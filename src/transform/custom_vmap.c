@@ -133,7 +133,7 @@ static void apply_batch(lucid_scope *s, lucid__level *level, const custom_self *
     level->hidden = before.hidden;
     level->name = before.name;
     if (status != LUCID_OK)
-        (void)lucid_fail(s, status, "the rule of custom_vmap returned status %d", (int)status);
+        (void)lucid__fail_status(s, status, "the rule of custom_vmap");
     for (size_t k = 0; lucid__ok(s) && k < r->count; k++) {
         int axis;
         lucid_tensor y = r->at[k].x;
@@ -215,7 +215,7 @@ static lucid_status call_ruled(lucid_scope *s, const void *self, const lucid_ten
         return lucid_error(s);
     lucid_status status = u->of->rule(s, u->size, u->mapped, x, nx, r, u->of->user);
     if (status != LUCID_OK)
-        return lucid_fail(s, status, "the rule of custom_vmap returned status %d", (int)status);
+        return lucid__fail_status(s, status, "the rule of custom_vmap");
     u->out_dim = lucid_alloc(u->scope, (r->count + 1) * sizeof *u->out_dim);
     u->ny = r->count;
     for (size_t k = 0; u->out_dim && lucid__ok(s) && k < r->count; k++)

@@ -53,11 +53,14 @@ lucid_tensor lucid__lane(lucid_scope *s, const char *op)
         return (lucid_tensor){NULL};
     const lucid__level *innermost = visible_from(s->session->top);
     if (innermost && !innermost->draws && innermost->randomness == LUCID_RANDOMNESS_ERROR)
-        return lucid__error(s, LUCID_RUNTIME_ERROR,
-                            "%s: random op inside vmap with randomness=\"error\"; call "
-                            "vmap(..., randomness=\"different\") for an independent draw per lane, "
-                            "or randomness=\"same\" for one draw shared by all",
-                            op);
+        return lucid__error(
+            s, LUCID_RUNTIME_ERROR,
+            "%s: random op inside vmap with %s; %s for an independent draw per lane, or %s for one "
+            "draw shared by all",
+            op, lucid__wording(s, "LUCID_RANDOMNESS_ERROR", "randomness=\"error\""),
+            lucid__wording(s, "set its option randomness to LUCID_RANDOMNESS_DIFFERENT",
+                           "call vmap(..., randomness=\"different\")"),
+            lucid__wording(s, "LUCID_RANDOMNESS_SAME", "randomness=\"same\""));
     lucid_tensor lane = fold(s, innermost);
     return lane.v ? lane : lucid_scalar_int(s, 0);
 }

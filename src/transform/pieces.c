@@ -40,9 +40,10 @@ static lucid_tensor fail_depends(lucid_scope *s, const lucid__vmap_self *self, s
     char name[LUCID__PLACE_TEXT], text[LUCID__SHAPE_TEXT];
     return lucid__error(s, LUCID_VALUE_ERROR,
                         "vmap: %s (shape %s per example) depends on the batch, but its out_dim is "
-                        "None; give it an int out_dim, or compute it from what is not mapped alone",
+                        "%s; give it an int out_dim, or compute it from what is not mapped alone",
                         lucid__result_name(self->f, k, name),
-                        lucid__shape_text(shape, text, sizeof text));
+                        lucid__shape_text(shape, text, sizeof text),
+                        lucid__wording(s, "LUCID_NONE", "None"));
 }
 
 /* What a value of s wraps that is not looked at again; if nobody else has it, s gets that. */

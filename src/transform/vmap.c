@@ -23,6 +23,12 @@ static void destroy(void *self)
 
 /* ---- arguments ------------------------------------------------------------------------------ */
 
+/* The in_dim of what has no batch. */
+static const char *unmapped(const lucid_scope *s)
+{
+    return lucid__wording(s, "LUCID_NONE", "None");
+}
+
 static void fail_in_dim(lucid_scope *s, const lucid__vmap_call *call, size_t i, int dim)
 {
     const lucid_shape *shape = &call->x[i].v->aval.shape;
@@ -32,14 +38,14 @@ static void fail_in_dim(lucid_scope *s, const lucid__vmap_call *call, size_t i, 
         (void)lucid_fail(
             s, LUCID_VALUE_ERROR,
             "vmap: in_dim %d is out of range for a 0-D tensor: %s has no dim to map; its "
-            "in_dim must be None, which passes it on unmapped",
-            dim, name);
+            "in_dim must be %s, which passes it on unmapped",
+            dim, name, unmapped(s));
     else
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
                          "vmap: in_dim %d is out of range for a %d-D tensor: %s has shape %s; its "
-                         "in_dim must be from %d to %d, or None to pass it on unmapped",
+                         "in_dim must be from %d to %d, or %s to pass it on unmapped",
                          dim, shape->ndim, name, lucid__shape_text(shape, text, sizeof text),
-                         -shape->ndim, shape->ndim - 1);
+                         -shape->ndim, shape->ndim - 1, unmapped(s));
 }
 
 static void fail_batch_sizes(lucid_scope *s, const lucid__vmap_call *call, size_t i, size_t j)
@@ -50,12 +56,12 @@ static void fail_batch_sizes(lucid_scope *s, const lucid__vmap_call *call, size_
         s, LUCID_VALUE_ERROR,
         "vmap: inconsistent batch sizes %lld vs %lld: %s has shape %s and in_dim %d, %s "
         "has shape %s and in_dim %d; the mapped dims must be of one size (an in_dim of "
-        "None passes an argument on unmapped)",
+        "%s passes an argument on unmapped)",
         (long long)a->dim[call->axis[i]], (long long)b->dim[call->axis[j]],
         lucid__argument_name(call->self->f, "argument", i, name[0]),
         lucid__shape_text(a, text[0], sizeof text[0]), call->axis[i],
         lucid__argument_name(call->self->f, "argument", j, name[1]),
-        lucid__shape_text(b, text[1], sizeof text[1]), call->axis[j]);
+        lucid__shape_text(b, text[1], sizeof text[1]), call->axis[j], unmapped(s));
 }
 
 static bool resolve_arguments(lucid_scope *s, lucid__vmap_call *call)
@@ -402,11 +408,15 @@ lucid_fn lucid__vmap(lucid_scope *s, lucid_fn f, const lucid_vmap_options *optio
         (void)lucid_fail(s, LUCID_VALUE_ERROR, "vmap: max_paths must be >= 1 (0: %d), not %lld",
                          DEFAULT_PATHS, (long long)options->max_paths);
     if ((unsigned)options->strategy > LUCID_STRATEGY_ISOLATED)
-        (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: strategy must be \"auto\", \"vectorized\" or \"isolated\"");
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: strategy must be LUCID_STRATEGY_AUTO, _VECTORIZED or _ISOLATED, not %d",
+            (int)options->strategy);
     if ((unsigned)options->randomness > LUCID_RANDOMNESS_SAME)
-        (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "vmap: randomness must be \"error\", \"different\" or \"same\"");
+        (void)lucid_fail(
+            s, LUCID_VALUE_ERROR,
+            "vmap: randomness must be LUCID_RANDOMNESS_ERROR, _DIFFERENT or _SAME, not %d",
+            (int)options->randomness);
     if (!lucid__ok(s))
         return (lucid_fn){NULL};
     lucid__fn *object = lucid__fn_alloc("vmap", sizeof(lucid__vmap_self), call, destroy);

@@ -296,3 +296,11 @@ def test_a_slice_with_a_moving_bound_says_how_to_write_it() -> None:
     for bounds in (lambda i: slice(i, i + 2), lambda i: slice(None, i), lambda i: (0, slice(i, 3))):
         with pytest.raises(RuntimeError, match=r"lucid\.dynamic_slice\(x, start_indices"):
             lucid.fori_loop(0, 2, lambda i, c, b=bounds: c + x[b(i)].sum(), 0.0)
+
+
+def test_where_without_values_gives_positions() -> None:
+    x = np.array([[0, 1, 0], [2, 0, 3]])
+    for ours_, theirs in zip(lucid.where(lucid.tensor(x)), np.where(x), strict=True):
+        same(ours_, theirs)
+    with pytest.raises(TypeError, match="give both input and other, or neither"):
+        lucid.where(lucid.tensor(x), 1)  # type: ignore[call-overload]
