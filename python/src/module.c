@@ -4,18 +4,13 @@
 #include "dtype_type.h"
 #include "generator_type.h"
 #include "linear.h"
+#include "number_protocol.h"
 #include "ops.h"
+#include "submodule.h"
 #include "tuples.h"
 #include "wrapper.h"
 
 #include <math.h>
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "lucid._lucid",
-    .m_doc = "The compiled part of lucid.",
-    .m_size = -1,
-};
 
 static bool add_constants(PyObject *module)
 {
@@ -70,12 +65,66 @@ static bool fill(PyObject *module)
            add_all(module);
 }
 
+/* -- one module for the process: types and the generator are found in static variables ---------- */
+
+static PyObject
+    *the_module; /* kept, so that tensors made before an import are tensors after the next */
+static bool is_filled;
+
+/* After the interpreter has ended, which may be started anew. */
+static void forget_module(void)
+{
+    the_module = NULL;
+    is_filled = false;
+}
+
+static PyObject *create(PyObject *spec, PyModuleDef *unused)
+{
+    (void)unused;
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        PyErr_SetString(
+            PyExc_ImportError,
+            "lucid cannot be imported in a sub-interpreter; use it in the main interpreter, "
+            "or in processes of their own");
+        return NULL;
+    }
+    if (the_module)
+        return Py_NewRef(the_module);
+    PyObject *name = PyObject_GetAttrString(spec, "name");
+    the_module = name ? PyModule_NewObject(name) : NULL;
+    Py_XDECREF(name);
+    if (the_module && Py_AtExit(forget_module)) {
+        PyErr_SetString(PyExc_ImportError, "lucid: no room for a function at exit");
+        Py_CLEAR(the_module);
+    }
+    return Py_XNewRef(the_module);
+}
+
+/* On every import: what is there already stays. */
+static int execute(PyObject *module)
+{
+    if (is_filled)
+        return lucidpy_register_submodules(module) ? 0 : -1;
+    is_filled = fill(module);
+    return is_filled ? 0 : -1;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_create, LUCIDPY_SLOT(create)},
+    {Py_mod_exec, LUCIDPY_SLOT(execute)},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "lucid._lucid",
+    .m_doc = "The compiled part of lucid.",
+    .m_slots = slots,
+};
+
 PyMODINIT_FUNC PyInit__lucid(void);
 
 PyMODINIT_FUNC PyInit__lucid(void)
 {
-    PyObject *module = PyModule_Create(&definition);
-    if (module && !fill(module))
-        Py_CLEAR(module);
-    return module;
+    return PyModuleDef_Init(&definition);
 }
