@@ -123,6 +123,7 @@ typedef enum lucid_status {
     LUCID_MEMORY_ERROR,   /* out of memory */
     LUCID_CALLBACK_ERROR, /* a function given to lucid failed by itself */
     LUCID_DIVERGED,       /* one answer was asked of a batched value, which has one per lane */
+    LUCID_INTERRUPTED,    /* lucid_interrupt, or the poll function of the scope, asked for an end */
 } lucid_status;
 
 typedef struct lucid_tensor {
@@ -142,6 +143,10 @@ typedef struct lucid_open_options {
     lucid_generator *generator; /* or share this one, which must outlive the scope */
     lucid_dtype dtype;          /* see lucid_set_default_dtype; not given (LUCID_BOOL): float32 */
     lucid_language language;    /* in which error messages name options and functions */
+    /* Called some thirty times a second while the scope and its children build, compute or wait for another
+     * thread's evaluation, on their thread; true: as lucid_interrupt. NULL: nobody is asked. */
+    bool (*poll)(void *user);
+    void *poll_user;
 } lucid_open_options;
 
 /* A root scope; NULL options: seed 0. Returns NULL only when out of memory. */
@@ -173,6 +178,12 @@ LUCID_API lucid_status lucid_error(const lucid_scope *s);
 LUCID_API const char *lucid_status_name(lucid_status status);    /* "LUCID_VALUE_ERROR" */
 LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
 LUCID_API void lucid_clear_error(lucid_scope *s);
+/* Ends what an open scope and its family compute: an evaluation under way stops within some hundredths of a second, or
+ * else the next operation or evaluation does not begin. It is then the error LUCID_INTERRUPTED, to be cleared as any
+ * other; clearing an error also takes back an interruption that nothing has met yet. Values that were there stay, those
+ * that were to be computed are pending and can be evaluated again. Any thread may call it, and signal handlers: it only
+ * sets a flag. A single call of LAPACK (eigh, svd, qr of one matrix above 32 x 32) goes on to its end. */
+LUCID_API void lucid_interrupt(lucid_scope *s);
 /* Records an error (unless one is there already) and returns its status; for callbacks. */
 LUCID_API lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format, ...)
     LUCID_PRINTF(3, 4);

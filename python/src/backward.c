@@ -115,7 +115,7 @@ static bool set_leaf(lucid_scope *s, PyObject *self, bool on)
     lucid_tensor before = t->handle;
     t->handle = lucid_retain(y);
     t->is_leaf = on;
-    lucid_release(before);
+    lucidpy_release(before);
     return true;
 }
 

@@ -166,10 +166,10 @@ const void *lucidpy_data(lucid_scope *s, lucid_tensor *x)
     static const double nothing = 0; /* a tensor without elements may have no memory */
     const void *data;
     lucid_tensor y = lucid_own(s, *x); /* another thread may rebind its object meanwhile */
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     *x = lucid_row_major(s, y);
     data = lucid_data(s, *x);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     lucidpy_free_released();
     return !lucidpy_ok(s) ? NULL : data ? data : &nothing;
 }

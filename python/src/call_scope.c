@@ -2,6 +2,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* Where the loader finds them without a call, though the module is loaded late. */
 #define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
@@ -37,12 +41,121 @@ bool lucidpy_scope_init(PyObject *module)
     return true;
 }
 
+/* -- the GIL, and signals ------------------------------------------------------------------------ */
+
+/* Of this thread while it computes without the GIL; NULL: it has it. */
+static THREAD_LOCAL PyThreadState *without_gil;
+
+PyThreadState *lucidpy_let_go(void)
+{
+    return without_gil = PyEval_SaveThread();
+}
+
+void lucidpy_take_back(PyThreadState *state)
+{
+    without_gil = NULL;
+    PyEval_RestoreThread(state);
+}
+
+/* Values that Tensors gave up while some thread had lent the GIL; touched with the GIL alone. */
+typedef struct late {
+    struct late *next;
+    lucid_tensor value;
+} late;
+static late *late_releases;
+static int lent;
+
+void lucidpy_release(lucid_tensor x)
+{
+    if (lent == 0) {
+        lucid_release(x);
+        return;
+    }
+    late *l = PyMem_Malloc(sizeof *l);
+    if (!l) /* a value too many is better than one that is gone */
+        return;
+    *l = (late){late_releases, x};
+    late_releases = l;
+}
+
+static void lend(void)
+{
+    lent++;
+}
+
+static void end_lending(void)
+{
+    late *l = --lent == 0 ? late_releases : NULL;
+    if (l)
+        late_releases = NULL;
+    while (l) {
+        late *next = l->next;
+        lucid_release(l->value);
+        PyMem_Free(l);
+        l = next;
+    }
+}
+
+/* What a signal's handler raised on the main thread while the library was at work: the exception of whatever
+ * operation that was. */
+static struct {
+    PyObject *type, *value, *traceback;
+} interruption;
+
+static bool is_main_thread(void)
+{
+#if defined(__linux__)
+    return syscall(SYS_gettid) == getpid();
+#else
+    return pthread_main_np() != 0;
+#endif
+}
+
+/* Runs the handlers of signals that have come. With the GIL; true: one of them raised an exception. */
+static bool signals_raise(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback); /* none, or of a function that has just returned */
+    bool raised = PyErr_CheckSignals() != 0;
+    if (raised && !interruption.type) {
+        PyErr_Fetch(&interruption.type, &interruption.value, &interruption.traceback);
+    } else {
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, value, traceback);
+    return raised;
+}
+
+/* What the library asks while it is at work: whoever holds the GIL lets others have it, and the main thread, which alone
+ * hears signals, looks whether there are any. */
+static bool lucidpy_poll(void *user)
+{
+    (void)user;
+    PyThreadState *state = without_gil;
+    bool raised = false, main = is_main_thread();
+    if (state && !main)
+        return false;
+    if (state)
+        lucidpy_take_back(state);
+    lend();
+    if (!state)
+        PyEval_RestoreThread(PyEval_SaveThread());
+    if (main)
+        raised = signals_raise();
+    end_lending();
+    if (state)
+        (void)lucidpy_let_go();
+    return raised;
+}
+
+/* -- scopes -------------------------------------------------------------------------------------- */
+
 lucid_scope *lucidpy_current(void)
 {
     if (current)
         return current;
-    lucid_scope *root = lucid_open(
-        &(lucid_open_options){.generator = generator, .language = LUCID_LANGUAGE_PYTHON});
+    lucid_scope *root = lucid_open(&(lucid_open_options){
+        .generator = generator, .language = LUCID_LANGUAGE_PYTHON, .poll = lucidpy_poll});
     if (!root || pthread_setspecific(root_key, root)) {
         PyErr_NoMemory();
         return NULL;
@@ -94,6 +207,8 @@ static PyObject *exception_of(lucid_status status)
         return PyExc_MemoryError;
     case LUCID_DIVERGED:
         return divergence;
+    case LUCID_INTERRUPTED:
+        return PyExc_KeyboardInterrupt;
     }
     return PyExc_RuntimeError;
 }
@@ -103,8 +218,12 @@ bool lucidpy_ok(lucid_scope *s)
     lucid_status status = lucid_error(s);
     if (status == LUCID_OK)
         return true;
-    if (!PyErr_Occurred())
+    if (interruption.type) {
+        PyErr_Restore(interruption.type, interruption.value, interruption.traceback);
+        interruption.type = interruption.value = interruption.traceback = NULL;
+    } else if (!PyErr_Occurred()) {
         PyErr_SetString(exception_of(status), lucid_error_message(s));
+    }
     lucid_clear_error(s);
     return false;
 }

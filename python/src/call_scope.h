@@ -30,6 +30,20 @@ bool lucidpy_ok(lucid_scope *s);
 /* What a function of Python that raised the current exception tells the library. */
 lucid_status lucidpy_status_of_exception(void);
 
+/* Around what may compute: without the GIL. */
+PyThreadState *lucidpy_let_go(void);
+void lucidpy_take_back(PyThreadState *state);
+#define LUCIDPY_COMPUTE_BEGIN \
+    { \
+        PyThreadState *lucidpy_state = lucidpy_let_go();
+#define LUCIDPY_COMPUTE_END \
+    lucidpy_take_back(lucidpy_state); \
+    }
+
+/* Gives up a Tensor's reference to its value. Another thread that has lent the GIL in the middle of an operation may
+ * still be reading the value: then it goes a little later. */
+void lucidpy_release(lucid_tensor x);
+
 /* The generator that every thread of this process draws from. */
 lucid_generator *lucidpy_generator(void);
 

@@ -77,9 +77,9 @@ static bool parse_tensor(lucid_scope *s, lucid_tensor x, lucidpy_index_item *ite
     }
     bool answer;
     x = lucid_own(s, x);
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     answer = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     *item = (lucidpy_index_item){.kind = LUCIDPY_ANSWER, .start = answer};
     return lucidpy_ok(s);
 }

@@ -147,9 +147,9 @@ PyGetSetDef lucidpy_tensor_getset[] = {
 static char *format_values(lucid_scope *s, lucid_tensor x)
 {
     size_t length;
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     length = lucid_format(s, x, NULL, 0);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     char *text = lucid_error(s) == LUCID_OK ? PyMem_Malloc(length + 1) : NULL;
     if (text)
         lucid_format(s, x, text, length + 1);
@@ -284,9 +284,9 @@ int lucidpy_contains(PyObject *self, PyObject *value)
     if (converted == 1) {
         lucid_tensor any = lucid_any(s, lucid_eq(s, lucidpy_handle(self), y), LUCID_ALL);
         bool hit;
-        Py_BEGIN_ALLOW_THREADS
+        LUCIDPY_COMPUTE_BEGIN
         hit = lucid_bool(s, any);
-        Py_END_ALLOW_THREADS
+        LUCIDPY_COMPUTE_END
         found = lucidpy_ok(s) ? hit : -1;
     }
     lucidpy_leave(s);

@@ -142,26 +142,26 @@ PyObject *lucidpy_item(lucid_scope *s, lucid_tensor x)
     x = lucid_own(s, x); /* another thread may rebind its object meanwhile */
     if (!lucidpy_ok(s))
         return NULL;
-    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *state = lucidpy_let_go();
     switch (lucid_dtype_of(x)) {
     case LUCID_FLOAT32:
     case LUCID_FLOAT64: {
         double value = lucid_item(s, x);
-        PyEval_RestoreThread(state);
+        lucidpy_take_back(state);
         number = lucidpy_ok(s) ? PyFloat_FromDouble(value) : NULL;
         break;
     }
     case LUCID_INT32:
     case LUCID_INT64: {
         int64_t value = lucid_item_int(s, x);
-        PyEval_RestoreThread(state);
+        lucidpy_take_back(state);
         number = lucidpy_ok(s) ? PyLong_FromLongLong(value) : NULL;
         break;
     }
     case LUCID_BOOL:
     case LUCID_NO_DTYPE: {
         bool value = lucid_bool(s, x);
-        PyEval_RestoreThread(state);
+        lucidpy_take_back(state);
         number = lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
         break;
     }
@@ -224,9 +224,9 @@ static int to_bool(PyObject *self)
         return -1;
     lucid_tensor x = lucid_own(s, lucidpy_handle(self));
     bool value;
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     int answer = lucidpy_ok(s) ? value : -1;
     lucidpy_leave(s);
     return answer;

@@ -176,9 +176,9 @@ lucid_tensor lucidpy_op_isclose(lucidpy_call *c)
 static PyObject *answer(lucid_scope *s, lucid_tensor x)
 {
     bool value;
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     value = lucid_bool(s, x);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     return lucidpy_ok(s) ? PyBool_FromLong(value) : NULL;
 }
 

@@ -161,9 +161,9 @@ static PyObject *replay(lucid_scope *s, const lucidpy_run *run, const record *r)
         return NULL;
     for (size_t i = 0; i < r->count; i++)
         x[i] = leaf_of(run, i);
-    Py_BEGIN_ALLOW_THREADS
+    LUCIDPY_COMPUTE_BEGIN
     lucid_call_listing(s, r->function, x, r->count, results);
-    Py_END_ALLOW_THREADS
+    LUCIDPY_COMPUTE_END
     size_t n;
     const lucid_tensor *ys = lucidpy_run_results(s, results, &n);
     return ys ? lucidpy_unflatten_tensors(s, &r->out, 0, ys) : NULL;

@@ -248,9 +248,9 @@ lucid_tensor lucidpy_op_one_hot(lucidpy_call *c)
             lucid_fail(c->s, LUCID_VALUE_ERROR,
                        "one_hot: num_classes is needed for an empty tensor");
         lucid_tensor most = lucid_amax(c->s, index, LUCID_ALL);
-        Py_BEGIN_ALLOW_THREADS
+        LUCIDPY_COMPUTE_BEGIN
         classes = lucid_item_int(c->s, most) + 1;
-        Py_END_ALLOW_THREADS
+        LUCIDPY_COMPUTE_END
     }
     return lucid_one_hot(c->s, index, classes);
 }

@@ -349,9 +349,9 @@ PyObject *lucidpy_op_eval(lucidpy_call *c)
 {
     lucidpy_tree tree;
     if (flatten_arguments(c, &tree, "args", "eval: there is")) {
-        Py_BEGIN_ALLOW_THREADS
+        LUCIDPY_COMPUTE_BEGIN
         lucid_eval(c->s, tree.leaves, tree.leaf_count);
-        Py_END_ALLOW_THREADS
+        LUCIDPY_COMPUTE_END
     }
     lucidpy_tree_clear(&tree);
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
@@ -363,13 +363,13 @@ PyObject *lucidpy_op_explain(lucidpy_call *c)
     const char *text = NULL, *json = NULL, *svg = NULL, *html = NULL;
     lucid_explain_options options = {.measure = lucidpy_flag(c, 1)};
     if (flatten_arguments(c, &tree, "results", "explain: func returned")) {
-        Py_BEGIN_ALLOW_THREADS
+        LUCIDPY_COMPUTE_BEGIN
         const lucid_explanation *e = lucid_explain(c->s, tree.leaves, tree.leaf_count, &options);
         text = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_TEXT);
         json = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_JSON);
         svg = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_SVG);
         html = lucid_explanation_as(c->s, e, LUCID_EXPLAIN_HTML);
-        Py_END_ALLOW_THREADS
+        LUCIDPY_COMPUTE_END
     }
     lucidpy_tree_clear(&tree);
     if (PyErr_Occurred() || lucid_error(c->s) != LUCID_OK)

@@ -50,7 +50,7 @@ static void tensor_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     lucidpy_forget_grad(t);
     lucidpy_leave_views(t);
-    lucid_release(t->handle);
+    lucidpy_release(t->handle);
     PyObject_Free(self);
     Py_DECREF(type);
     lucidpy_free_released();
@@ -87,7 +87,7 @@ bool lucidpy_set_handle(lucid_scope *s, lucidpy_object *t, lucid_tensor y)
     t->handle = lucid_retain(y);
     if (t->grad_of)
         lucid_set_grad(s, t->grad_of->handle, y);
-    lucid_release(before);
+    lucidpy_release(before);
     return lucidpy_ok(s);
 }
 

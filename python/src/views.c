@@ -130,7 +130,7 @@ static void leave(lucidpy_shared *shared)
 {
     if (--shared->users > 0)
         return;
-    lucid_release(shared->value);
+    lucidpy_release(shared->value);
     PyMem_Free(shared);
 }
 
@@ -205,7 +205,7 @@ lucid_tensor lucidpy_look(lucidpy_object *t)
         lucid_tensor before = t->handle;
         t->handle = lucid_retain(y);
         t->window->seen = shared->version;
-        lucid_release(before);
+        lucidpy_release(before);
         y = t->handle;
     } else { /* as the transform that runs sees it: not to be kept */
         y = lucid_keep(s, y);
@@ -262,7 +262,7 @@ static bool write_whole(lucid_scope *s, lucidpy_shared *shared, lucid_tensor y, 
         return false;
     if (!whole) {
         shared->value = lucid_retain(y);
-        lucid_release(before);
+        lucidpy_release(before);
     }
     shared->version++;
     return true;

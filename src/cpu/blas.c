@@ -1,11 +1,14 @@
 #include "cpu/blas.h"
 
 #include <limits.h>
+#include <math.h>
 #include <omp.h>
+#include <time.h>
 #if defined(__linux__)
 #include <dirent.h>
 #endif
 
+#include "base/interrupt.h"
 #include "base/thread.h"
 #include "cpu/threads.h"
 
@@ -137,8 +140,9 @@ static const void *offset(lucid_dtype dtype, const void *p, int64_t elements)
     return (const char *)p + elements * (int64_t)lucid_dtype_size(dtype);
 }
 
-static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
-                 lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row)
+static void call_gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                      lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c,
+                      int64_t c_row)
 {
     int ta = a.transposed ? TRANS : NO_TRANS, tb = b.transposed ? TRANS : NO_TRANS;
     if (dtype == LUCID_FLOAT32)
@@ -163,6 +167,13 @@ static int64_t min64(int64_t a, int64_t b)
 static int64_t tiles(int64_t n)
 {
     return (n + TILE - 1) / TILE;
+}
+
+/* Into how many pieces of about so many n is cut. */
+static int64_t most_pieces(int64_t n, double length)
+{
+    int64_t pieces = (int64_t)((double)n / length) + 1;
+    return min64(pieces, tiles(n));
 }
 
 /* Where piece `at` of so many begins. */
@@ -191,40 +202,115 @@ static void cut(int64_t m, int64_t n, int64_t k, int threads, int64_t *rows, int
     }
 }
 
+/* ---- calls that end soon ------------------------------------------------------------------------------- */
+
+/* Nobody can interrupt the BLAS, so large products are several calls of some hundredths of a second. Sums are cut at
+ * places that depend on their length alone, which costs nothing: the BLAS goes through such a sum in pieces anyway, adding
+ * each to C. Rows and columns are cut as they are among threads, which changes no bit, so this may follow the clock. */
+enum { SUM = 4096 };
+static _Atomic int64_t most_work = 1 << 27; /* of a call */
+
+static double seconds(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Calls are to take between 10 and 40 milliseconds. */
+static void learn(int64_t work, double took)
+{
+    enum { LEAST = 1 << 25 };
+    int64_t most = atomic_load_explicit(&most_work, memory_order_relaxed);
+    if (took > 0.04 && most > LEAST)
+        most /= 2;
+    else if (took < 0.01 && work > most / 2 && most < INT64_MAX / 4)
+        most *= 2;
+    else
+        return;
+    atomic_store_explicit(&most_work, most, memory_order_relaxed);
+}
+
+/* A part of C, which is not too large; its sums in pieces. */
+static void sum_up(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                   lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row)
+{
+    const int64_t pieces = (k + SUM - 1) / SUM;
+    for (int64_t p = 0; p < pieces && !lucid__stop_now(); p++) {
+        int64_t from = piece_start(k, pieces, p), to = piece_start(k, pieces, p + 1);
+        lucid__blas_matrix x = a, y = b;
+        x.data = offset(dtype, a.data, a.transposed ? from * a.ld : from);
+        y.data = offset(dtype, b.data, b.transposed ? from : from * b.ld);
+        call_gemm(dtype, m, n, to - from, alpha, x, y, p > 0 ? 1 : beta, c, c_row);
+    }
+}
+
+static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
+                 lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row)
+{
+    const int64_t most = atomic_load_explicit(&most_work, memory_order_relaxed);
+    const double work = (double)m * (double)n * (double)(k < SUM ? k : SUM);
+    if (work <= (double)most) {
+        sum_up(dtype, m, n, k, alpha, a, b, beta, c, c_row);
+        return;
+    }
+    /* Parts that are as square as can be. */
+    const double side = sqrt((double)most / (double)(k < SUM ? k : SUM));
+    int64_t rows = most_pieces(m, side), cols = most_pieces(n, side);
+    for (int64_t piece = 0; piece < rows * cols && !lucid__stop_now(); piece++) {
+        int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
+        int64_t height = piece_start(m, rows, piece / cols + 1) - i;
+        int64_t width = piece_start(n, cols, piece % cols + 1) - j;
+        lucid__blas_matrix x = a, y = b;
+        x.data = offset(dtype, a.data, a.transposed ? i : i * a.ld);
+        y.data = offset(dtype, b.data, b.transposed ? j * b.ld : j);
+        double start = seconds();
+        sum_up(dtype, height, width, k, alpha, x, y, beta, (void *)offset(dtype, c, i * c_row + j),
+               c_row);
+        learn(height * width * (k < SUM ? k : SUM),
+              (seconds() - start) / (double)((k + SUM - 1) / SUM));
+    }
+}
+
 void lucid__gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alpha,
                  lucid__blas_matrix a, lucid__blas_matrix b, double beta, void *c, int64_t c_row,
                  int threads)
 {
     int64_t rows = 1, cols = 1, whole = n - n % COLUMN_TILE;
     if ((double)m * (double)n * (double)k < 2.0 * LEAST_WORK) {
-        gemm(dtype, m, n, k, alpha, a, b, beta, c, c_row);
+        sum_up(dtype, m, n, k, alpha, a, b, beta, c, c_row);
         return;
     }
     if (threads > 1 && !omp_in_parallel())
         cut(m, n, k, threads, &rows, &cols);
-#pragma omp parallel for num_threads(lucid__team((int)(rows * cols))) schedule(static)
-    for (int64_t piece = 0; piece < rows * cols; piece++) {
-        int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
-        int64_t i_end = piece_start(m, rows, piece / cols + 1);
-        int64_t j_end = piece_start(n, cols, piece % cols + 1);
-        lucid__blas_matrix x = a, y = b;
-        x.data = offset(dtype, a.data, a.transposed ? i : i * a.ld);
-        y.data = offset(dtype, b.data, b.transposed ? j * b.ld : j);
-        if (j < whole)
-            gemm(dtype, i_end - i, min64(j_end, whole) - j, k, alpha, x, y, beta,
-                 (void *)offset(dtype, c, i * c_row + j), c_row);
-        if (j_end == n && whole < n) {
-            y.data = offset(dtype, b.data, b.transposed ? whole * b.ld : whole);
-            gemm(dtype, i_end - i, n - whole, k, alpha, x, y, beta,
-                 (void *)offset(dtype, c, i * c_row + whole), c_row);
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team((int)(rows * cols)))
+    {
+#pragma omp for schedule(static) nowait
+        for (int64_t piece = 0; piece < rows * cols; piece++) {
+            int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
+            int64_t i_end = piece_start(m, rows, piece / cols + 1);
+            int64_t j_end = piece_start(n, cols, piece % cols + 1);
+            lucid__blas_matrix x = a, y = b;
+            x.data = offset(dtype, a.data, a.transposed ? i : i * a.ld);
+            y.data = offset(dtype, b.data, b.transposed ? j * b.ld : j);
+            if (j < whole)
+                gemm(dtype, i_end - i, min64(j_end, whole) - j, k, alpha, x, y, beta,
+                     (void *)offset(dtype, c, i * c_row + j), c_row);
+            if (j_end == n && whole < n) {
+                y.data = offset(dtype, b.data, b.transposed ? whole * b.ld : whole);
+                gemm(dtype, i_end - i, n - whole, k, alpha, x, y, beta,
+                     (void *)offset(dtype, c, i * c_row + whole), c_row);
+            }
         }
+        lucid__team_finish(&finished);
     }
 }
 
 /* ---- triangular systems -------------------------------------------------------------------- */
 
-static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
-                 int64_t a_row, void *b, int64_t b_row)
+static void call_trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
+                      int64_t a_row, void *b, int64_t b_row)
 {
     int side = how.right ? RIGHT : LEFT, uplo = how.upper ? UPPER : LOWER;
     int trans = how.transpose ? TRANS : NO_TRANS, diag = how.unit ? UNIT : NON_UNIT;
@@ -234,6 +320,20 @@ static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const
     (ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b, (int)b_row);
     else BLAS(cblas_dtrsm)(ROW_MAJOR, side, uplo, trans, diag, rows, cols, 1, a, (int)a_row, b,
                            (int)b_row);
+}
+
+/* In calls that end soon, as products are. */
+static void trsm(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
+                 int64_t a_row, void *b, int64_t b_row)
+{
+    const double most = (double)atomic_load_explicit(&most_work, memory_order_relaxed);
+    const double work = (double)n * (double)n / 2 * (double)k;
+    const int64_t pieces = work <= most ? 1 : most_pieces(k, (double)k * most / work);
+    for (int64_t p = 0; p < pieces && !lucid__stop_now(); p++) {
+        int64_t first = piece_start(k, pieces, p), last = piece_start(k, pieces, p + 1);
+        call_trsm(dtype, how, n, last - first, a, a_row,
+                  (void *)offset(dtype, b, how.right ? first * b_row : first), b_row);
+    }
 }
 
 void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k, const void *a,
@@ -246,10 +346,15 @@ void lucid__trsm_solve(lucid_dtype dtype, lucid__trsm how, int64_t n, int64_t k,
         trsm(dtype, how, n, k, a, a_row, b, b_row);
         return;
     }
-#pragma omp parallel for num_threads(lucid__team((int)pieces)) schedule(static)
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        int64_t first = piece_start(k, pieces, piece), last = piece_start(k, pieces, piece + 1);
-        trsm(dtype, how, n, last - first, a, a_row,
-             (void *)offset(dtype, b, how.right ? first * b_row : first), b_row);
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team((int)pieces))
+    {
+#pragma omp for schedule(static) nowait
+        for (int64_t piece = 0; piece < pieces; piece++) {
+            int64_t first = piece_start(k, pieces, piece), last = piece_start(k, pieces, piece + 1);
+            trsm(dtype, how, n, last - first, a, a_row,
+                 (void *)offset(dtype, b, how.right ? first * b_row : first), b_row);
+        }
+        lucid__team_finish(&finished);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "cpu/blas.h"
 #include "cpu/matrix_isa.h"
 
@@ -79,6 +80,8 @@ static void subtract_square(const job *q, int64_t n, int64_t k, void *a, void *c
 /* [A11 .; A21 A22]: L11 from A11, L21 = A21 L11^-T, L22 from A22 - L21 L21^T. */
 static bool cholesky(const job *q, int64_t n, void *a)
 {
+    if (lucid__stop_now())
+        return false;
     if (n <= LUCID__LANES_MAX_SIZE)
         return cholesky_base(q, n, a);
     int64_t n1 = half(n, LUCID__LANES_MAX_SIZE), n2 = n - n1;
@@ -141,6 +144,11 @@ static void exchange(const job *q, int64_t n, const int64_t *pivots, void *a, in
  * columns of A22 - L21 U12. */
 static void lu(const job *q, int64_t m, int64_t n, void *a, int64_t *pivots)
 {
+    if (lucid__stop_now()) { /* what follows reads them */
+        for (int64_t j = 0; j < n; j++)
+            pivots[j] = j;
+        return;
+    }
     if (n <= PANEL) {
         panel(q, m, n, a, pivots);
         return;

@@ -9,6 +9,7 @@
 #define FENCE
 #endif
 
+#include "base/interrupt.h"
 #include "cpu/matrix_isa.h"
 
 #if defined(__AVX512F__)

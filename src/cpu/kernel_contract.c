@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/dtype.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "cpu/blas.h"
 #include "cpu/kernels.h"
@@ -361,6 +362,8 @@ static void run_products(const plan *q, const lucid__product *p, int64_t count, 
     for (int64_t o = 0; o < sums; o++) {
         const char *a = x, *b = y;
         char *c = out;
+        if (lucid__stop())
+            return;
         seek(q, &q->outer, o, &a, &b, &c);
         if (!q->blas) {
             multiply(p, count, o > 0, a, q->inner.x, b, q->inner.y, c, q->inner.out, scratch);
@@ -432,6 +435,8 @@ static lucid_status pack_shared(plan *q, void **memory)
 
 static void run_part(const plan *q, int64_t part, int64_t run_length, char *scratch)
 {
+    if (lucid__stop())
+        return;
     int64_t runs = (q->inner.size + run_length - 1) / run_length;
     int64_t slice = part % q->slices, rest = part / q->slices;
     int64_t first = rest % runs * run_length, left = q->inner.size - first;
@@ -442,7 +447,7 @@ static void run_part(const plan *q, int64_t part, int64_t run_length, char *scra
  * one product. How it is cut changes no result, because no sum is cut. */
 static lucid_status run(plan *q)
 {
-    enum { PART = 1 << 16, TILE = 64, PAST_CACHES = 32 << 20 };
+    enum { PART = 1 << 16, TILE = 64, PAST_CACHES = 32 << 20, INTERRUPTIBLE = 1 << 27 };
     const lucid__product *p = &q->p;
     q->entries = volume(&q->batch);
     double work = (double)p->m * (double)p->n * ((double)p->k + 1) * (double)volume(&q->outer);
@@ -461,8 +466,12 @@ static lucid_status run(plan *q)
         int64_t most = (length + TILE - 1) / TILE;
         double wanted = work / PART;
         q->slices = wanted < (double)most ? (int64_t)wanted : most;
-        if (q->slices > 4 * q->threads)
-            q->slices = 4 * q->threads;
+        int64_t enough =
+            (int64_t)(work / INTERRUPTIBLE); /* so that a slice takes some hundredths of a second */
+        enough = enough < most ? enough : most;
+        enough = enough > 4 * q->threads ? enough : 4 * q->threads;
+        if (q->slices > enough)
+            q->slices = enough;
         if (q->slices < 1)
             q->slices = 1;
     }
@@ -482,11 +491,16 @@ static lucid_status run(plan *q)
         for (int64_t part = 0; part < parts; part++)
             run_part(q, part, run_length, scratch);
     } else {
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(dynamic, parts / (8 * team) + 1)
-        for (int64_t part = 0; part < parts; part++)
-            run_part(q, part, run_length,
-                     scratch ? scratch + omp_get_thread_num() * q->scratch * (int64_t)q->size
-                             : NULL);
+        atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team(team))
+        {
+#pragma omp for schedule(dynamic, parts / (8 * team) + 1) nowait
+            for (int64_t part = 0; part < parts; part++)
+                run_part(q, part, run_length,
+                         scratch ? scratch + omp_get_thread_num() * q->scratch * (int64_t)q->size
+                                 : NULL);
+            lucid__team_finish(&finished);
+        }
     }
     lucid__free(scratch);
     return LUCID_OK;

@@ -1,9 +1,13 @@
 /* cumsum, cumprod: each row from one end, or with params[1] from the other. Several rows go side by side,
  * since each element of a row must wait for the one before it. */
+#include "base/interrupt.h"
 #include "cpu/kernels.h"
 #include "cpu/rows.h"
 
-enum { TOGETHER = 8 }; /* rows; enough to hide the latency of an addition */
+enum {
+    TOGETHER = 8,   /* rows; enough to hide the latency of an addition */
+    PIECE = 1 << 16 /* steps between two looks for an interruption */
+};
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -16,12 +20,14 @@ enum { TOGETHER = 8 }; /* rows; enough to hide the latency of an addition */
         int64_t k = reverse ? n - 1 : 0, step = reverse ? -1 : 1; \
         for (int i = 0; i < together; i++) \
             so_far[i] = start; \
-        for (int64_t done = 0; done < n; done++, k += step) \
-            for (int i = 0; i < together; i++) { \
-                wide e = (wide)x[i * n + k]; \
-                so_far[i] = so_far[i] op e; \
-                y[i * n + k] = (type)so_far[i]; \
-            } \
+        for (int64_t done = 0, end = PIECE; done < n && (done == 0 || !lucid__stop()); \
+             end += PIECE) \
+            for (; done < n && done < end; done++, k += step) \
+                for (int i = 0; i < together; i++) { \
+                    wide e = (wide)x[i * n + k]; \
+                    so_far[i] = so_far[i] op e; \
+                    y[i * n + k] = (type)so_far[i]; \
+                } \
     } \
     static void name##_rows(const type *x, type *y, int64_t n, bool reverse, int64_t rows) \
     { \
@@ -38,6 +44,8 @@ enum { TOGETHER = 8 }; /* rows; enough to hide the latency of an addition */
         for (int64_t j = 0; j < columns; j++) \
             so_far[j] = start; \
         for (int64_t k = 0; k < r->n; k++) { \
+            if ((k & (PIECE - 1)) == PIECE - 1 && lucid__stop()) \
+                return; \
             int64_t at = (reverse ? r->n - 1 - k : k) * r->inner; \
             for (int64_t j = 0; j < columns; j++) { \
                 wide e = (wide)x[at + j]; \

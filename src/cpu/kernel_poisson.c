@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/interrupt.h"
 #include "base/philox.h"
 #include "cpu/kernels.h"
 #include "cpu/threads.h"
@@ -90,6 +91,8 @@ lucid_status lucid__poisson_kernel(const lucid__kernel_args *args)
     reduction(max \
               : wrong)
     for (int64_t i = 0; i < n; i++) {
+        if (lucid__stop())
+            continue;
         double rate = wide ? ((const double *)rates)[i] : (double)((const float *)rates)[i];
         double k = NAN;
         if (rate >= 0)

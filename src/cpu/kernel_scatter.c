@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/interrupt.h"
 #include "cpu/index_walk.h"
 #include "cpu/instr.h"
 #include "cpu/kernels.h"
@@ -46,6 +47,8 @@ static void copy_in(const lucid__view *y, char *out)
 #pragma omp parallel for collapse(2) num_threads(lucid__team_if(all.count > PARALLEL))
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t p = 0; p < pieces; p++) {
+            if (lucid__stop())
+                continue;
             int64_t at[BLOCK], to[BLOCK], first = b * BLOCK, from = p * piece;
             int64_t few = runs - first < BLOCK ? runs - first : BLOCK;
             lucid__strided_offsets(&outer, all.stride, first, few, at);
@@ -103,7 +106,7 @@ static int64_t pick(int64_t *to, int64_t *at, int64_t n, int64_t low, int64_t hi
 static bool write_share(const scattering *s, share mine, bool all_places)
 {
     bool all_fit = true;
-    for (int64_t first = mine.first; first < mine.end; first += BLOCK) {
+    for (int64_t first = mine.first; first < mine.end && !lucid__stop(); first += BLOCK) {
         int64_t to[BLOCK], at[BLOCK], n = mine.end - first < BLOCK ? mine.end - first : BLOCK;
         lucid__strided_offsets(&s->walk.positions, s->v->stride, first, n, at);
         if (!lucid__index_offsets(&s->walk, first, n, to)) {
@@ -150,19 +153,25 @@ static lucid_status scatter(const lucid__kernel_args *args, lucid__write_rows *w
     const int64_t pieces = piece > 0 ? (s.row.count + piece - 1) / piece : 1;
     const int64_t parts = pieces * places;
     bool all_fit = true;
-#pragma omp parallel for collapse(2) num_threads(lucid__team_if(parallel)) reduction(&& : all_fit)
-    for (int64_t g = 0; g < groups; g++)
-        for (int64_t p = 0; p < parts; p++) {
-            int64_t end = (g + 1) * per_group, left = s.row.count - p % pieces * piece;
-            share mine = {.first = g * per_group,
-                          .end = end < count ? end : count,
-                          .from = p % pieces * piece,
-                          .length = left < piece ? left : piece,
-                          .low = elements / places * (p / pieces),
-                          .high = p / pieces == places - 1 ? elements
-                                                           : elements / places * (p / pieces + 1)};
-            all_fit = write_share(&s, mine, places == 1) && all_fit;
-        }
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team_if(parallel)) reduction(&& : all_fit)
+    {
+#pragma omp for collapse(2) nowait
+        for (int64_t g = 0; g < groups; g++)
+            for (int64_t p = 0; p < parts; p++) {
+                int64_t end = (g + 1) * per_group, left = s.row.count - p % pieces * piece;
+                int64_t place = p / pieces;
+                share mine = {.first = g * per_group,
+                              .end = end < count ? end : count,
+                              .from = p % pieces * piece,
+                              .length = left < piece ? left : piece,
+                              .low = elements / places * place,
+                              .high =
+                                  place == places - 1 ? elements : elements / places * (place + 1)};
+                all_fit = write_share(&s, mine, places == 1) && all_fit;
+            }
+        lucid__team_finish(&finished);
+    }
     return all_fit ? LUCID_OK : lucid__index_report(&s.walk, args);
 }
 

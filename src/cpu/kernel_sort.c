@@ -2,6 +2,7 @@
  * order the same keys and break ties by position, so which of them runs shows only in the time it takes. */
 #include <stdio.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "cpu/instr.h"
 #include "cpu/kernels.h"
@@ -42,6 +43,7 @@ static bool sort_short_rows(const work *w, int threads)
     const lucid__kernel_args *args = w->args;
     int64_t rows = w->r.outer * w->r.inner, tiles = (rows + isa->lanes - 1) / isa->lanes;
     bool enough_memory = true;
+    atomic_int finished = 0;
 #pragma omp parallel num_threads(lucid__team(threads)) reduction(&& : enough_memory)
     {
         void *block;
@@ -53,10 +55,10 @@ static bool sort_short_rows(const work *w, int threads)
                               .descending = w->descending,
                               .scratch = aligned(lucid__sort_scratch(w->r.n), &block)};
         enough_memory = t.scratch != NULL;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
         for (int64_t i = 0; i < tiles; i++) {
             int64_t first = i * isa->lanes, left = rows - first;
-            if (!t.scratch)
+            if (!t.scratch || lucid__stop())
                 continue;
             t.count = left < isa->lanes ? (int)left : isa->lanes;
             for (int j = 0; j < t.count; j++)
@@ -64,6 +66,7 @@ static bool sort_short_rows(const work *w, int threads)
             isa->sort[args->in->dtype](&t);
         }
         lucid__free(block);
+        lucid__team_finish(&finished);
     }
     return enough_memory;
 }
@@ -90,15 +93,17 @@ static bool sort_long_rows(const work *w, int threads)
     int64_t rows = w->r.outer * w->r.inner;
     size_t scratch_bytes = lucid__sort_long_scratch(w->args->in->dtype, w->r.n);
     bool together = rows < threads, enough_memory = true;
+    atomic_int finished = 0;
 #pragma omp parallel num_threads(lucid__team(together ? 1 : threads)) reduction(&& : enough_memory)
     {
         void *scratch = lucid__malloc(scratch_bytes);
         enough_memory = scratch != NULL;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
         for (int64_t i = 0; i < rows; i++)
             if (scratch)
                 sort_long_row(w, i, together ? threads : 1, scratch);
         lucid__free(scratch);
+        lucid__team_finish(&finished);
     }
     return enough_memory;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "cpu/native_lanes.h"
 
@@ -258,6 +259,13 @@ static bool any(const bool *mask, int64_t n)
     return memchr(mask, 1, (size_t)n) != NULL;
 }
 
+/* Iterations of few lanes and instructions are so short that looking for an interruption would show. */
+int lucid__lane_machine_patience(const lucid__lane_machine *m, int64_t n)
+{
+    enum { LONG = 1 << 14, SOME = 63 };
+    return m->program->work * (double)n > LONG ? 0 : SOME;
+}
+
 /* All lanes that the mask names go on until each of them is done. */
 static void run_while(lucid__lane_machine *m, const lucid__lane_control *c, int64_t n,
                       const bool *mask)
@@ -269,7 +277,8 @@ static void run_while(lucid__lane_machine *m, const lucid__lane_control *c, int6
         memcpy(active, mask, (size_t)n);
     else
         memset(active, 1, (size_t)n);
-    for (;;) {
+    const int patience = lucid__lane_machine_patience(m, n);
+    for (int i = 0; (i & patience) != 0 || !lucid__stop(); i++) {
         lucid__lane_machine_run(m, c->first, c->test, n, active);
         both(active, condition, n);
         if (!any(active, n))
@@ -295,8 +304,11 @@ static void copy_slice(lucid__lane_machine *m, const lucid__lane_slice *s, int64
 static void run_scan(lucid__lane_machine *m, const lucid__lane_control *c, int64_t n,
                      const bool *mask)
 {
+    const int patience = lucid__lane_machine_patience(m, n);
     lucid__lane_machine_moves(m, &c->enter, n);
     for (int64_t done = 0; done < c->length; done++) {
+        if ((done & patience) == 0 && done > 0 && lucid__stop())
+            return;
         int64_t t = c->reverse ? c->length - 1 - done : done;
         for (int k = 0; k < c->nxs; k++)
             if (c->xs[k].whole)

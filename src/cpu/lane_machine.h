@@ -49,6 +49,8 @@ void lucid__lane_machine_begin(lucid__lane_machine *m, int64_t first, int64_t n)
 void lucid__lane_machine_run(lucid__lane_machine *m, int from, int end, int64_t n,
                              const bool *mask);
 void lucid__lane_machine_moves(lucid__lane_machine *m, const lucid__lane_moves *moves, int64_t n);
+/* For loops over n lanes: the bits of an iteration's number that are 0 when it looks for an interruption. */
+int lucid__lane_machine_patience(const lucid__lane_machine *m, int64_t n);
 /* Writes the lanes' results, but for those of steps. */
 void lucid__lane_machine_store(const lucid__lane_machine *m, int64_t n);
 /* The results of single lanes: lane slot[i] is example `example[i]`. */

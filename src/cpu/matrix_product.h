@@ -166,9 +166,12 @@ static inline void NAME(by_tiles)(const lucid__product *p, bool add, int64_t str
 {
     for (int64_t from = 0; from < p->n; from += strip) {
         int64_t to = p->n - from > strip ? from + strip : p->n, i = 0;
-        for (; i + 2 <= p->m; i += 4)
+        for (; i + 2 <= p->m; i += 4) {
+            if ((i & 63) == 60 && lucid__stop())
+                return;
             NAME(few_rows)
-        (p, add, p->m - i < 4 ? p->m - i : 4, from, to, a + i * p->a_row, b, c + i * p->c_row);
+            (p, add, p->m - i < 4 ? p->m - i : 4, from, to, a + i * p->a_row, b, c + i * p->c_row);
+        }
         if (i < p->m)
             NAME(one_row)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
     }
@@ -275,6 +278,8 @@ static void NAME(by_dots)(const lucid__product *p, bool add, const T *a, const T
             row = scratch;
         }
         for (int64_t j = 0; j < p->n; j++) {
+            if ((j & 15) == 15 && lucid__stop())
+                return;
             T sum = NAME(dot)(p->k, row, b + j * p->b_col);
             T *to = c + i * p->c_row + j;
             *to = add ? *to + sum : sum;

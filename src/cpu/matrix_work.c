@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <stdio.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "cpu/blas.h"
 #include "cpu/threads.h"
@@ -121,7 +122,8 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
 static void run_part(const lucid__matrix_work *w, int64_t part, void *scratch)
 {
     int64_t first = part * w->together, left = w->units - first;
-    w->run(w, first, left < w->together ? left : w->together, scratch);
+    if (!lucid__stop_now())
+        w->run(w, first, left < w->together ? left : w->together, scratch);
 }
 
 lucid_status lucid__matrix_out_of_memory(const lucid__matrix_work *w)
@@ -155,9 +157,14 @@ lucid_status lucid__matrix_deal(lucid__matrix_work *w)
         for (int64_t part = 0; part < parts; part++)
             run_part(w, part, scratch);
     } else {
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(dynamic, parts / (8 * team) + 1)
-        for (int64_t part = 0; part < parts; part++)
-            run_part(w, part, scratch + (size_t)omp_get_thread_num() * bytes);
+        atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team(team))
+        {
+#pragma omp for schedule(dynamic, parts / (8 * team) + 1) nowait
+            for (int64_t part = 0; part < parts; part++)
+                run_part(w, part, scratch + (size_t)omp_get_thread_num() * bytes);
+            lucid__team_finish(&finished);
+        }
     }
     lucid__free(memory);
     return LUCID_OK;

@@ -1,5 +1,6 @@
 #include "cpu/rows.h"
 
+#include "base/interrupt.h"
 #include "base/shape.h"
 #include "cpu/threads.h"
 
@@ -34,12 +35,18 @@ lucid_status lucid__rows_run(const lucid__kernel_args *args, lucid__rows_task *t
     bool whole = r.inner == 1;
     int64_t slabs = whole ? 1 : r.outer, rows = whole ? r.outer : r.inner;
     int64_t most = whole ? rows_together(&r) : LUCID__COLUMNS, groups = (rows + most - 1) / most;
-#pragma omp parallel for collapse(2) num_threads(lucid__team_if(r.parallel))
-    for (int64_t o = 0; o < slabs; o++)
-        for (int64_t g = 0; g < groups; g++) {
-            int64_t first = g * most, left = rows - first;
-            task(&r, args, whole ? first * r.n : o * r.n * r.inner + first, o * rows + first,
-                 left < most ? left : most);
-        }
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team_if(r.parallel))
+    {
+#pragma omp for collapse(2) nowait
+        for (int64_t o = 0; o < slabs; o++)
+            for (int64_t g = 0; g < groups; g++) {
+                int64_t first = g * most, left = rows - first;
+                if (!lucid__stop())
+                    task(&r, args, whole ? first * r.n : o * r.n * r.inner + first,
+                         o * rows + first, left < most ? left : most);
+            }
+        lucid__team_finish(&finished);
+    }
     return LUCID_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/lane_machine.h"
@@ -52,7 +53,7 @@ static void run_tiles(job *j)
     int64_t first, n;
     if (!ready)
         atomic_store(&j->failed, true);
-    while (ready && !m.bad_table && (n = take(j, j->tile, &first)) > 0) {
+    while (ready && !m.bad_table && !lucid__stop() && (n = take(j, j->tile, &first)) > 0) {
         lucid__lane_machine_begin(&m, first, n);
         lucid__lane_machine_run(&m, j->p->begin_end, j->p->ninstrs, n, NULL);
         lucid__lane_machine_store(&m, n);
@@ -182,7 +183,9 @@ static void run_loop(worker *w)
     const lucid__lane_control *c = w->j->main;
     const bool *condition = (const bool *)w->loop.reg[c->condition];
     fill_up(w);
-    while (w->n > 0 && !w->loop.bad_table && !w->begin.bad_table) {
+    for (int i = 0; w->n > 0 && !w->loop.bad_table && !w->begin.bad_table; i++) {
+        if ((i & lucid__lane_machine_patience(&w->loop, w->n)) == 0 && lucid__stop())
+            return;
         lucid__lane_machine_run(&w->loop, c->first, c->test, w->n, NULL);
         int64_t done = finish(w, condition);
         if (done < w->n) {
@@ -263,8 +266,12 @@ lucid_status lucid__run_lanes(lucid__lane_program *p, const lucid__kernel_args *
     if (threads == 1) {
         (loop ? run_queue : run_tiles)(&j);
     } else {
+        atomic_int finished = 0;
 #pragma omp parallel num_threads(lucid__team(threads))
-        (loop ? run_queue : run_tiles)(&j);
+        {
+            (loop ? run_queue : run_tiles)(&j);
+            lucid__team_finish(&finished);
+        }
     }
     return atomic_load(&j.failed)         ? LUCID_MEMORY_ERROR
            : atomic_load(&j.out_of_range) ? LUCID_INDEX_ERROR

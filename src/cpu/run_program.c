@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/ahead.h"
@@ -256,7 +257,7 @@ static bool run_boxes(const lucid__cut *cut, void *const *slots, int64_t first, 
         return false;
     lucid__ahead next;
     lucid__ahead_init(&next, cut->ahead);
-    for (int64_t i = first; i < end; i++) {
+    for (int64_t i = first; i < end && !lucid__stop(); i++) {
         changes c = go_to(&m, &cut->boxes, i);
         run_box(&m, c, i == first, &next);
     }
@@ -272,10 +273,15 @@ static lucid_status run_whole(const lucid__cut *cut, void *const *slots, int thr
     if (threads <= 1)
         return run_boxes(cut, slots, 0, count, bad) ? LUCID_OK : LUCID_MEMORY_ERROR;
     atomic_bool failed = false;
-#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
-    for (int t = 0; t < threads; t++)
-        if (!run_boxes(cut, slots, count * t / threads, count * (t + 1) / threads, bad))
-            atomic_store(&failed, true);
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team(threads))
+    {
+#pragma omp for schedule(static) nowait
+        for (int t = 0; t < threads; t++)
+            if (!run_boxes(cut, slots, count * t / threads, count * (t + 1) / threads, bad))
+                atomic_store(&failed, true);
+        lucid__team_finish(&finished);
+    }
     return atomic_load(&failed) ? LUCID_MEMORY_ERROR : LUCID_OK;
 }
 

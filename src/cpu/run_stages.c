@@ -7,6 +7,7 @@
  * to keep them in memory. */
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "cpu/native.h"
@@ -220,7 +221,7 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
         folds[i] =
             lucid__fold_begin(&w->m, in, lucid__machine_lanes(&w->m, p->over[in->dst]), acc, total);
     }
-    for (int64_t at = first; at < end;) {
+    for (int64_t at = first; at < end && !lucid__stop();) {
         at += next_box(r, &w->m, at, end);
         lucid__machine_moved(&w->m);
         run_points(r, w, s, folds);
@@ -326,7 +327,7 @@ static bool run_some_tiles(const run *r, int64_t first, int64_t end)
     worker w;
     if (!worker_init(r, &w))
         return false;
-    for (int64_t tile = first; tile < end; tile++)
+    for (int64_t tile = first; tile < end && !lucid__stop(); tile++)
         run_tile(r, &w, folds_of(r, &w), tile);
     worker_free(&w);
     return true;
@@ -339,11 +340,40 @@ static bool run_tiles(const run *r, int threads)
     if (threads <= 1)
         return run_some_tiles(r, 0, count);
     atomic_bool failed = false;
-#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
-    for (int t = 0; t < threads; t++)
-        if (!run_some_tiles(r, count * t / threads, count * (t + 1) / threads))
-            atomic_store(&failed, true);
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team(threads))
+    {
+#pragma omp for schedule(static) nowait
+        for (int t = 0; t < threads; t++)
+            if (!run_some_tiles(r, count * t / threads, count * (t + 1) / threads))
+                atomic_store(&failed, true);
+        lucid__team_finish(&finished);
+    }
     return !atomic_load(&failed);
+}
+
+static int64_t blocks_of(const run *r)
+{
+    return (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+}
+
+/* Blocks first .. end - 1 of a stage, by worker t. */
+static void run_some_blocks(const run *r, worker *workers, int t, int64_t first, int64_t end, int s,
+                            char *partial)
+{
+    worker *w = &workers[t];
+    const size_t each = (size_t)r->width * ELEMENT;
+    for (int i = 0; t > 0 && i < r->p->nregs; i++)
+        if (!over_points(r->p, i))
+            w->m.reg[i] = workers[0].m.reg[i];
+    for (int64_t b = first; b < end && !lucid__stop(); b++) {
+        int64_t from = b * LUCID__FOLD_BLOCK, to = from + LUCID__FOLD_BLOCK;
+        lucid__fold *folds = folds_of(r, w);
+        run_range(r, w, s, from, to < r->inner ? to : r->inner, folds);
+        for (int i = 0; i < r->stages[s].nfolds; i++)
+            memcpy(partial + (size_t)(i * blocks_of(r) + b) * each, folds[i].total,
+                   (size_t)folds[i].width * folds[i].size);
+    }
 }
 
 /* The blocks of one stage by several threads, each with a copy of the results so far; then the blocks'
@@ -351,24 +381,19 @@ static bool run_tiles(const run *r, int threads)
 static void run_blocks(const run *r, worker *workers, int threads, int s, char *partial)
 {
     const stage *now = &r->stages[s];
-    const lucid__program *p = r->p;
-    int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    const int64_t blocks = blocks_of(r);
     const size_t each = (size_t)r->width * ELEMENT;
-#pragma omp parallel for num_threads(lucid__team(threads)) schedule(static)
-    for (int t = 0; t < threads; t++) {
-        worker *w = &workers[t];
-        for (int i = 0; t > 0 && i < p->nregs; i++)
-            if (!over_points(p, i))
-                w->m.reg[i] = workers[0].m.reg[i];
-        for (int64_t b = blocks * t / threads; b < blocks * (t + 1) / threads; b++) {
-            int64_t first = b * LUCID__FOLD_BLOCK, end = first + LUCID__FOLD_BLOCK;
-            lucid__fold *folds = folds_of(r, w);
-            run_range(r, w, s, first, end < r->inner ? end : r->inner, folds);
-            for (int i = 0; i < now->nfolds; i++)
-                memcpy(partial + (size_t)(i * blocks + b) * each, folds[i].total,
-                       (size_t)folds[i].width * folds[i].size);
-        }
+    atomic_int finished = 0;
+#pragma omp parallel num_threads(lucid__team(threads))
+    {
+#pragma omp for schedule(static) nowait
+        for (int t = 0; t < threads; t++)
+            run_some_blocks(r, workers, t, blocks * t / threads, blocks * (t + 1) / threads, s,
+                            partial);
+        lucid__team_finish(&finished);
     }
+    if (lucid__stopping())
+        return;
     for (int i = 0; i < now->nfolds; i++) {
         lucid__fold f = folds_of(r, &workers[0])[i];
         f.total = partial + (size_t)(i * blocks) * each;
@@ -381,14 +406,14 @@ static void run_blocks(const run *r, worker *workers, int threads, int s, char *
 /* Few tiles: the threads share the points of each. */
 static bool share_tiles(const run *r, int threads)
 {
-    int64_t blocks = (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    int64_t blocks = blocks_of(r);
     worker *workers = lucid__calloc((size_t)threads, sizeof *workers);
     char *partial =
         lucid__malloc((size_t)(r->most_folds * blocks) * (size_t)r->width * ELEMENT + 1);
     bool ok = workers && partial;
     for (int t = 0; ok && t < threads; t++)
         ok = worker_init(r, &workers[t]);
-    for (int64_t tile = 0; ok && tile < r->tiles.count; tile++) {
+    for (int64_t tile = 0; ok && tile < r->tiles.count && !lucid__stop(); tile++) {
         for (int t = threads - 1; t > 0; t--)
             lucid__boxes_seek(&r->tiles, &workers[t].m, tile);
         begin_tile(r, &workers[0], tile);
@@ -486,7 +511,7 @@ lucid_status lucid__run_stages(const lucid__stages *prepared, void *const *slots
     run r = *prepared;
     r.slots = slots;
     r.bad = bad;
-    int64_t blocks = (r.inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    int64_t blocks = blocks_of(&r);
     bool ok = threads > 1 && r.tiles.count < threads && blocks >= threads
                   ? share_tiles(&r, threads)
                   : run_tiles(&r, r.tiles.count < threads ? (int)r.tiles.count : threads);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "cpu/threads.h"
 
 enum {
@@ -33,14 +34,20 @@ static bool packs(lucid_dtype dtype, int64_t n)
 
 /* KEY(e) are the bits that count, of which there are `bits`; LESS(a, b) tells whether a comes before b,
  * where b stood before a in the row. sort_: the result may be in row or in spare, and is returned.
- * cut_: how many of the first `count` merged items are a's. */
+ * cut_: how many of the first `count` merged items are a's. An evaluation that is to end leaves rows unsorted, which
+ * only ever are permutations, and nothing merges or reads them. */
 #define RADIX(item, bits, KEY, LESS) \
     static item *sort_##item(item *row, item *spare, int64_t n) \
     { \
         for (int shift = 0; shift < (bits); shift += DIGIT_BITS) { \
             int64_t count[DIGIT_VALUES] = {0}, sum = 0; \
-            for (int64_t i = 0; i < n; i++) \
-                count[(KEY(row[i]) >> shift) & (DIGIT_VALUES - 1)]++; \
+            for (int64_t first = 0; first < n; first += PIECE) { \
+                int64_t end = n - first < PIECE ? n : first + PIECE; \
+                if (lucid__stop()) \
+                    return row; \
+                for (int64_t i = first; i < end; i++) \
+                    count[(KEY(row[i]) >> shift) & (DIGIT_VALUES - 1)]++; \
+            } \
             if (count[(KEY(row[0]) >> shift) & (DIGIT_VALUES - 1)] == n) \
                 continue; \
             for (int v = 0; v < DIGIT_VALUES; v++) { \
@@ -48,8 +55,13 @@ static bool packs(lucid_dtype dtype, int64_t n)
                 count[v] = sum; \
                 sum += here; \
             } \
-            for (int64_t i = 0; i < n; i++) \
-                spare[count[(KEY(row[i]) >> shift) & (DIGIT_VALUES - 1)]++] = row[i]; \
+            for (int64_t first = 0; first < n; first += PIECE) { \
+                int64_t end = n - first < PIECE ? n : first + PIECE; \
+                if (lucid__stop()) \
+                    return row; \
+                for (int64_t i = first; i < end; i++) \
+                    spare[count[(KEY(row[i]) >> shift) & (DIGIT_VALUES - 1)]++] = row[i]; \
+            } \
             item *sorted = spare; \
             spare = row; \
             row = sorted; \
@@ -91,7 +103,7 @@ static bool packs(lucid_dtype dtype, int64_t n)
             int64_t end = n * (p + 2) / count, begin = n * t / parts, stop = n * (t + 1) / parts; \
             begin = begin < first ? first : begin; \
             stop = stop > end ? end : stop; \
-            if (begin >= stop) \
+            if (begin >= stop || lucid__stop()) \
                 continue; \
             const item *a = from + first, *b = from + middle; \
             int64_t na = middle - first, nb = end - middle; \
@@ -115,7 +127,7 @@ static bool packs(lucid_dtype dtype, int64_t n)
             if (sorted != row + first) \
                 memcpy(row + first, sorted, (size_t)length * sizeof *row); \
         } \
-        for (; count > 1; count /= 2) { \
+        for (; count > 1 && !lucid__stopping(); count /= 2) { \
             merge_pieces_##item(row, spare, n, count, threads); \
             item *merged = spare; \
             spare = row; \
@@ -177,32 +189,58 @@ size_t lucid__sort_long_scratch(lucid_dtype dtype, int64_t n)
     return 2 * (size_t)n * (packs(dtype, n) ? sizeof(packed) : sizeof(pair));
 }
 
+static int64_t end_of_piece(int64_t first, int64_t n)
+{
+    return n - first < PIECE ? n : first + PIECE;
+}
+
+static void by_packed(const lucid__long_row *r, uint64_t turn, int pieces, int threads, packed *row)
+{
+    const int64_t n = r->n;
+    const int team = pieces > 1 ? threads : 1;
+    const uint64_t upper = UINT64_MAX << 32;
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+    for (int64_t first = 0; first < n; first += PIECE)
+        for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
+            row[k] = (((uint64_t)key_of(r, k) ^ turn) & upper) | (uint64_t)k;
+    if (lucid__stop_now())
+        return;
+    row = sort_pieces_packed(row, row + n, n, pieces, threads);
+    if (lucid__stop_now())
+        return;
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+    for (int64_t first = 0; first < n; first += PIECE)
+        for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
+            place(r, k, (int64_t)(row[k] & UINT32_MAX));
+}
+
+static void by_pair(const lucid__long_row *r, uint64_t turn, int pieces, int threads, pair *row)
+{
+    const int64_t n = r->n;
+    const int team = pieces > 1 ? threads : 1;
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+    for (int64_t first = 0; first < n; first += PIECE)
+        for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
+            row[k] = (pair){(uint64_t)key_of(r, k) ^ turn, (uint64_t)k};
+    if (lucid__stop_now())
+        return;
+    row = sort_pieces_pair(row, row + n, n, pieces, threads);
+    if (lucid__stop_now())
+        return;
+#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+    for (int64_t first = 0; first < n; first += PIECE)
+        for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
+            place(r, k, (int64_t)row[k].at);
+}
+
 void lucid__sort_long(const lucid__long_row *r, int threads, void *scratch)
 {
-    int64_t n = r->n;
     uint64_t turn = sign ^ (r->descending ? UINT64_MAX : 0);
     int pieces = 1;
-    while (2 * pieces <= threads && n / (2 * pieces) >= PIECE)
+    while (2 * pieces <= threads && r->n / (2 * pieces) >= PIECE)
         pieces *= 2;
-    bool parallel = pieces > 1;
-    if (packs(r->dtype, n)) {
-        packed *row = scratch;
-        const uint64_t upper = UINT64_MAX << 32;
-#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
-        for (int64_t k = 0; k < n; k++)
-            row[k] = (((uint64_t)key_of(r, k) ^ turn) & upper) | (uint64_t)k;
-        row = sort_pieces_packed(row, row + n, n, pieces, threads);
-#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
-        for (int64_t k = 0; k < n; k++)
-            place(r, k, (int64_t)(row[k] & UINT32_MAX));
-    } else {
-        pair *row = scratch;
-#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
-        for (int64_t k = 0; k < n; k++)
-            row[k] = (pair){(uint64_t)key_of(r, k) ^ turn, (uint64_t)k};
-        row = sort_pieces_pair(row, row + n, n, pieces, threads);
-#pragma omp parallel for num_threads(lucid__team(parallel ? threads : 1)) schedule(static)
-        for (int64_t k = 0; k < n; k++)
-            place(r, k, (int64_t)row[k].at);
-    }
+    if (packs(r->dtype, r->n))
+        by_packed(r, turn, pieces, threads, scratch);
+    else
+        by_pair(r, turn, pieces, threads, scratch);
 }

@@ -4,10 +4,10 @@
 #include "cpu/threads.h"
 
 #include <omp.h>
-#if defined(__linux__)
 #include <sched.h>
-#endif
+#include <time.h>
 
+#include "base/interrupt.h"
 #include "base/thread.h"
 #include "cpu/blas.h"
 #include "lucid.h"
@@ -100,4 +100,22 @@ int lucid__team(int threads)
 int lucid__team_if(bool parallel)
 {
     return lucid__team(parallel ? lucid__num_threads() : 1);
+}
+
+void lucid__team_finish(atomic_int *finished)
+{
+    enum { SPINS = 1000 }; /* some tenths of a millisecond, in which most teams are done */
+    const struct timespec nap = {.tv_nsec = 100 * 1000};
+    const int all = omp_get_num_threads();
+    atomic_fetch_add_explicit(finished, 1, memory_order_release);
+    if (all == 1 || !lucid__evaluating || !lucid__evaluating->poll)
+        return;
+    for (int i = 0; atomic_load_explicit(finished, memory_order_acquire) < all; i++) {
+        if (i < SPINS) {
+            (void)sched_yield();
+        } else {
+            (void)nanosleep(&nap, NULL);
+            (void)lucid__stop_now();
+        }
+    }
 }

@@ -56,9 +56,7 @@ static void destroy_replay(replay *r)
 {
     for (int i = 0; r->plan && r->kept && i < r->plan->nleaves; i++)
         lucid__node_release(r->kept[i]);
-    lucid__turn_begin();
     lucid__plan_release(r->plan);
-    lucid__turn_end();
     lucid__free(r->strides);
     lucid__free(r->kept);
     lucid__free(r->leaf);
@@ -234,7 +232,8 @@ static void plan_outputs(lucid_scope *s, const compiled *c, const lucid_tensor *
         if (!lucid__node_is_ready(out[k].v->node))
             roots[nroots++] = out[k].v->node;
     lucid__structure st;
-    lucid__turn_begin();
+    if (!lucid__turn_begin(s))
+        return;
     bool ok = lucid__structure_find(s, roots, nroots, &st);
     if (ok && st.nnodes > 0)
         ok = (r->plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend)) != NULL &&
@@ -447,7 +446,8 @@ static void run_replay(lucid_scope *s, const compiled *c, const replay *r, const
             leaves[i] = output_of(in[r->leaf[i]]);
     }
     if (plan) {
-        lucid__turn_begin();
+        if (!lucid__turn_begin(s))
+            return;
         bool ok = lucid__plan_run(s, plan, leaves, results);
         lucid__turn_end();
         if (!ok)
@@ -468,7 +468,8 @@ static void run_replay(lucid_scope *s, const compiled *c, const replay *r, const
 static bool replay_inputs(lucid_scope *s, compiled *c, const lucid_tensor *in, lucid_tensor *out)
 {
     enum { MOST = 16 }; /* plans that are kept */
-    lucid__turn_begin();
+    if (!lucid__turn_begin(s))
+        return false;
     replay *r = find_replay(c, in);
     int count = 0;
     for (const replay *k = c->replays; !r && k; k = k->next)
@@ -476,12 +477,14 @@ static bool replay_inputs(lucid_scope *s, compiled *c, const lucid_tensor *in, l
     lucid__turn_end();
     if (!r && count < MOST) {
         r = new_replay(s, c, in);
-        lucid__turn_begin();
-        if (r) {
+        if (r && lucid__turn_begin(s)) {
             r->next = c->replays;
             c->replays = r;
+            lucid__turn_end();
+        } else if (r) {
+            destroy_replay(r);
+            r = NULL;
         }
-        lucid__turn_end();
     }
     if (r)
         run_replay(s, c, r, in, out);

@@ -45,7 +45,8 @@ static bool evaluate(lucid_scope *s, lucid__node *const *roots, size_t n)
     lucid__structure st;
     lucid__node **finished = NULL;
     size_t nfinished = 0;
-    lucid__turn_begin();
+    if (!lucid__turn_begin(s))
+        return false;
     bool ok = lucid__structure_find(s, roots, n, &st);
     if (ok && st.nnodes > 0) {
         lucid__plan *plan = lucid__plan_cache_get(s, &st, &lucid__cpu_backend);
@@ -119,9 +120,8 @@ static void look_at_plan(lucid_scope *s, const char *name, const lucid_tensor *x
         return;
     lucid__scope_enter(&child, s);
     lucid__node **roots = pending_nodes(&child, name, xs, n, &count);
-    if (roots) {
+    if (roots && lucid__turn_begin(&child)) {
         lucid__structure st;
-        lucid__turn_begin();
         lucid__plan *plan = NULL;
         if (lucid__structure_find(&child, roots, count, &st))
             plan = lucid__plan_cache_get(&child, &st, &lucid__cpu_backend);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/thread.h"
 #include "engine/group.h"
 
@@ -594,7 +595,9 @@ static bool group_all(fuser *f)
     for (int i = 0; ok && i < drafts->count; i++) {
         lucid__draft_room room;
         const lucid__step *step = lucid__draft_steps_get(drafts, i, &room);
-        if (step && (step->kind == LUCID__STEP_KERNEL || !lucid__fusion()))
+        if (lucid__stop())
+            ok = false;
+        else if (step && (step->kind == LUCID__STEP_KERNEL || !lucid__fusion()))
             ok = start(f, step);
         else if (step)
             ok = place(f, step);
@@ -614,7 +617,7 @@ static bool finish_all(fuser *f)
         if (g->kernel)
             plan->steps[plan->nsteps++] = *g->kernel;
         else if (!g->gone)
-            ok = finish(f, g);
+            ok = !lucid__stop() && finish(f, g);
         lucid__group_free(g);
     }
     return ok;
@@ -629,6 +632,6 @@ bool lucid__fuse(lucid_scope *s, lucid__plan *plan, lucid__draft_steps *drafts)
     for (int at = 0; at < f.ngroups; at++)
         lucid__group_free(group_at(&f, at));
     if (!ok)
-        lucid__out_of_memory(s);
+        lucid__unfinished(s);
     return ok;
 }

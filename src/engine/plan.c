@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "engine/force.h"
 #include "engine/fuse.h"
@@ -164,7 +165,8 @@ static bool lower_all(lucid__lowering *l, lucid__sketch *sk, places *p)
     bool ok = find_regions(l->plan, sk, regions, &region_of);
     for (int i = 0; ok && i < sk->norder; i++) {
         int number = sk->order[i], region = region_of ? region_of[number] : -1;
-        if (region >= 0 && !begun[region]) {
+        ok = !lucid__stop();
+        if (ok && region >= 0 && !begun[region]) {
             begun[region] = true;
             ok = lower_region(l, sk, &regions[region], p, &done[region]);
         }
@@ -172,7 +174,7 @@ static bool lower_all(lucid__lowering *l, lucid__sketch *sk, places *p)
             ok = lower(l, sk, p, number);
     }
     if (!ok)
-        lucid__out_of_memory(l->s); /* unless something else was recorded */
+        lucid__unfinished(l->s); /* unless something else was recorded */
     return ok;
 }
 
@@ -303,12 +305,12 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *st,
     lucid__draft_steps_free(&drafts);
     if (ok) {
         link_slots(plan, backend);
-        plan->users = 1;
+        atomic_init(&plan->users, 1);
         return plan;
     }
-    lucid__out_of_memory(s); /* unless something else was recorded */
+    lucid__unfinished(s); /* unless something else was recorded */
     if (plan)
-        plan->users = 1;
+        atomic_init(&plan->users, 1);
     lucid__plan_release(plan);
     return NULL;
 }
@@ -336,7 +338,7 @@ int64_t lucid__plan_bytes(const lucid__plan *plan)
 
 void lucid__plan_release(lucid__plan *plan)
 {
-    if (!plan || --plan->users > 0)
+    if (!plan || !lucid__unref(&plan->users))
         return;
     for (int i = 0; i < plan->nsteps; i++)
         if (plan->steps[i].kind == LUCID__STEP_PROGRAM)

@@ -75,7 +75,7 @@ typedef struct lucid__plan_choice {
 
 typedef struct lucid__plan {
     lucid__arena *arena; /* holds what the steps point to */
-    int users;           /* the cache, and evaluations that run it; under the engine's lock */
+    lucid__refs users;   /* the cache, evaluations that run it, and compiled functions */
     int nleaves;         /* slots that are outputs of leaves */
     int nslots, nsteps, nresults;
     int slot_capacity, step_capacity;
@@ -93,7 +93,7 @@ lucid__plan *lucid__plan_new(lucid_scope *s, const lucid__structure *structure,
 size_t lucid__plan_size(const lucid__plan *plan);
 /* The most bytes in its slots at one time, those of leaves not counted. */
 int64_t lucid__plan_bytes(const lucid__plan *plan);
-/* One user less; without any the plan goes. NULL is fine. */
+/* One user less; without any the plan goes. NULL is fine. Without the engine's lock, too. */
 void lucid__plan_release(lucid__plan *plan);
 
 #endif

@@ -90,7 +90,7 @@ static void keep(lucid__plan *plan, const lucid__structure *st, uint64_t hash)
     *place = (entry){plan, copy, st->nwords, all, hash, now};
     add(&count, 1);
     add(&bytes, all);
-    plan->users++;
+    lucid__ref(&plan->users);
 }
 
 lucid__plan *lucid__plan_cache_get(lucid_scope *s, const lucid__structure *st,
@@ -105,7 +105,7 @@ lucid__plan *lucid__plan_cache_get(lucid_scope *s, const lucid__structure *st,
             memcmp(e->words, st->words, st->nwords * sizeof *st->words) == 0) {
             add(&hits, 1);
             e->last_use = now;
-            e->plan->users++;
+            lucid__ref(&e->plan->users);
             return e->plan;
         }
     }

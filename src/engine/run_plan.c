@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "prim/prim.h"
 
@@ -63,6 +64,10 @@ static bool run_step(lucid_scope *s, run *r, int at)
 {
     const lucid__plan *plan = r->plan;
     lucid__step *step = &plan->steps[at];
+    if (lucid__stop()) {
+        (void)lucid__interrupted(s);
+        return false;
+    }
     for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made) {
         r->buffers[k] = lucid__buffer_new(plan->slots[k].bytes);
         if (!r->buffers[k]) {
@@ -80,6 +85,8 @@ static bool run_step(lucid_scope *s, run *r, int at)
             : run_kernel(r, step, message, sizeof message);
     if (status == LUCID_MEMORY_ERROR)
         lucid__out_of_memory(s);
+    else if (status == LUCID_INTERRUPTED || lucid__stopping())
+        status = lucid__interrupted(s); /* what it should have written is not all there */
     else if (status != LUCID_OK)
         (void)lucid_fail(s, status, "%s", message);
     uint64_t before = atomic_load_explicit(&steps_run, memory_order_relaxed);

@@ -6,6 +6,7 @@
  * Last, an operation that has been met before is replaced by the first of its kind: common subexpressions. */
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "engine/simplify.h"
 #include "prim/prim.h"
 
@@ -404,8 +405,10 @@ static void pass(lucid__simplifier *z, void (*rule)(lucid__simplifier *z, int nu
     z->order = NULL;
     z->norder = z->order_capacity = 0;
     memset(z->table, 0xff, (z->mask + 1) * sizeof *z->table); /* -1 */
-    for (int i = 0; i < n && z->ok; i++)
+    for (int i = 0; i < n && z->ok; i++) {
         rule(z, order[i]);
+        z->ok = z->ok && !lucid__stop();
+    }
     z->sk->order = z->order;
     z->sk->norder = z->norder;
 }

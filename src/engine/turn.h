@@ -2,8 +2,10 @@
 #ifndef LUCID__TURN_H
 #define LUCID__TURN_H
 
-/* The steps of control flow evaluate in their turn, so a thread may begin again what it has begun. */
-void lucid__turn_begin(void);
-void lucid__turn_end(void);
+#include "graph/scope.h"
 
+/* The steps of control flow evaluate in their turn, so a thread may begin again what it has begun. False: the
+ * session was interrupted while it waited, and there is an error in s; then there is no turn to end. */
+bool lucid__turn_begin(lucid_scope *s);
+void lucid__turn_end(void);
 #endif

@@ -27,6 +27,10 @@ lucid_scope *lucid_open(const lucid_open_options *options)
         return NULL;
     lucid__scope_init(&r->scope, NULL, &r->session);
     r->session.default_dtype = LUCID_FLOAT32;
+    if (options) {
+        r->session.interrupt.poll = options->poll;
+        r->session.interrupt.user = options->poll_user;
+    }
     if (options && options->generator) {
         r->session.generator = options->generator;
     } else {
@@ -233,6 +237,8 @@ const char *lucid_status_name(lucid_status status)
         return "LUCID_CALLBACK_ERROR";
     case LUCID_DIVERGED:
         return "LUCID_DIVERGED";
+    case LUCID_INTERRUPTED:
+        return "LUCID_INTERRUPTED";
     }
     return "unknown status";
 }
@@ -251,6 +257,7 @@ void lucid_clear_error(lucid_scope *s)
 {
     s->session->status = LUCID_OK;
     s->session->message[0] = '\0';
+    atomic_store_explicit(&s->session->interrupt.wanted, false, memory_order_relaxed);
 }
 
 lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format, ...)
@@ -261,6 +268,8 @@ lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format,
     if (session->status != LUCID_OK)
         return session->status;
     session->status = status == LUCID_OK ? LUCID_RUNTIME_ERROR : status;
+    if (status == LUCID_INTERRUPTED)
+        atomic_store_explicit(&session->interrupt.wanted, false, memory_order_relaxed);
     va_list args;
     va_start(args, format);
     (void)vsnprintf(session->message, sizeof session->message, format, args);
@@ -271,4 +280,33 @@ lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format,
 lucid_status lucid__out_of_memory(lucid_scope *s)
 {
     return lucid_fail(s, LUCID_MEMORY_ERROR, "out of memory");
+}
+
+/* ---- interruptions ----------------------------------------------------------------------------------- */
+
+void lucid_interrupt(lucid_scope *s)
+{
+    if (s)
+        atomic_store_explicit(&s->session->interrupt.wanted, true, memory_order_relaxed);
+}
+
+lucid_status lucid__interrupted(lucid_scope *s)
+{
+    return lucid_fail(s, LUCID_INTERRUPTED, "interrupted");
+}
+
+lucid_status lucid__unfinished(lucid_scope *s)
+{
+    return lucid__stopping() ? lucid__interrupted(s) : lucid__out_of_memory(s);
+}
+
+bool lucid__notice_interrupt(lucid_scope *s)
+{
+    /* A step that builds operations has a session of its own, and is interrupted with the evaluation it is in. */
+    lucid__interrupt *of = lucid__evaluating ? lucid__evaluating : &s->session->interrupt;
+    bool wanted = lucid__interrupt_look(of);
+    s->session->interrupt.patience = of->patience;
+    if (wanted)
+        (void)lucid__interrupted(s);
+    return wanted;
 }

@@ -12,6 +12,7 @@
 #ifndef LUCID__SCOPE_H
 #define LUCID__SCOPE_H
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "graph/value.h"
 #include "lucid.h"
@@ -29,6 +30,7 @@ typedef struct lucid__path_log {
 
 typedef struct lucid__session {
     lucid_status status;
+    lucid__interrupt interrupt;
     char message[1024];
     uint64_t unanswered;      /* LUCID_DIVERGED: the level that was asked and could not answer */
     int takers;               /* running levels that have taken others over (transform/split.h) */
@@ -120,6 +122,19 @@ static inline bool lucid__ok(const lucid_scope *s)
 #define lucid__error(s, status, ...) (lucid_fail((s), (status), __VA_ARGS__), (lucid_tensor){NULL})
 
 lucid_status lucid__out_of_memory(lucid_scope *s);
+lucid_status lucid__interrupted(lucid_scope *s);
+/* Where memory and an interruption are the only reasons not to finish. */
+lucid_status lucid__unfinished(lucid_scope *s);
+
+bool lucid__notice_interrupt(lucid_scope *s);
+
+/* For whoever goes on for long without evaluating anything: true, and an error in s, if there is to be an end. */
+static inline bool lucid__is_interrupted(lucid_scope *s)
+{
+    lucid__interrupt *of = &s->session->interrupt;
+    bool wanted = atomic_load_explicit(&of->wanted, memory_order_relaxed);
+    return (wanted || --of->patience < 0) && lucid__notice_interrupt(s);
+}
 
 /* As lucid_alloc, for what is written before it is read. */
 static inline void *lucid__alloc(lucid_scope *s, size_t bytes)

@@ -2,9 +2,11 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -300,6 +302,7 @@ def tell(program: str, **environment: str) -> str:
 
 SETTINGS = """
 import os
+import signal
 before = dict(os.environ)
 import lucid
 assert dict(os.environ) == before
@@ -312,3 +315,128 @@ def test_an_import_starts_no_threads() -> None:
     assert tell(SETTINGS) == "1"
     if len(os.sched_getaffinity(0)) > 1:
         assert tell(SETTINGS, OPENBLAS_NUM_THREADS="2") == "2"  # whoever wants them
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------------------
+
+
+def endless_lanes() -> lucid.Tensor:
+    return vmap(lambda v: lucid.while_loop(lambda c: c[0] < 2, lambda c: c.cos(), v))(
+        lucid.zeros(64, 3)
+    )
+
+
+def endless_steps() -> lucid.Tensor:
+    return lucid.while_loop(
+        lambda c: (c < 2).all(), lambda c: c.sort().values * 0.5, lucid.zeros(9)
+    )
+
+
+def products() -> lucid.Tensor:
+    x = lucid.ones(3000, 3000)
+    for _ in range(40):
+        x = x @ lucid.ones(3000, 3000) / 3000
+    return x
+
+
+def isolated() -> lucid.Tensor:
+    return vmap(lucid.sin, strategy="isolated")(lucid.zeros(100_000_000))
+
+
+def divergence() -> lucid.Tensor:
+    def leaves_one_by_one(x: lucid.Tensor) -> lucid.Tensor:
+        while x < 1e9:
+            x = x + 1
+        return x
+
+    return vmap(leaves_one_by_one, max_paths=10**9)(lucid.arange(1e6))
+
+
+ENDLESS: dict[str, Callable[[], Any]] = {
+    "loop over lanes": lambda: lucid.eval(endless_lanes()),
+    "loop step by step": lambda: endless_steps().tolist(),
+    "scan": lambda: lucid.scan(lambda c, _: (c.cos(), None), lucid.zeros(4), None, length=10**12)[
+        0
+    ].tolist(),
+    "compiled": lambda: compile(endless_lanes)(),
+    "products": lambda: products().sum().item(),
+    "isolated": isolated,
+    "divergence": divergence,
+}
+
+
+def interrupted(call: Callable[[], Any], after: float = 0.2) -> float:
+    """Seconds from the signal to KeyboardInterrupt."""
+    sent = 0.0
+
+    def send() -> None:
+        nonlocal sent
+        sent = time.perf_counter()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(after, send)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        return time.perf_counter() - sent
+    finally:
+        timer.join()
+
+
+# Far more than the tenth of a second it takes: machines that test are busy.
+SOON = 2.0
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_interrupts(name: str) -> None:
+    bytes_live = lucid.stats()["bytes_live"]
+    assert interrupted(ENDLESS[name]) < SOON
+    assert (lucid.ones(3) + 1).tolist() == [2, 2, 2]
+    gc.collect()
+    assert lucid.stats()["bytes_live"] <= bytes_live + 1000
+
+
+def test_interrupted_values_stay_pending() -> None:
+    x = lucid.rand(1000, 1000, dtype=lucid.float64)
+    y = x
+    for _ in range(60):
+        y = lucid.lgamma(y + 1)
+    again = y + 0
+    assert interrupted(lambda: lucid.eval(y)) < SOON
+    assert x.sum().item() > 0
+    close(y[:2].numpy(), again[:2].numpy())
+
+
+def test_other_threads_are_not_interrupted_and_do_not_hold_the_main_one() -> None:
+    results = []
+    begun = threading.Event()
+
+    def other() -> None:
+        x = lucid.ones(1000, 1000, dtype=lucid.float64)
+        for _ in range(120):
+            x = lucid.lgamma(x + 1)
+        begun.set()
+        results.append(x.sum().item())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait()
+    assert interrupted(lambda: [(lucid.ones(3) + 1).tolist() for _ in range(10**9)]) < SOON
+    thread.join()
+    assert len(results) == 1
+
+
+def test_handlers_may_compute() -> None:
+    seen = []
+
+    def handler(number: int, frame: Any) -> None:
+        seen.append(grad(square_sum)(lucid.ones(3)).tolist())
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+        assert interrupted(ENDLESS["loop over lanes"], after=0.6) < SOON
+        assert seen == [[2, 2, 2]]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
