@@ -86,7 +86,7 @@ lucid_status lucid__poisson_kernel(const lucid__kernel_args *args)
     bool wide = args->out->dtype == LUCID_FLOAT64;
     int64_t n = 1, wrong = 0;
     for (int d = 0; d < args->out->shape.ndim; d++)
-        n *= args->out->shape.dim[d];
+        n = lucid__times(n, args->out->shape.dim[d]);
 #pragma omp parallel for schedule(static) num_threads(lucid__team_if(n >= PARALLEL)) \
     reduction(max \
               : wrong)

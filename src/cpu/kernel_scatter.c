@@ -138,7 +138,7 @@ static lucid_status scatter(const lucid__kernel_args *args, lucid__write_rows *w
         return LUCID_OK;
     int64_t slabs = 1;
     for (int i = 0; i < nb; i++)
-        slabs *= s.walk.positions.dim[i];
+        slabs = lucid__times(slabs, s.walk.positions.dim[i]);
     const bool parallel = count * (s.row.count > 0 ? s.row.count : 1) > PARALLEL;
     const int threads = parallel ? lucid__num_threads() : 1;
     /* Slabs of few positions go to a thread together. */

@@ -98,6 +98,8 @@ bool lucid__lane_ports_init(lucid__lane_machine *m, const lucid__view *in, const
 void lucid__lane_port_load(const lucid__lane_machine *m, const lucid__lane_port *port,
                            int64_t first, int64_t n)
 {
+    if (!port->data)
+        return;
     m->isa->load[port->size](port->data + first * port->lane_stride * (int64_t)port->size,
                              port->lane_stride, port->offset, port->lanes, port->elements, n);
 }
@@ -125,8 +127,11 @@ static int64_t lanes_to_write(const lucid__lane_machine *m, const lucid__lane_st
     return stream->per_lane ? n : m->first == 0 ? 1 : 0;
 }
 
+/* What nobody reads, or has no element, has no memory. */
 static char *tile_start(const lucid__lane_machine *m, const lucid__lane_port *port)
 {
+    if (!port->data)
+        return NULL;
     return port->data + m->first * port->lane_stride * (int64_t)port->size;
 }
 

@@ -21,7 +21,7 @@ static lucid__words *words_of(const lucid__step *step, lucid__arena *arena)
     const lucid_shape *lanes = &step->in[0].aval.shape, *all = &step->out[0].aval.shape;
     w->per_lane = 1;
     for (int d = lanes->ndim; d < all->ndim; d++)
-        w->per_lane *= all->dim[d];
+        w->per_lane = lucid__times(w->per_lane, all->dim[d]);
     w->ndim = lanes->ndim;
     memcpy(w->dim, lanes->dim, sizeof w->dim);
     for (int i = 0; i < 3; i++) {

@@ -33,7 +33,7 @@ bool lucid__fit_possible(const lucid__fit *fit)
             continue;
         if (fit->dim[d] > LUCID__WHOLE_POINTS)
             return false;
-        points *= fit->dim[d];
+        points = lucid__times(points, fit->dim[d]);
         if (points > LUCID__WHOLE_POINTS)
             return false;
     }

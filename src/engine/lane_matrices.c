@@ -58,7 +58,7 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
         x.unit = op->params[2] != 0;
     }
     for (int d = 0; d < a->ndim - 2; d++)
-        batch *= a->dim[d];
+        batch = lucid__times(batch, a->dim[d]);
     if (op->nin > 1)
         x.k = body->avals[op->in[1]].shape.dim[a->ndim - 1];
     if (x.m > MOST_ROWS || x.n > MOST_ROWS) {

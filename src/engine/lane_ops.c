@@ -155,7 +155,7 @@ static void iota(operands *o)
     const lucid_shape *shape = &o->out->shape;
     int64_t inner = 1, dim = o->op->params[1];
     for (int d = (int)dim + 1; d < shape->ndim; d++)
-        inner *= shape->dim[d];
+        inner = lucid__times(inner, shape->dim[d]);
     for (int64_t i = 0; i < o->n; i++)
         o->y[i] = lucid__lane_number(o->code, o->out->dtype, (double)(i / inner % shape->dim[dim]));
 }
@@ -420,9 +420,9 @@ static void gather(operands *o, const lucid__body *body, int *const *values)
     }
     int64_t batches = 1, rest = 1, positions = lucid__numel(index);
     for (int d = 0; d < nb; d++)
-        batches *= index->dim[d];
+        batches = lucid__times(batches, index->dim[d]);
     for (int d = nb + m; d < x->ndim; d++)
-        rest *= x->dim[d];
+        rest = lucid__times(rest, x->dim[d]);
     int64_t each = positions > batches ? positions / batches : 1;
     for (int64_t k = 0; k < positions && lucid__lane_ok(o->code); k++) {
         int at[LUCID__LANE_SOURCES];
@@ -473,9 +473,9 @@ static void scatter(operands *o, const lucid__body *body, int *const *values)
     memcpy(o->y, o->x[0], (size_t)o->n * sizeof *o->y);
     int64_t batches = 1, rest = 1, positions = lucid__numel(index);
     for (int d = 0; d < nb; d++)
-        batches *= index->dim[d];
+        batches = lucid__times(batches, index->dim[d]);
     for (int d = nb + m; d < y->ndim; d++)
-        rest *= y->dim[d];
+        rest = lucid__times(rest, y->dim[d]);
     int64_t each = positions > batches ? positions / batches : 1;
     lucid_dtype dtype = o->out->dtype;
     for (int64_t k = 0; k < positions && rest > 0 && lucid__lane_ok(o->code); k++) {

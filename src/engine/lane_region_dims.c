@@ -9,8 +9,8 @@ static int reshape_passes(const lucid_shape *from, const lucid_shape *to, int d)
 {
     int64_t before = 1, at = 1;
     for (int i = 0; i < d; i++)
-        before *= from->dim[i];
-    for (int e = 0; e < to->ndim; at *= to->dim[e++])
+        before = lucid__times(before, from->dim[i]);
+    for (int e = 0; e < to->ndim; at = lucid__times(at, to->dim[e++]))
         if (at == before && to->dim[e] == from->dim[d])
             return e;
     return -1;

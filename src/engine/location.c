@@ -49,9 +49,9 @@ static bool view_reshape(const lucid__location *in, lucid__location *out)
         int64_t a = from->dim[f[i++]], b = to->dim[t[j++]];
         while (a != b) {
             if (a < b)
-                a *= from->dim[f[i++]];
+                a = lucid__times(a, from->dim[f[i++]]);
             else
-                b *= to->dim[t[j++]];
+                b = lucid__times(b, to->dim[t[j++]]);
         }
         for (int k = i - 1; k > i0; k--)
             if (in->stride[f[k - 1]] != in->stride[f[k]] * from->dim[f[k]])
@@ -59,7 +59,7 @@ static bool view_reshape(const lucid__location *in, lucid__location *out)
         int64_t step = in->stride[f[i - 1]];
         for (int k = j - 1; k >= j0; k--) {
             out->stride[t[k]] = step;
-            step *= to->dim[t[k]];
+            step = lucid__times(step, to->dim[t[k]]);
         }
     }
     return true;

@@ -72,9 +72,11 @@ static lucid_tensor tile_dim(lucid_scope *s, lucid_tensor x, int i, int64_t r)
 {
     lucid_shape result = x.v->aval.shape;
     int64_t before = 1, from = 1;
-    for (int d = 0; d < result.ndim; d++)
-        *(d < i ? &before : &from) *= result.dim[d];
-    result.dim[i] *= r;
+    for (int d = 0; d < result.ndim; d++) {
+        int64_t *part = d < i ? &before : &from;
+        *part = lucid__times(*part, result.dim[d]);
+    }
+    result.dim[i] = lucid__times(result.dim[i], r);
     lucid_tensor y = lucid_reshape(s, x, LUCID_SHAPE(before, 1, from));
     return lucid_reshape(s, lucid_expand(s, y, LUCID_SHAPE(before, r, from)), result);
 }

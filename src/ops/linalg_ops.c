@@ -79,7 +79,7 @@ static lucid_tensor apply(lucid_scope *s, const char *name, lucid__prim_id prim,
     const lucid_shape apart = rows_first.v->aval.shape;
     int64_t columns = 1;
     for (int i = 1; i < apart.ndim; i++)
-        columns *= apart.dim[i];
+        columns = lucid__times(columns, apart.dim[i]);
     in[1] = lucid_reshape(s, rows_first, (lucid_shape){2, {apart.dim[0], columns}});
     lucid_tensor x = lucid__bind1(s, prim, in, 2, params, nparams);
     return lucid_movedim(s, lucid_reshape(s, x, apart), 0, -2);

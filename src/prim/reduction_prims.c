@@ -100,7 +100,7 @@ static lucid_tensor flatten_reduced(lucid_scope *s, const lucid__call *c, lucid_
     for (int i = 0; i < shape.ndim; i++) {
         if (r < c->nparams && c->params[r] == i) {
             order.dim[shape.ndim - c->nparams + r++] = i;
-            size *= shape.dim[i];
+            size = lucid__times(size, shape.dim[i]);
         } else {
             flat.dim[kept] = shape.dim[i];
             order.dim[kept++] = i;
