@@ -11,6 +11,7 @@
 
 #include "base/interrupt.h"
 #include "cpu/matrix_isa.h"
+#include "cpu/spread.h"
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -71,6 +72,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #define JOIN(a, b) JOIN2(a, b)
 
 #define T float
+#define DTYPE LUCID_FLOAT32
 #define INDEX uint32_t
 #define LANES 16
 #define SQRT sqrtf
@@ -111,6 +113,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef EXPONENT_ONE
 #undef ONE
 #undef T
+#undef DTYPE
 #undef INDEX
 #undef LANES
 #undef SQRT
@@ -123,6 +126,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef NAME
 
 #define T double
+#define DTYPE LUCID_FLOAT64
 #define INDEX uint64_t
 #define LANES 8
 #define SQRT sqrt
@@ -163,6 +167,7 @@ enum { MAX_N = LUCID__LANES_MAX_SIZE };
 #undef EXPONENT_ONE
 #undef ONE
 #undef T
+#undef DTYPE
 #undef INDEX
 #undef LANES
 #undef SQRT

@@ -9,6 +9,7 @@
 #include "cpu/kernels.h"
 #include "cpu/lapack.h"
 #include "cpu/matrix_work.h"
+#include "cpu/spread.h"
 #include "engine/force.h"
 
 typedef lucid__matrix_work work;
@@ -92,10 +93,9 @@ static void large_eigh(const work *w, int64_t e, int64_t count, void *scratch)
         note(w, status);
         ok = status == LUCID_OK;
     }
-    if (!ok) {
-        fill_nan(w, 0, e);
-        fill_nan(w, 1, e);
-    } else if (vectors) {
+    for (int i = 0; !ok && i < w->nout; i++)
+        fill_nan(w, i, e);
+    if (ok && vectors) {
         for (int64_t j = 0; j < n; j++) {
             void *v = element(w->dtype, scratch, j * n);
             if (points_down(w->dtype, v, n, 1))
@@ -103,6 +103,9 @@ static void large_eigh(const work *w, int64_t e, int64_t count, void *scratch)
         }
         transpose(w->dtype, n, n, scratch, n, vectors);
     }
+    if (ok && w->nout > 2)
+        lucid__move_apart(w->dtype, LUCID__EIGENVALUES, w->order, n, 1, values,
+                          lucid__matrix_output(w, 2, e), scratch);
 }
 
 static void large_svd(const work *w, int64_t e, int64_t count, void *scratch)
@@ -120,8 +123,11 @@ static void large_svd(const work *w, int64_t e, int64_t count, void *scratch)
         note(w, status);
         ok = status == LUCID_OK;
     }
-    for (int i = 0; !ok && i < 3; i++)
+    for (int i = 0; !ok && i < w->nout; i++)
         fill_nan(w, i, e);
+    if (ok && w->nout > 3)
+        lucid__move_apart(w->dtype, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, w->order, k, 1,
+                          values, lucid__matrix_output(w, 3, e), scratch);
     for (int64_t j = 0; ok && u && j < k; j++)
         if (points_down(w->dtype, element(w->dtype, u, j), m, k)) {
             negate(w->dtype, element(w->dtype, u, j), m, k);
@@ -169,7 +175,7 @@ static lucid_status run(work *w, lucid__lanes_fn *small, lucid__matrix_unit_fn *
     w->failed = &failed;
     if (fits_lanes(w))
         return lucid__run_small_matrices(w, small, lucid__decompose_scratch(w->m, w->n));
-    size_t elements = (size_t)(w->m * w->n + w->m + w->n);
+    size_t elements = (size_t)(w->m * w->n + w->m + w->n + 4);
     lucid_status status = lucid__run_large_matrices(w, large, elements * sizeof(double));
     if (status == LUCID_OK && atomic_load(&failed))
         return lucid__matrix_out_of_memory(w);
@@ -186,26 +192,44 @@ lucid_status lucid__qr_kernel(const lucid__kernel_args *args)
     return run(&w, lucid__matrix_isa_get()->qr[w.dtype], large_qr);
 }
 
-lucid_status lucid__eigh_kernel(const lucid__kernel_args *args)
+static lucid_status eigen(const lucid__kernel_args *args, int nout, int order)
 {
-    work w = lucid__matrix_work_of(args, 2);
+    work w = lucid__matrix_work_of(args, nout);
+    w.order = order;
     lucid__matrix_work_output(&w, 0, w.n);
     lucid__matrix_work_output(&w, 1, w.n * w.n);
+    if (nout > 2)
+        lucid__matrix_work_output(&w, 2, w.n);
     w.cost = 40 * (double)w.n * (double)w.n * (double)(w.n + 1);
     return run(&w, lucid__matrix_isa_get()->eigh[w.dtype], large_eigh);
 }
 
+lucid_status lucid__eigh_kernel(const lucid__kernel_args *args)
+{
+    return eigen(args, 2, 0);
+}
+
+lucid_status lucid__eigh_apart_kernel(const lucid__kernel_args *args)
+{
+    return eigen(args, 3, (int)args->params[0]);
+}
+
 /* U and V' come together. */
-lucid_status lucid__svd_kernel(const lucid__kernel_args *args)
+static lucid_status singular(const lucid__kernel_args *args, int nout, int order)
 {
     lucid__kernel_args both = *args;
-    lucid__view out[3] = {args->out[0], args->out[1], args->out[2]};
+    lucid__view out[4] = {args->out[0], args->out[1], args->out[2]};
+    if (nout > 3)
+        out[3] = args->out[3];
     both.out = out;
-    work w = lucid__matrix_work_of(&both, 3);
+    work w = lucid__matrix_work_of(&both, nout);
+    w.order = order;
     int64_t k = w.m < w.n ? w.m : w.n;
     lucid__matrix_work_output(&w, 0, w.m * k);
     lucid__matrix_work_output(&w, 1, k);
     lucid__matrix_work_output(&w, 2, k * w.n);
+    if (nout > 3)
+        lucid__matrix_work_output(&w, 3, k);
     w.cost = 60 * (double)w.m * (double)w.n * (double)(k + 1);
     int missing = out[0].data ? 2 : 0;
     void *own = NULL;
@@ -218,6 +242,16 @@ lucid_status lucid__svd_kernel(const lucid__kernel_args *args)
     lucid_status status = run(&w, lucid__matrix_isa_get()->svd[w.dtype], large_svd);
     lucid__free(own);
     return status;
+}
+
+lucid_status lucid__svd_kernel(const lucid__kernel_args *args)
+{
+    return singular(args, 3, 0);
+}
+
+lucid_status lucid__svd_apart_kernel(const lucid__kernel_args *args)
+{
+    return singular(args, 4, (int)args->params[0]);
 }
 
 /* ---- pinv ---------------------------------------------------------------------------------------- */

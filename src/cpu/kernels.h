@@ -15,6 +15,7 @@ lucid__kernel_fn lucid__cholesky_kernel, lucid__lu_kernel;         /* kernel_lin
 lucid__kernel_fn lucid__solve_kernel, lucid__inv_kernel, lucid__triangular_solve_kernel;
 lucid__kernel_fn lucid__det_kernel, lucid__det_border_kernel; /* kernel_det.c */
 lucid__kernel_fn lucid__qr_kernel, lucid__eigh_kernel;        /* kernel_decompose.c */
+lucid__kernel_fn lucid__eigh_apart_kernel, lucid__svd_apart_kernel;
 lucid__kernel_fn lucid__svd_kernel, lucid__pinv_kernel;
 
 /* kernel_contract.c */

@@ -26,7 +26,8 @@ const void **lucid__lane_matrix_resolve(const lucid__lane_machine *m, const luci
 
 static bool decomposes(lucid__prim_id prim)
 {
-    return prim == LUCID__qr || prim == LUCID__eigh || prim == LUCID__svd;
+    return prim == LUCID__qr || prim == LUCID__eigh || prim == LUCID__svd ||
+           prim == LUCID__eigh_apart || prim == LUCID__svd_apart;
 }
 
 size_t lucid__lane_matrix_scratch(const lucid__lane_program *p)
@@ -54,8 +55,10 @@ static lucid__lanes_fn *loops_of(lucid__prim_id prim, int dtype)
     case LUCID__qr:
         return isa->qr[dtype];
     case LUCID__eigh:
+    case LUCID__eigh_apart:
         return isa->eigh[dtype];
     case LUCID__svd:
+    case LUCID__svd_apart:
         return isa->svd[dtype];
     default: /* solve, inv */
         return isa->solve[dtype];
@@ -66,11 +69,11 @@ static lucid__lanes_fn *loops_of(lucid__prim_id prim, int dtype)
 static void give_outputs(const lucid__lane_matrix *x, const void *const *at, lucid__lanes *w)
 {
     const uint32_t optional = lucid__cpu_backend.kernels[x->prim].optional;
-    bool read[3] = {false};
+    bool read[4] = {false};
     for (int k = 0; k < x->nout; k++)
         for (int64_t i = 0; i < x->size[k]; i++)
             read[k] |= x->out[k][i] >= 0;
-    if (x->prim == LUCID__svd) /* U and V come together */
+    if (x->prim == LUCID__svd || x->prim == LUCID__svd_apart) /* U and V come together */
         read[0] = read[2] = read[0] || read[2];
     for (int k = 0; k < x->nout; k++) {
         w->out[k] = read[k] || !(optional >> k & 1) ? (void *)(uintptr_t)at : NULL;
@@ -97,6 +100,7 @@ void lucid__lane_matrix_run(const lucid__lane_machine *m, const lucid__lane_exec
                       .upper = x->upper != x->transpose,
                       .unit = x->unit,
                       .b_is_one = inverse,
+                      .order = x->order,
                       .scratch = m->scratch};
     give_outputs(x, w.b + (x->b ? x->n * x->k : 0), &w);
     lucid__lanes_fn *run = loops_of(x->prim, in->dtype);

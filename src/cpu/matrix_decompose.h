@@ -4,6 +4,15 @@
 
 #define LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 
+/* Moves values of one matrix, `step` elements apart, for derivatives; shift may be NULL. */
+static void NAME(move_apart)(const lucid__lanes *w, lucid__spectrum kind, int64_t n, int64_t step,
+                             T *values, T *shift)
+{
+    const size_t end = lucid__decompose_scratch(kind == LUCID__EIGENVALUES ? n : w->m, w->n);
+    double *memory = (double *)(void *)((char *)w->scratch + end) - 4 * n; /* unused till the end */
+    lucid__move_apart(DTYPE, kind, w->order, n, step, values, shift, memory);
+}
+
 /* ---- one matrix ---------------------------------------------------------------------------------- */
 
 static void NAME(qr_alone)(const lucid__lanes *w, int l)
@@ -27,6 +36,10 @@ static void NAME(eigh_alone)(const lucid__lanes *w, int l)
     T *a = w->scratch, *v = w->out[1] ? a + n * n : NULL;
     NAME(copy)(a, n, n, w->a[l], w->a_col, w->a_row, NULL);
     ONE(eigen)(n, a, (T *)w->out[0] + l * n, v);
+    if (w->order > 0 || w->out[2])
+        NAME(move_apart)
+    (w, LUCID__EIGENVALUES, n, 1, (T *)w->out[0] + l * n,
+     w->out[2] ? (T *)w->out[2] + l * n : NULL);
     if (v)
         ONE(transposed)(n, n, v, (T *)w->out[1] + l * n * n);
 }
@@ -40,6 +53,10 @@ static void NAME(svd_alone)(const lucid__lanes *w, int l)
     NAME(copy)
     (g, k, longer, w->a[l], tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, NULL);
     ONE(singular)(k, longer, g, (T *)w->out[1] + l * k, own, !tall, tau);
+    if (w->order > 0 || w->out[3])
+        NAME(move_apart)
+    (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, 1, (T *)w->out[1] + l * k,
+     w->out[3] ? (T *)w->out[3] + l * k : NULL);
     if (!own)
         return;
     const T *right = tall ? own : g;
@@ -84,6 +101,13 @@ static void NAME(eigh)(const lucid__lanes *w)
     T *a = w->scratch, *values = a + n * n * LANES, *v = w->out[1] ? values + n * LANES : NULL;
     NAME(load)(a, n, n, n, w, w->a, w->a_col, w->a_row, 0);
     NAME(eigen)(n, a, values, v);
+    if (w->order > 0 || w->out[2]) {
+        T *shift = a; /* which is not needed any more */
+        for (int l = 0; l < LANES; l++)
+            NAME(move_apart)(w, LUCID__EIGENVALUES, n, LANES, values + l, shift + l);
+        if (w->out[2])
+            NAME(store)(shift, 1, n, 1, w, w->out[2], n, 1, 0);
+    }
     NAME(store)(values, 1, n, 1, w, w->out[0], n, 1, 0);
     if (!v)
         return;
@@ -105,6 +129,14 @@ static void NAME(svd)(const lucid__lanes *w)
     NAME(load)
     (g, longer, k, longer, w, w->a, tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, 0);
     NAME(singular)(k, longer, g, values, own, !tall, tau);
+    if (w->order > 0 || w->out[3]) {
+        T *shift = tau; /* which is not needed any more */
+        for (int l = 0; l < LANES; l++)
+            NAME(move_apart)
+        (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, LANES, values + l, shift + l);
+        if (w->out[3])
+            NAME(store)(shift, 1, k, 1, w, w->out[3], k, 1, 0);
+    }
     NAME(store)(values, 1, k, 1, w, w->out[1], k, 1, 0);
     if (!own)
         return;

@@ -60,7 +60,8 @@ typedef struct lucid__lanes {
     bool upper, unit; /* triangular_solve: which triangle of a, ones on its diagonal */
     bool b_is_one;    /* solve: for the inverse */
     /* Of the first matrix; the others follow, row-major. In registers: a list of them. NULL: not wanted. */
-    void *out[3];
+    void *out[4];
+    int order;     /* eigh, svd: of derivatives for which values are moved apart (spread.h) */
     void *scratch; /* lucid__lanes_scratch bytes */
 } lucid__lanes;
 
@@ -101,8 +102,8 @@ typedef struct lucid__matrix_isa {
     lucid__substitute_fn *substitute[LUCID_NO_DTYPE];
     lucid__panel_fn *panel[LUCID_NO_DTYPE];
     lucid__lanes_fn *qr[LUCID_NO_DTYPE];   /* outputs Q (NULL: not wanted) and R, reduced */
-    lucid__lanes_fn *eigh[LUCID_NO_DTYPE]; /* outputs values and vectors (NULL: not wanted) */
-    lucid__lanes_fn *svd[LUCID_NO_DTYPE];  /* outputs U, S, V'; U NULL: only S is wanted */
+    lucid__lanes_fn *eigh[LUCID_NO_DTYPE]; /* values, vectors, shifts (NULL: not wanted) */
+    lucid__lanes_fn *svd[LUCID_NO_DTYPE];  /* U, S, V', shifts; U NULL: no vectors are wanted */
 } lucid__matrix_isa;
 
 /* The one that fits this machine. */

@@ -91,6 +91,7 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
     q.b = at_b;
     q.in_registers = false;
     q.first_lane = 0;
+    q.order = w->order;
     q.m = w->m;
     q.n = w->n;
     q.k = w->k;
@@ -111,8 +112,8 @@ static void run_lanes(const lucid__matrix_work *w, int64_t first, int64_t count,
         lucid__matrices_of(a, first, q.count, at_a);
         if (b)
             lucid__matrices_of(b, first, q.count, at_b);
-        for (int k = 0; k < w->nout; k++)
-            q.out[k] = lucid__matrix_output(w, k, first);
+        for (int k = 0; k < 4; k++)
+            q.out[k] = k < w->nout ? lucid__matrix_output(w, k, first) : NULL;
         w->lanes(&q);
     }
 }

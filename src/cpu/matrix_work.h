@@ -20,9 +20,10 @@ struct lucid__matrix_work {
     int64_t m, n, k, batch; /* a is (batch.., m, n), b is (batch.., n, k) */
     bool upper, transpose, unit;
     bool b_is_one; /* the inverse, as a solution */
+    int order;     /* of derivatives that values are moved apart for (spread.h) */
     bool factored; /* columns of solutions: the factors are outputs already */
     int nout;
-    int64_t out_bytes[3]; /* of one matrix, per output */
+    int64_t out_bytes[4]; /* of one matrix, per output */
     lucid__lanes_fn *lanes;
     lucid__matrix_unit_fn *run;
     int64_t units, together; /* of work, and how many are done at a time */

@@ -48,8 +48,8 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
 {
     const lucid_shape *a = &body->avals[op->in[0]].shape;
     int64_t batch = 1;
-    lucid_dtype dtype[3];
-    int *to[3];
+    lucid_dtype dtype[4];
+    int *to[4];
     lucid__lane_matrix x = {
         .prim = op->prim, .m = a->dim[a->ndim - 2], .n = a->dim[a->ndim - 1], .nout = op->nout};
     if (op->prim == LUCID__triangular_solve) {
@@ -57,6 +57,8 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
         x.transpose = op->params[1] != 0;
         x.unit = op->params[2] != 0;
     }
+    if (op->prim == LUCID__eigh_apart || op->prim == LUCID__svd_apart)
+        x.order = (int)op->params[0];
     for (int d = 0; d < a->ndim - 2; d++)
         batch = lucid__times(batch, a->dim[d]);
     if (op->nin > 1)

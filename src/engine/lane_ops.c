@@ -528,6 +528,7 @@ void lucid__lane_apply(lucid__lane_code *code, const lucid__body *body, const lu
     switch (op->prim) {
     case LUCID__reshape:
     case LUCID__detach:
+    case LUCID__tie_guard:
         memcpy(o.y, o.x[0], (size_t)o.n * sizeof *o.y);
         return;
     case LUCID__permute:

@@ -94,8 +94,9 @@ typedef struct lucid__lane_matrix {
     int64_t m, n, k;
     const int *a, *b; /* registers, row-major; b NULL: it takes none */
     int nout;
-    int64_t size[3]; /* elements of each output */
-    const int *out[3];
+    int order;       /* eigh_apart, svd_apart: their parameter */
+    int64_t size[4]; /* elements of each output */
+    const int *out[4];
 } lucid__lane_matrix;
 
 typedef struct lucid__lane_branch {

@@ -43,6 +43,7 @@ int64_t lucid__lane_region_cells(const lucid__sketch *sk, const lucid__op *op)
     case LUCID__iota:
     case LUCID__basis:
     case LUCID__detach:
+    case LUCID__tie_guard:
     case LUCID__reshape:
     case LUCID__permute:
     case LUCID__broadcast:
@@ -162,7 +163,7 @@ static void op_cost(estimate *e, const lucid__body_op *op)
         e->in_steps[op->first_out] = e->in_steps[op->in[0]];
         e->read[op->first_out] = e->read[op->in[0]];
         if (op->prim == LUCID__reshape || op->prim == LUCID__permute || op->prim == LUCID__detach ||
-            lucid__numel(out) <= 1)
+            op->prim == LUCID__tie_guard || lucid__numel(out) <= 1)
             return;
         e->apart += NARROW * made;
         kernel = op->prim == LUCID__pad || op->prim == LUCID__concatenate;

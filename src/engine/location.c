@@ -87,6 +87,7 @@ bool lucid__view_of(const lucid__op *op, const lucid__location *in, lucid__locat
     case LUCID__reshape:
         return view_reshape(in, out);
     case LUCID__detach:
+    case LUCID__tie_guard:
         memcpy(out->stride, in->stride, (size_t)n * sizeof *out->stride);
         return true;
     default:

@@ -57,9 +57,13 @@ static void give(lucid_scope *t, lucid_tensor *to, lucid_tensor x)
         *to = lucid__ok(t) ? lucid__scope_move(t, x) : EMPTY;
 }
 
-static void bind_all(lucid_scope *s, lucid__prim_id prim, lucid_tensor x, lucid_tensor *out)
+/* eigh and svd: `values` says that the vectors are not wanted. */
+static void bind_all(lucid_scope *s, lucid__prim_id prim, lucid_tensor x, bool values,
+                     lucid_tensor *out)
 {
-    const lucid__call c = {.prim = prim, .nin = 1, .in = &x};
+    const int64_t no_vectors = 0;
+    const lucid__call c = {
+        .prim = prim, .nin = 1, .in = &x, .params = &no_vectors, .nparams = values};
     for (int k = 0; k < LUCID__MAX_OUTPUTS; k++)
         out[k] = EMPTY;
     if (lucid__ok(s))
@@ -93,7 +97,7 @@ lucid_tensor lucid_qr(lucid_scope *s, lucid_tensor x, bool complete, lucid_tenso
     int64_t m = lucid_size(x, -2), n = lucid_size(x, -1);
     bool more = lucid__ok(&t) && complete && m > n;
     lucid_tensor out[LUCID__MAX_OUTPUTS];
-    bind_all(&t, LUCID__qr, more ? completed(&t, x) : x, out);
+    bind_all(&t, LUCID__qr, more ? completed(&t, x) : x, false, out);
     give(&t, r, more ? lucid_slice(&t, out[1], -1, 0, n, 1) : out[1]);
     return lucid__leave(&t, out[0]);
 }
@@ -109,7 +113,7 @@ lucid_tensor lucid_eigh(lucid_scope *s, lucid_tensor x, bool upper, lucid_tensor
         return EMPTY;
     x = square_matrices(&t, "eigh", x);
     lucid_tensor out[LUCID__MAX_OUTPUTS];
-    bind_all(&t, LUCID__eigh, upper ? lucid_transpose(&t, x, -1, -2) : x, out);
+    bind_all(&t, LUCID__eigh, upper ? lucid_transpose(&t, x, -1, -2) : x, !vectors, out);
     give(&t, vectors, out[1]);
     return lucid__leave(&t, out[0]);
 }
@@ -121,7 +125,7 @@ static lucid_tensor whole_basis(lucid_scope *s, lucid_tensor x)
     if (!lucid__ok(s) || m == k)
         return x;
     lucid_tensor out[LUCID__MAX_OUTPUTS];
-    bind_all(s, LUCID__qr, completed(s, x), out);
+    bind_all(s, LUCID__qr, completed(s, x), false, out);
     const lucid_tensor both[2] = {x, lucid_slice(s, out[0], -1, k, m, 1)};
     return lucid_concatenate(s, both, 2, -1);
 }
@@ -137,7 +141,7 @@ lucid_tensor lucid_svd(lucid_scope *s, lucid_tensor x, bool full, lucid_tensor *
         return EMPTY;
     x = matrices(&t, "svd", x);
     lucid_tensor out[LUCID__MAX_OUTPUTS];
-    bind_all(&t, LUCID__svd, x, out);
+    bind_all(&t, LUCID__svd, x, !u && !vt, out);
     if (full && u)
         out[0] = whole_basis(&t, out[0]);
     if (full && vt && lucid_size(out[2], -2) < lucid_size(out[2], -1))
