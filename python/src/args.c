@@ -3,6 +3,7 @@
 #include "call_scope.h"
 #include "convert.h"
 #include "dtype_type.h"
+#include "interchange.h"
 
 #include <limits.h>
 #include <string.h>
@@ -108,8 +109,27 @@ int lucidpy_dim(lucidpy_call *c, int i)
     return lucidpy_is_none(c, i) ? LUCID_NONE : as_dim(lucidpy_int(c, i));
 }
 
+/* A number has no derivative: a tensor that has one is refused instead of being read as a constant. */
+static bool is_constant(lucidpy_call *c, int i)
+{
+    PyObject *o = c->arg[i];
+    const char *why = lucidpy_is_tensor(o)
+                          ? lucidpy_derivative(lucidpy_handle(o), *lucidpy_no_grad_depth() == 0)
+                          : NULL;
+    if (!why)
+        return true;
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s(): argument '%U' is a number, which is constant to the derivative, and the "
+                 "tensor given %s; use x.detach() where a constant is meant",
+                 c->name, c->signature->at[i].name, why);
+    lucidpy_fail_call(c);
+    return false;
+}
+
 double lucidpy_float(lucidpy_call *c, int i)
 {
+    if (!is_constant(c, i))
+        return 0;
     double value = PyFloat_AsDouble(c->arg[i]);
     if (value != -1 || !PyErr_Occurred())
         return value;

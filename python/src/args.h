@@ -53,6 +53,7 @@ lucid_tensor lucidpy_tensor(lucidpy_call *c, int i);
 lucid_tensor lucidpy_optional_tensor(lucidpy_call *c, int i); /* None: the empty handle */
 int64_t lucidpy_int(lucidpy_call *c, int i);
 int lucidpy_dim(lucidpy_call *c, int i); /* None: LUCID_NONE */
+/* A number has no derivative: RuntimeError for a tensor that has one. */
 double lucidpy_float(lucidpy_call *c, int i);
 bool lucidpy_flag(lucidpy_call *c, int i);
 lucid_dtype lucidpy_dtype(lucidpy_call *c, int i); /* None: LUCID_NO_DTYPE */

@@ -114,9 +114,11 @@ lucid_tensor lucidpy_op_clamp(lucidpy_call *c)
     return lucid_clamp(c->s, x, low, lucidpy_optional_tensor(c, 2));
 }
 
-static lucid_tensor number_or(lucidpy_call *c, int i, double otherwise)
+/* What stands in for elements that are not finite, in their dtype. */
+static lucid_tensor stand_in(lucidpy_call *c, int i, double otherwise, lucid_dtype dtype)
 {
-    return lucid_scalar(c->s, lucidpy_is_none(c, i) ? otherwise : lucidpy_float(c, i));
+    lucid_tensor y = lucidpy_is_none(c, i) ? lucid_scalar(c->s, otherwise) : lucidpy_tensor(c, i);
+    return lucid_cast(c->s, y, dtype);
 }
 
 lucid_tensor lucidpy_op_nan_to_num(lucidpy_call *c)
@@ -125,11 +127,12 @@ lucid_tensor lucidpy_op_nan_to_num(lucidpy_call *c)
     lucid_tensor x = lucidpy_tensor(c, 0);
     if (lucid_is_empty_handle(x) || !lucidpy_is_float(lucid_dtype_of(x)))
         return x;
-    double most = lucid_dtype_of(x) == LUCID_FLOAT32 ? (double)FLT_MAX : DBL_MAX;
-    lucid_tensor y = lucid_where(s, lucid_isnan(s, x), number_or(c, 1, 0), x);
+    lucid_dtype dtype = lucid_dtype_of(x);
+    double most = dtype == LUCID_FLOAT32 ? (double)FLT_MAX : DBL_MAX;
+    lucid_tensor y = lucid_where(s, lucid_isnan(s, x), stand_in(c, 1, 0, dtype), x);
     lucid_tensor low = lucid_scalar(s, -INFINITY), high = lucid_scalar(s, INFINITY);
-    y = lucid_where(s, lucid_eq(s, x, high), number_or(c, 2, most), y);
-    return lucid_where(s, lucid_eq(s, x, low), number_or(c, 3, -most), y);
+    y = lucid_where(s, lucid_eq(s, x, high), stand_in(c, 2, most, dtype), y);
+    return lucid_where(s, lucid_eq(s, x, low), stand_in(c, 3, -most, dtype), y);
 }
 
 lucid_tensor lucidpy_op_lerp(lucidpy_call *c)

@@ -43,16 +43,24 @@ lucid_tensor lucidpy_op_gelu(lucidpy_call *c)
     return lucid_gelu(c->s, x, lucidpy_word(c, 1, kinds) == 1);
 }
 
+/* A parameter that may be a tensor, which is differentiated, too; it does not widen x. */
+static lucid_tensor parameter(lucidpy_call *c, int i, lucid_tensor x)
+{
+    lucid_tensor y = lucidpy_tensor(c, i);
+    lucid_dtype dtype = lucid_dtype_of(x);
+    return lucidpy_is_tensor(c->arg[i]) && lucidpy_is_float(dtype) ? lucid_cast(c->s, y, dtype) : y;
+}
+
 lucid_tensor lucidpy_op_softplus(lucidpy_call *c)
 {
     lucid_scope *s = c->s;
     lucid_tensor x = lucidpy_tensor(c, 0);
-    double beta = lucidpy_float(c, 1), threshold = lucidpy_float(c, 2);
-    lucid_tensor b = lucid_scalar(s, beta), bx = beta == 1 ? x : lucid_mul(s, x, b);
+    bool plain = PyFloat_Check(c->arg[1]) && PyFloat_AsDouble(c->arg[1]) == 1;
+    lucid_tensor beta = parameter(c, 1, x), bx = plain ? x : lucid_mul(s, x, beta);
     lucid_tensor y = lucid_softplus(s, bx);
-    if (beta != 1)
-        y = lucid_div(s, y, b);
-    return lucid_where(s, lucid_gt(s, bx, lucid_scalar(s, threshold)), x, y);
+    if (!plain)
+        y = lucid_div(s, y, beta);
+    return lucid_where(s, lucid_gt(s, bx, parameter(c, 2, x)), x, y);
 }
 
 lucid_tensor lucidpy_op_hardtanh(lucidpy_call *c)

@@ -10,6 +10,7 @@ import pytest
 from support import close
 
 import lucid
+import lucid.nn.functional as F
 from lucid.func import grad, hessian, jacfwd, jacrev, jvp, linearize, vjp, vmap
 
 X = lucid.tensor([0.5, 1.5])
@@ -140,3 +141,73 @@ def test_numpy_functions_take_tensors_and_give_arrays() -> None:
     np.testing.assert_array_equal(out, 2 * t.numpy() + 1)
     with pytest.raises(TypeError, match="read-only"):
         np.add(out, 1, out=t)
+
+
+V, M = lucid.tensor([-1.5, 0.5, 2.0]), lucid.tensor([[1.0, 2.0], [3.0, 5.0]])
+
+NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "leaky_relu.*negative_slope": lambda a: F.leaky_relu(V, a),
+    "elu.*alpha": lambda a: F.elu(V, a),
+    "layer_norm.*eps": lambda a: F.layer_norm(V, (3,), eps=a),
+    "normalize.*'p'": lambda a: F.normalize(M, a),
+    "normalize.*eps": lambda a: F.normalize(M, eps=a),
+    "cosine_similarity.*eps": lambda a: lucid.cosine_similarity(M, M + 1, eps=a),
+    "dropout.*'p'": lambda a: F.dropout(V, a),
+    "arange.*start": lambda a: lucid.arange(a, 2.0),
+    "arange.*end": lambda a: lucid.arange(0.0, a + 2),
+    "arange.*step": lambda a: lucid.arange(0.0, 2.0, a),
+    "linspace.*start": lambda a: lucid.linspace(a, 2.0, 5),
+    "linspace.*end": lambda a: lucid.linspace(0.0, a, 5),
+    "isclose.*rtol": lambda a: lucid.isclose(V, V, rtol=a),
+    "isclose.*atol": lambda a: lucid.isclose(V, V, atol=a),
+    "std.*correction": lambda a: lucid.std(V, correction=a),
+    "var.*correction": lambda a: lucid.var(V, correction=a),
+    "norm.*'p'": lambda a: lucid.norm(V, a),
+    "vector_norm.*ord": lambda a: lucid.linalg.vector_norm(V, a),
+    "matrix_norm.*ord": lambda a: lucid.linalg.matrix_norm(M, a),
+    "cond.*'p'": lambda a: lucid.linalg.cond(M, a),
+    "pinv.*rtol": lambda a: lucid.linalg.pinv(M, rtol=a),
+    "matrix_rank.*rtol": lambda a: lucid.linalg.matrix_rank(M, rtol=a),
+    "uniform.*low": lambda a: lucid.ones(3).uniform_(a, 2.0),
+    "normal.*std": lambda a: lucid.ones(3).normal_(0.0, a),
+    "exponential.*lambd": lambda a: lucid.ones(3).exponential_(a),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_parameters_that_are_numbers_refuse_what_is_differentiated(
+    name: str, transform: str
+) -> None:
+    with pytest.raises(RuntimeError, match=f"{name}.*is being differentiated.*detach"):
+        TRANSFORMS[transform](lambda x: NUMBERS[name](x[0]).sum() * x.sum())
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_parameters_that_are_numbers_refuse_what_requires_grad(name: str) -> None:
+    leaf = lucid.tensor(0.5, requires_grad=True)
+    for a in (leaf, leaf * 1.0):
+        with pytest.raises(RuntimeError, match=f"{name}.*requires grad.*detach"):
+            NUMBERS[name](a)
+
+
+def test_parameters_that_are_numbers_take_tensors_without_a_derivative() -> None:
+    a = lucid.tensor(0.5, requires_grad=True)
+    close(F.elu(V, a.detach()), F.elu(V, 0.5))
+    close(F.elu(V, lucid.tensor(0.5)), F.elu(V, 0.5))
+    with lucid.no_grad():
+        close(F.elu(V, a), F.elu(V, 0.5))
+    close(vmap(lambda b: F.elu(V, b))(lucid.tensor([0.5, 1.0]))[1], F.elu(V, 1.0))
+
+
+@pytest.mark.parametrize("dtype", [lucid.float32, lucid.float64])
+def test_parameters_with_a_derivative_have_it(dtype: lucid.dtype) -> None:
+    a, x = lucid.tensor(0.5, dtype=dtype), V.to(dtype)
+    odd = lucid.tensor([lucid.nan, lucid.inf, -lucid.inf, 1.0])
+    close(jacfwd(lambda a: lucid.nan_to_num(odd, a, 2 * a, 3 * a))(a), [1.0, 2.0, 3.0, 0.0])
+    assert lucid.nan_to_num(odd, a).dtype == lucid.float32
+    soft = lambda a: F.softplus(x, a).sum()  # noqa: E731
+    step = 1e-3
+    by_differences = (soft(a.double() + step) - soft(a.double() - step)) / (2 * step)
+    close(grad(soft)(a), by_differences, 1e-2)
+    assert F.softplus(x, a).dtype == dtype
