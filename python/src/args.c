@@ -45,6 +45,12 @@ lucid_tensor lucidpy_tensor(lucidpy_call *c, int i)
     return lucidpy_is_tensor(o) ? lucidpy_handle(o) : convert(c, i);
 }
 
+lucid_tensor lucidpy_viewed_tensor(lucidpy_call *c, int i)
+{
+    PyObject *o = c->arg[i];
+    return lucidpy_is_tensor(o) ? lucidpy_viewed(o) : convert(c, i);
+}
+
 lucid_tensor lucidpy_optional_tensor(lucidpy_call *c, int i)
 {
     return lucidpy_is_none(c, i) ? (lucid_tensor){NULL} : lucidpy_tensor(c, i);

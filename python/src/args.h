@@ -9,6 +9,7 @@
 #include <Python.h>
 #include <lucid.h>
 
+#include "memory.h"
 #include "place.h"
 
 enum { LUCIDPY_MAX_ARGS = 10 };
@@ -34,8 +35,9 @@ typedef struct lucidpy_call {
     PyObject *arg[LUCIDPY_MAX_ARGS]; /* borrowed */
     PyObject *const *rest;           /* what *name collected */
     Py_ssize_t rest_count;
-    bool leaf;           /* an adaptor sets it when its result is a leaf for backward() */
-    lucidpy_place place; /* and this when its result is a view */
+    bool leaf;              /* an adaptor sets it when its result is a leaf for backward() */
+    lucidpy_memory *memory; /* this when its result is over memory of others */
+    lucidpy_place place;    /* and this when its result is a view */
 } lucidpy_call;
 
 /* Reads a signature as Python writes it; defaults are None, True, False, numbers and 'text'. */
@@ -50,6 +52,7 @@ bool lucidpy_bind(lucidpy_call *c, PyObject *self, PyObject *const *args, Py_ssi
  * is built from it afterwards does nothing. */
 
 lucid_tensor lucidpy_tensor(lucidpy_call *c, int i);
+lucid_tensor lucidpy_viewed_tensor(lucidpy_call *c, int i);   /* for a view of it: lucidpy_viewed */
 lucid_tensor lucidpy_optional_tensor(lucidpy_call *c, int i); /* None: the empty handle */
 int64_t lucidpy_int(lucidpy_call *c, int i);
 int lucidpy_dim(lucidpy_call *c, int i); /* None: LUCID_NONE */

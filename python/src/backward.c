@@ -2,6 +2,7 @@
 
 #include "call_scope.h"
 #include "convert.h"
+#include "memory.h"
 #include "number_protocol.h"
 #include "ops.h"
 #include "wrapper.h"
@@ -115,6 +116,10 @@ static bool set_leaf(lucid_scope *s, PyObject *self, bool on)
     lucid_tensor before = t->handle;
     t->handle = lucid_retain(y);
     t->is_leaf = on;
+    if (on) { /* a leaf has memory of its own */
+        lucidpy_memory_free(t->memory);
+        t->memory = NULL;
+    }
     lucidpy_release(before);
     return true;
 }

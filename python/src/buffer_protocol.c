@@ -2,6 +2,7 @@
 #include "call_scope.h"
 #include "dtype_type.h"
 #include "interchange.h"
+#include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,8 +105,7 @@ static bool import_view(lucid_scope *s, buffer_owner *owner, lucidpy_sharing sha
     int64_t strides[LUCID_MAX_NDIM];
     if (!describe(view, &dtype, &shape))
         return false;
-    *shared = (sharing == LUCIDPY_SHARE ||
-               (sharing == LUCIDPY_FROZEN && view->readonly && is_immutable(view->obj))) &&
+    *shared = sharing == LUCIDPY_FROZEN && view->readonly && is_immutable(view->obj) &&
               strides_in_elements(view, strides);
     if (!*shared)
         return copy(s, view, dtype, shape, x);
@@ -113,24 +113,72 @@ static bool import_view(lucid_scope *s, buffer_owner *owner, lucidpy_sharing sha
     return lucidpy_ok(s);
 }
 
-bool lucidpy_import_buffer(lucid_scope *s, PyObject *exporter, lucidpy_sharing sharing,
-                           lucid_tensor *x)
+/* NULL with an exception. */
+static buffer_owner *get_buffer(PyObject *exporter)
 {
     buffer_owner *owner = calloc(1, sizeof *owner);
-    if (!owner) {
-        PyErr_NoMemory();
-        return false;
-    }
+    if (!owner)
+        return (void)PyErr_NoMemory(), NULL;
     owner->base.free = buffer_owner_free;
     if (PyObject_GetBuffer(exporter, &owner->view, PyBUF_RECORDS_RO)) {
         free(owner);
-        return false;
+        return NULL;
     }
+    return owner;
+}
+
+bool lucidpy_import_buffer(lucid_scope *s, PyObject *exporter, lucidpy_sharing sharing,
+                           lucid_tensor *x)
+{
+    buffer_owner *owner = get_buffer(exporter);
+    if (!owner)
+        return false;
     bool shared = false;
     bool imported = import_view(s, owner, sharing, x, &shared);
     if (!shared)
         buffer_owner_free(&owner->base);
     return imported;
+}
+
+/* The exporter, if its memory is its own and can be reached through it alone. */
+static PyObject *only_way(PyObject *exporter)
+{
+    PyObject *base = PyObject_GetAttrString(exporter, "base");
+    PyErr_Clear();
+    bool own = base == Py_None;
+    Py_XDECREF(base);
+    return own ? exporter : NULL;
+}
+
+bool lucidpy_follow_buffer(lucid_scope *s, PyObject *exporter, lucid_dtype dtype, lucid_tensor *x,
+                           lucidpy_memory **memory)
+{
+    *memory = NULL;
+    buffer_owner *owner = get_buffer(exporter);
+    if (!owner)
+        return false;
+    const Py_buffer *view = &owner->view;
+    lucid_dtype own;
+    lucid_shape shape;
+    int64_t strides[LUCID_MAX_NDIM];
+    bool known = describe(view, &own, &shape);
+    if (!known || (dtype != LUCID_NO_DTYPE && dtype != own) ||
+        !strides_in_elements(view, strides) || (view->readonly && is_immutable(view->obj))) {
+        buffer_owner_free(&owner->base);
+        return known && lucidpy_import_buffer(s, exporter, LUCIDPY_FROZEN, x);
+    }
+    lucidpy_memory *m = lucidpy_memory_new(&owner->base, view->buf, own, shape, strides);
+    if (!m)
+        return false;
+    m->readonly = view->readonly;
+    m->only = only_way(view->obj);
+    *x = lucidpy_memory_copy(s, m);
+    if (lucidpy_ok(s) && !PyErr_Occurred()) {
+        *memory = m;
+        return true;
+    }
+    lucidpy_memory_free(m);
+    return false;
 }
 
 /* -- out: a tensor as an exporter ------------------------------------------------------------- */

@@ -10,7 +10,6 @@
 typedef enum lucidpy_sharing {
     LUCIDPY_COPY,   /* the tensor has its own memory */
     LUCIDPY_FROZEN, /* shares memory that nobody can ever write, copies other memory */
-    LUCIDPY_SHARE,  /* shares the memory: the caller promises not to write to it meanwhile */
 } lucidpy_sharing;
 
 /* What an operation takes as a tensor: a Tensor, a number (weak in promotion), a buffer, a nested

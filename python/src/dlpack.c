@@ -218,6 +218,13 @@ static imported *take(PyObject *capsule)
     return owner;
 }
 
+/* Whether it is one of ours, whose memory nobody writes. */
+static bool is_ours(const imported *owner)
+{
+    return owner->versioned ? owner->versioned->deleter == delete_versioned
+                            : owner->plain->deleter == delete_plain;
+}
+
 static lucid_tensor import(lucidpy_call *c, PyObject *capsule)
 {
     lucid_tensor none = {NULL};
@@ -235,8 +242,16 @@ static lucid_tensor import(lucidpy_call *c, PyObject *capsule)
         free_imported(&owner->base);
         return lucidpy_fail_call(c), none;
     }
-    return lucid_from_memory(c->s, (char *)t->data + t->byte_offset, dtype, shape, t->strides,
-                             lucidpy_owner_release, owner);
+    char *data = (char *)t->data + t->byte_offset;
+    if (is_ours(owner))
+        return lucid_from_memory(c->s, data, dtype, shape, t->strides, lucidpy_owner_release,
+                                 owner);
+    c->memory = lucidpy_memory_new(&owner->base, data, dtype, shape, t->strides);
+    if (!c->memory)
+        return lucidpy_fail_call(c), none;
+    /* Producers before DLPack 1 do not say whether their memory may be written. */
+    c->memory->readonly = !owner->versioned || (owner->versioned->flags & DLPACK_FLAG_READ_ONLY);
+    return lucidpy_memory_copy(c->s, c->memory);
 }
 
 /* Asks for DLPack 1 first; producers that do not know it do not know the argument either. */

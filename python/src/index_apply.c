@@ -163,7 +163,7 @@ static lucid_tensor apply_advanced(lucid_scope *s, lucid_tensor x, const lucidpy
 
 PyObject *lucidpy_getitem(PyObject *self, PyObject *o)
 {
-    lucid_tensor x = lucidpy_handle(self);
+    lucid_tensor x = lucidpy_viewed(self);
     lucid_scope *s = lucidpy_enter();
     if (!s)
         return NULL;
@@ -184,7 +184,7 @@ PyObject *lucidpy_getitem(PyObject *self, PyObject *o)
         return NULL;
     }
     if (index.advanced)
-        return lucidpy_result(s, apply_advanced(s, x, &index));
+        return lucidpy_result(s, apply_advanced(s, lucidpy_handle(self), &index));
     lucid_tensor y = apply_basic(s, x, &index, &place);
     return lucidpy_result_view(s, y, &place);
 }

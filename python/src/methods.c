@@ -250,7 +250,7 @@ Py_ssize_t lucidpy_len(PyObject *self)
 
 PyObject *lucidpy_iter(PyObject *self)
 {
-    lucid_tensor x = lucidpy_handle(self);
+    lucid_tensor x = lucidpy_viewed(self);
     if (lucid_ndim(x) == 0) {
         PyErr_SetString(PyExc_TypeError, "iteration over a 0-d tensor");
         return NULL;

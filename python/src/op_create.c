@@ -31,16 +31,46 @@ lucid_tensor lucidpy_op_tensor(lucidpy_call *c)
     return finish(c, 1, 2, data_argument(c, 0, LUCIDPY_COPY, lucidpy_dtype(c, 1)));
 }
 
+/* The tensor follows the memory of the array. */
+static lucid_tensor over_array(lucidpy_call *c, PyObject *array, lucid_dtype dtype)
+{
+    lucid_tensor x = {NULL};
+    if (!array || !lucidpy_follow_buffer(c->s, array, dtype, &x, &c->memory))
+        lucidpy_fail_call(c);
+    return dtype == LUCID_NO_DTYPE ? x : lucid_cast(c->s, x, dtype);
+}
+
+static lucid_tensor share(lucidpy_call *c, lucid_dtype dtype)
+{
+    PyObject *o = c->arg[0];
+    if (PyObject_CheckBuffer(o))
+        return over_array(c, o, dtype);
+    PyObject *array = PyObject_CallMethod(o, "__array__", NULL);
+    lucid_tensor x = over_array(c, array, dtype);
+    Py_XDECREF(array);
+    return x;
+}
+
 lucid_tensor lucidpy_op_as_tensor(lucidpy_call *c)
 {
-    return data_argument(c, 0, LUCIDPY_SHARE, lucidpy_dtype(c, 1));
+    lucid_dtype dtype = lucidpy_dtype(c, 1);
+    if (lucidpy_is_tensor(c->arg[0])) {
+        lucid_tensor x = lucidpy_tensor(c, 0);
+        if (dtype == LUCID_NO_DTYPE || dtype == lucid_dtype_of(x))
+            lucidpy_place_begin(&c->place, c->arg[0]); /* the same elements */
+        return dtype == LUCID_NO_DTYPE ? x : lucid_cast(c->s, x, dtype);
+    }
+    return lucidpy_is_array(c->arg[0]) && lucid_error(c->s) == LUCID_OK
+               ? share(c, dtype)
+               : data_argument(c, 0, LUCIDPY_COPY, dtype);
 }
 
 lucid_tensor lucidpy_op_from_numpy(lucidpy_call *c)
 {
-    if (lucidpy_is_tensor(c->arg[0]) || !lucidpy_is_array(c->arg[0]))
-        lucidpy_bad_argument(c, 0, "an array");
-    return data_argument(c, 0, LUCIDPY_SHARE, LUCID_NO_DTYPE);
+    if (!lucidpy_is_tensor(c->arg[0]) && lucidpy_is_array(c->arg[0]))
+        return share(c, LUCID_NO_DTYPE);
+    lucidpy_bad_argument(c, 0, "an array");
+    return (lucid_tensor){NULL};
 }
 
 lucid_tensor lucidpy_op_new_tensor(lucidpy_call *c)

@@ -123,7 +123,7 @@ static PyObject *split_by_list(lucidpy_call *c, lucid_tensor x, int dim, PyObjec
 
 PyObject *lucidpy_op_split(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 2));
     if (dim < 0 || lucid_error(c->s) != LUCID_OK)
         return NULL;
@@ -135,7 +135,7 @@ PyObject *lucidpy_op_split(lucidpy_call *c)
 
 PyObject *lucidpy_op_chunk(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int64_t chunks = lucidpy_int(c, 1);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 2));
     if (chunks < 1)
@@ -149,7 +149,7 @@ PyObject *lucidpy_op_chunk(lucidpy_call *c)
 
 PyObject *lucidpy_op_unbind(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
     if (dim < 0 || lucid_error(c->s) != LUCID_OK)
         return NULL;

@@ -54,7 +54,7 @@ static lucid_tensor expanded(lucidpy_call *c, lucid_tensor x, lucid_shape shape)
 
 lucid_tensor lucidpy_op_reshape(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     return reshaped(c, lucid_reshape(c->s, x, lucidpy_shape(c, 1)));
 }
 
@@ -79,20 +79,20 @@ lucid_tensor lucidpy_op_reshape_as(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_permute(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     return permuted(c, x, lucidpy_dims(c, 1, -1));
 }
 
 lucid_tensor lucidpy_op_transpose(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int dim0 = lucidpy_dim(c, 1);
     return transposed(c, x, dim0, lucidpy_dim(c, 2));
 }
 
 lucid_tensor lucidpy_op_t(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     if (ndim_of(x) < 2)
         return reshaped(c, x);
     if (lucid_ndim(x) > 2)
@@ -104,7 +104,7 @@ lucid_tensor lucidpy_op_t(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_movedim(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     lucid_dims from = lucidpy_dims(c, 1, -1), to = lucidpy_dims(c, 2, -1);
     int ndim = ndim_of(x);
     lucid_dims order = {.n = ndim};
@@ -135,7 +135,7 @@ lucid_tensor lucidpy_op_movedim(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_expand(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     return expanded(c, x, lucidpy_shape(c, 1));
 }
 
@@ -152,7 +152,7 @@ lucid_tensor lucidpy_op_expand_as(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_squeeze(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     lucid_dims dims = lucidpy_dims(c, 1, -1);
     if (!lucidpy_is_none(c, 1) && dims.all) /* dim=(): none at all */
         return reshaped(c, x);
@@ -161,20 +161,20 @@ lucid_tensor lucidpy_op_squeeze(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_unsqueeze(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     return reshaped(c, lucid_unsqueeze(c->s, x, lucidpy_dim(c, 1)));
 }
 
 lucid_tensor lucidpy_op_flatten(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int first = lucidpy_dim(c, 1);
     return reshaped(c, lucid_flatten(c->s, x, first, lucidpy_dim(c, 2)));
 }
 
 lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     lucid_shape sizes = lucidpy_shape(c, 2);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
     if (dim < 0 || !lucidpy_ok(c->s))
@@ -208,12 +208,12 @@ lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_ravel(lucidpy_call *c)
 {
-    return reshaped(c, lucid_reshape(c->s, lucidpy_tensor(c, 0), LUCID_SHAPE(-1)));
+    return reshaped(c, lucid_reshape(c->s, lucidpy_viewed_tensor(c, 0), LUCID_SHAPE(-1)));
 }
 
 lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
     int64_t length = lucidpy_int(c, 3);
     if (dim < 0)
@@ -239,7 +239,7 @@ lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_select(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int dim = lucidpy_dim(c, 1);
     int64_t index = lucidpy_int(c, 2);
     lucidpy_place_begin(&c->place, c->arg[0]);
@@ -419,7 +419,7 @@ lucid_tensor lucidpy_op_triu(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_diagonal(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     int64_t offset = lucidpy_int(c, 1);
     int dim1 = lucidpy_dim(c, 2), dim2 = lucidpy_dim(c, 3);
     lucidpy_place_begin(&c->place, c->arg[0]);

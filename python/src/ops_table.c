@@ -70,6 +70,7 @@ static PyObject *run(int id, PyObject *self, PyObject *const *args, Py_ssize_t n
     c.op = op;
     c.leaf = false;
     c.place.of = NULL;
+    c.memory = NULL;
     if (!lucidpy_bind(&c, self, args, nargs, keywords))
         return NULL;
     c.s = lucidpy_enter();
@@ -80,6 +81,10 @@ static PyObject *run(int id, PyObject *self, PyObject *const *args, Py_ssize_t n
         PyObject *tensor = lucidpy_result_view(c.s, y, &c.place);
         if (tensor && c.leaf)
             ((lucidpy_object *)tensor)->is_leaf = true;
+        if (tensor)
+            ((lucidpy_object *)tensor)->memory = c.memory;
+        else
+            lucidpy_memory_free(c.memory);
         return tensor;
     }
     PyObject *result = op->object(&c);
@@ -99,6 +104,7 @@ static PyObject *run_in_place(int id, PyObject *self, PyObject *const *args, Py_
     c.op = op;
     c.leaf = false;
     c.place.of = NULL;
+    c.memory = NULL;
     if (!lucidpy_bind(&c, self, args, nargs, keywords))
         return NULL;
     c.s = lucidpy_enter();

@@ -4,6 +4,7 @@
 #include "call_scope.h"
 #include "dtype_type.h"
 #include "interchange.h"
+#include "memory.h"
 #include "methods.h"
 #include "number_protocol.h"
 #include "ops.h"
@@ -26,6 +27,7 @@ PyObject *lucidpy_wrap(lucid_scope *s, lucid_tensor y)
     self->is_leaf = false;
     self->shared = NULL;
     self->window = NULL;
+    self->memory = NULL;
     return (PyObject *)self;
 }
 
@@ -50,6 +52,7 @@ static void tensor_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     lucidpy_forget_grad(t);
     lucidpy_leave_views(t);
+    lucidpy_memory_free(t->memory);
     lucidpy_release(t->handle);
     PyObject_Free(self);
     Py_DECREF(type);
@@ -120,7 +123,7 @@ bool lucidpy_rebind(lucid_scope *s, PyObject *tensor, lucid_tensor y)
         return lucidpy_ok(s) && lucidpy_write_view(s, t, y);
     if (t->is_leaf && !lucidpy_write_leaf(s, t->handle, &y, false))
         return false;
-    if (!lucidpy_ok(s))
+    if (!lucidpy_ok(s) || (t->memory && !lucidpy_memory_write(s, t->memory, &y)))
         return false;
     lucidpy_tell_views(t);
     return lucidpy_set_handle(s, t, y);

@@ -19,6 +19,7 @@ typedef struct lucidpy_object {
     bool is_leaf;                   /* requires_grad_() was called on it */
     lucidpy_shared *shared;         /* with its views, or with what it is a view of; may be NULL */
     lucidpy_window *window;         /* what it shows of that; NULL: it is no view */
+    struct lucidpy_memory *memory;  /* of others, that it follows (memory.h); may be NULL */
 } lucidpy_object;
 
 extern PyTypeObject *lucidpy_tensor_type;
@@ -30,13 +31,20 @@ static inline bool lucidpy_is_tensor(PyObject *o)
     return Py_TYPE(o) == lucidpy_tensor_type;
 }
 
-/* What a view shows now. Empty with an exception on failure. */
-lucid_tensor lucidpy_look(lucidpy_object *view);
+/* What a view, or a tensor over memory of others, shows now. Empty with an exception on failure. */
+lucid_tensor lucidpy_look(lucidpy_object *t);
 
 static inline lucid_tensor lucidpy_handle(PyObject *tensor)
 {
     lucidpy_object *t = (lucidpy_object *)tensor;
-    return t->window ? lucidpy_look(t) : t->handle;
+    return t->window || t->memory ? lucidpy_look(t) : t->handle;
+}
+
+/* To make a view of, which looks for itself whether memory of others was written. */
+static inline lucid_tensor lucidpy_viewed(PyObject *tensor)
+{
+    lucidpy_object *t = (lucidpy_object *)tensor;
+    return t->memory ? t->handle : lucidpy_handle(tensor);
 }
 
 /* Of the same shape and dtype, which never change; perhaps with elements from before a write. */

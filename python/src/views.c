@@ -2,6 +2,7 @@
 
 #include "backward.h"
 #include "call_scope.h"
+#include "memory.h"
 
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct lucidpy_shared {
     uint64_t level;        /* as the tensor's */
     lucidpy_object *whole; /* not owned; NULL: gone, and these take its place: */
     lucid_tensor value;
+    lucidpy_memory *memory;
     bool is_leaf;
 };
 
@@ -27,6 +29,11 @@ struct lucidpy_window {
 static lucid_tensor value_of(const lucidpy_shared *shared)
 {
     return shared->whole ? shared->whole->handle : shared->value;
+}
+
+static lucidpy_memory *memory_of(const lucidpy_shared *shared)
+{
+    return shared->whole ? shared->whole->memory : shared->memory;
 }
 
 /* -- places ----------------------------------------------------------------------------------- */
@@ -131,6 +138,7 @@ static void leave(lucidpy_shared *shared)
     if (--shared->users > 0)
         return;
     lucidpy_release(shared->value);
+    lucidpy_memory_free(shared->memory);
     PyMem_Free(shared);
 }
 
@@ -144,6 +152,8 @@ void lucidpy_leave_views(lucidpy_object *t)
         if (shared->users > 1) {
             shared->value = lucid_retain(t->handle);
             shared->is_leaf = t->is_leaf;
+            shared->memory = t->memory;
+            t->memory = NULL;
         }
     }
     PyMem_Free(t->window);
@@ -183,21 +193,55 @@ static lucid_tensor renewed(lucid_scope *s, const lucidpy_object *t)
     return y;
 }
 
+/* The whole as its memory is now, if others wrote to the part that t shows. */
+static void follow(lucid_scope *s, lucidpy_object *t)
+{
+    lucidpy_object *whole = t->window ? t->shared->whole : t;
+    const lucidpy_memory *m = t->window ? memory_of(t->shared) : t->memory;
+    lucid_tensor before = whole ? whole->handle : t->shared->value;
+    lucidpy_place p;
+    lucidpy_place_in_whole(t, &p);
+    if (!lucidpy_memory_differs(s, m, before, p.unreachable ? NULL : &p) || !lucidpy_ok(s))
+        return;
+    lucid_tensor now = lucidpy_memory_copy(s, m);
+    if (!lucidpy_ok(s) || PyErr_Occurred())
+        return;
+    if (whole)
+        whole->handle = lucid_retain(now);
+    else
+        t->shared->value = lucid_retain(now);
+    lucidpy_tell_views(t);
+    lucidpy_release(before);
+}
+
+/* Nobody else sees its elements: it is no view any more. */
+static void stand_alone(lucidpy_object *t)
+{
+    lucidpy_place p;
+    lucidpy_place_in_whole(t, &p);
+    if (!p.unreachable && !lucidpy_place_overlaps(&p))
+        lucidpy_leave_views(t);
+}
+
 lucid_tensor lucidpy_look(lucidpy_object *t)
 {
     lucidpy_shared *shared = t->shared;
-    if (t->window->seen == shared->version) {
-        lucidpy_place p;
-        if (shared->users == 1) { /* nobody else sees its elements: it is no view any more */
-            lucidpy_place_in_whole(t, &p);
-            if (!p.unreachable && !lucidpy_place_overlaps(&p))
-                lucidpy_leave_views(t);
-        }
+    bool follows = t->memory || (t->window && memory_of(shared));
+    if (!follows && t->window->seen == shared->version) {
+        if (shared->users == 1)
+            stand_alone(t);
         return t->handle;
     }
     lucid_scope *s = lucidpy_enter();
     if (!s)
         return (lucid_tensor){NULL};
+    if (follows)
+        follow(s, t);
+    bool fresh = !t->window || t->window->seen == shared->version;
+    if (fresh || PyErr_Occurred()) {
+        lucidpy_leave(s);
+        return fresh && !PyErr_Occurred() ? t->handle : (lucid_tensor){NULL};
+    }
     lucid_tensor y = renewed(s, t);
     if (!lucidpy_ok(s) || lucid_is_empty_handle(y)) {
         y = (lucid_tensor){NULL};
@@ -256,7 +300,8 @@ static bool write_whole(lucid_scope *s, lucidpy_shared *shared, lucid_tensor y, 
     lucid_tensor before = value_of(shared);
     if ((whole ? whole->is_leaf : shared->is_leaf) && !lucidpy_write_leaf(s, before, &y, detached))
         return false;
-    if (!lucidpy_ok(s))
+    const lucidpy_memory *m = memory_of(shared);
+    if (!lucidpy_ok(s) || (m && !lucidpy_memory_write(s, m, &y)))
         return false;
     if (whole && !lucidpy_set_handle(s, whole, y))
         return false;

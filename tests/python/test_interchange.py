@@ -14,7 +14,7 @@ import pytest
 from support import Array, same
 
 import lucid
-from lucid.func import vmap
+from lucid.func import grad, vmap
 
 DTYPES = [np.float32, np.float64, np.int32, np.int64, np.bool_]
 LAYOUTS: dict[str, Any] = {
@@ -68,6 +68,106 @@ def test_memory_is_shared_on_request() -> None:
     assert copied[0].item() == 0
     t = lucid.arange(1000) * 2
     assert np.shares_memory(t.numpy(), t.numpy())
+
+
+SHARING: dict[str, Any] = {
+    "from_numpy": lucid.from_numpy,
+    "as_tensor": lucid.as_tensor,
+    "from_dlpack": lucid.from_dlpack,
+    "a memoryview": lambda a: lucid.as_tensor(memoryview(a)),
+}
+
+
+@pytest.mark.parametrize("layout", ["plain", "transposed", "strided", "reversed", "column", "0-d"])
+@pytest.mark.parametrize("name", SHARING)
+def test_shared_arrays_are_followed_and_results_keep_what_they_saw(name: str, layout: str) -> None:
+    whole = example(np.float64)
+    a = (
+        np.asarray(LAYOUTS[layout](whole))
+        if layout != "0-d"
+        else whole.reshape(-1)[3:4].reshape(())
+    )
+    t = SHARING[name](a)
+    flat, before = t.reshape(-1), a.copy()
+    pending = [t * 2, t.clone(), t.sum(), vmap(lambda x: x + 1)(flat), lucid.stack([t, t]), t.cos()]
+    copied = copy.copy(t)
+    whole += 10
+    same(t, a)
+    same(flat, a.reshape(-1))
+    same(t + 1, a + 1)
+    for x, expected in zip(
+        pending,
+        [before * 2, before, before.sum(), before.reshape(-1) + 1, np.stack([before] * 2)],
+        strict=False,
+    ):
+        same(x, np.asarray(expected))
+    same(copied, before)
+    t += 1  # reaches the array
+    same(t, before + 11)
+    np.testing.assert_array_equal(a, before + 11)
+    if a.ndim == 2:
+        t[1:].mul_(2)
+        t.T[0] = -1
+        expected = before + 11
+        expected[1:] *= 2
+        expected[:, 0] = -1
+        np.testing.assert_array_equal(a, expected)
+        rows = list(t)
+        del t, flat
+        whole[:] = 3
+        same(rows[0], a[0])
+        rows[1].zero_()
+        assert a[1].tolist() == [0] * a.shape[1]
+
+
+def test_what_shared_memory_cannot_do_is_an_error() -> None:
+    a = np.arange(3.0)
+    t = lucid.from_numpy(frozen(a.copy()))
+    with pytest.raises(RuntimeError, match="must not be written.*clone"):
+        t += 1
+    with pytest.raises(RuntimeError, match="must not be written.*clone"):
+        t[0:1].add_(1)
+    assert t.tolist() == [0, 1, 2]
+
+    def f(x: Any) -> Any:
+        y = lucid.from_numpy(a)
+        y[0] = x
+        return y.sum()
+
+    with pytest.raises(RuntimeError, match="inside a transform.*clone"):
+        vmap(f)(lucid.ones(2, dtype=lucid.float64))
+    assert a.tolist() == [0, 1, 2]
+    w = lucid.from_numpy(a).requires_grad_()  # with memory of its own
+    a[0] = 9
+    assert w.tolist() == [0, 1, 2]
+    assert lucid.as_tensor(a, dtype=lucid.float32).dtype == lucid.float32
+    x = lucid.ones(2)
+    lucid.as_tensor(x)[0] = 5
+    assert x.tolist() == [5, 1]
+
+
+def test_captured_shared_memory() -> None:
+    a = np.arange(3.0)
+    t = lucid.from_numpy(a)
+    y = vmap(lambda x: x * t)(lucid.ones(2, dtype=lucid.float64))
+    g = grad(lambda x: (x * t[1:]).sum())(lucid.ones(2, dtype=lucid.float64))
+    a[:] = 7
+    assert y.tolist() == [[0, 1, 2]] * 2
+    assert g.tolist() == [1, 2]
+    assert vmap(lambda x: x * t[0])(lucid.ones(1, dtype=lucid.float64)).tolist() == [7]
+
+
+def test_memory_of_other_kinds_is_followed() -> None:
+    numbers = arrays.array("d", [1, 2, 3])
+    t = lucid.as_tensor(numbers)
+    y = t * 2
+    numbers[0] = 9
+    assert t.tolist() == [9, 2, 3]
+    assert y.tolist() == [2, 4, 6]
+    with pytest.raises(BufferError):
+        numbers.append(4)
+    del t
+    numbers.append(4)
 
 
 def test_operations_copy_arrays_that_can_change() -> None:
