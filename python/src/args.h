@@ -9,7 +9,7 @@
 #include <Python.h>
 #include <lucid.h>
 
-#include "memory.h"
+#include "followed_memory.h"
 #include "place.h"
 
 enum { LUCIDPY_MAX_ARGS = 10 };

@@ -2,7 +2,7 @@
 
 #include "call_scope.h"
 #include "convert.h"
-#include "memory.h"
+#include "followed_memory.h"
 #include "number_protocol.h"
 #include "ops.h"
 #include "wrapper.h"

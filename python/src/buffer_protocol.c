@@ -1,8 +1,8 @@
 /* The buffer protocol, both ways. */
 #include "call_scope.h"
 #include "dtype_type.h"
+#include "followed_memory.h"
 #include "interchange.h"
-#include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>

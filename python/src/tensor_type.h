@@ -19,7 +19,7 @@ typedef struct lucidpy_object {
     bool is_leaf;                   /* requires_grad_() was called on it */
     lucidpy_shared *shared;         /* with its views, or with what it is a view of; may be NULL */
     lucidpy_window *window;         /* what it shows of that; NULL: it is no view */
-    struct lucidpy_memory *memory;  /* of others, that it follows (memory.h); may be NULL */
+    struct lucidpy_memory *memory; /* of others, that it follows (followed_memory.h); may be NULL */
 } lucidpy_object;
 
 extern PyTypeObject *lucidpy_tensor_type;

@@ -2,7 +2,7 @@
 
 #include "backward.h"
 #include "call_scope.h"
-#include "memory.h"
+#include "followed_memory.h"
 
 #include <string.h>
 

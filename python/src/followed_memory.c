@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "followed_memory.h"
 
 #include "interchange.h"
 
