@@ -17,11 +17,17 @@ enum { LUCID__DTYPES = LUCID_NO_DTYPE };
 typedef void lucid__instr_body(void *d, const void *a, const void *b, const void *c, int64_t n,
                                int64_t imm);
 
-/* acc[j] = op(acc[j], x[16 g + j]) for all groups g, in order, and all j < 16. */
-typedef void lucid__fold_body(void *acc, const void *x, int64_t groups);
+/* A reduction, in the order of program.h (isa_folds.c). Of `width` results side by side:
+ *     groups   acc[j] = op(acc[j], x[16 width g + j]) for all groups g, in order, and all j < 16 width
+ *     close    to[i] = what the 16 accumulators acc[i], acc[width + i], ... of result i make
+ *     rows     to[r] = row r of x, of any length > 0, all of it */
+typedef struct lucid__fold_bodies {
+    void (*groups)(void *acc, const void *x, int64_t groups, int64_t width);
+    void (*close)(void *to, const void *acc, int64_t width);
+    void (*rows)(void *to, const void *x, int64_t rows, int64_t length);
+} lucid__fold_bodies;
 
-/* to[r] = row r of x folded, in the order of program.h; 1 <= length <= LUCID__FOLD_BLOCK. */
-typedef void lucid__fold_rows_body(void *to, const void *x, int64_t rows, int64_t length);
+typedef lucid__fold_bodies lucid__folds[LUCID__PRIM_COUNT][LUCID__DTYPES];
 
 /* Two operations at once (engine/program.h), of float32 and of float64. */
 typedef lucid__instr_body *lucid__pair_bodies[LUCID__PAIR_OPS][LUCID__PAIR_THENS][2];
@@ -29,10 +35,9 @@ typedef lucid__instr_body *lucid__pair_bodies[LUCID__PAIR_OPS][LUCID__PAIR_THENS
 typedef struct lucid__bodies {
     lucid__instr_body *op[LUCID__PRIM_COUNT][LUCID__DTYPES]; /* by the dtype of the data inputs */
     lucid__instr_body *cast[LUCID__DTYPES][LUCID__DTYPES];   /* [from][to] */
-    lucid__fold_body *fold[LUCID__PRIM_COUNT][LUCID__DTYPES];
-    lucid__fold_rows_body *fold_rows[LUCID__PRIM_COUNT][LUCID__DTYPES];
-    const lucid__pair_bodies *pair; /* isa_pairs.c */
-    lucid__philox_run *philox;      /* isa_philox.c */
+    const lucid__folds *fold;                                /* the same, isa_folds.c */
+    const lucid__pair_bodies *pair;                          /* isa_pairs.c */
+    lucid__philox_run *philox;                               /* isa_philox.c */
     lucid__philox_row *philox_row;
     const lucid__sort_isa *sort;               /* isa_sort.c */
     const lucid__arg_extreme *argmax, *argmin; /* isa_arg.c, by dtype */

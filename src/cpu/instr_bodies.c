@@ -152,77 +152,7 @@ enum { WHOLE = 16 };
         memcpy((T *)d + groups * WHOLE, out, (size_t)rest * sizeof(T)); \
     }
 
-#define FOLD(name, ...) \
-    static inline T BODY(name##_of)(T x, T y) \
-    { \
-        return (T)(__VA_ARGS__); \
-    } \
-    static void FOLD_BODY(name)(void *acc, const void *from, int64_t groups) \
-    { \
-        T *to = acc; \
-        const T *p = from; \
-        T sum[WHOLE]; \
-        memcpy(sum, to, sizeof sum); \
-        for (int64_t g = 0; g < groups; g++) { \
-            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) sum[j] = \
-                BODY(name##_of)(sum[j], p[g * WHOLE + j]); \
-        } \
-        memcpy(to, sum, sizeof sum); \
-    } \
-    /* The 16 accumulators of a row, whose last elements are yet to come, into one result. */ \
-    static inline T BODY(name##_close)(T * sum, const T *rest, int64_t n) \
-    { \
-        for (int64_t j = 0; j < n; j++) \
-            sum[j] = BODY(name##_of)(sum[j], rest[j]); \
-        _Pragma("omp simd") for (int j = 0; j < 8; j++) sum[j] = \
-            BODY(name##_of)(sum[j], sum[j + 8]); \
-        _Pragma("omp simd") for (int j = 0; j < 4; j++) sum[j] = \
-            BODY(name##_of)(sum[j], sum[j + 4]); \
-        for (int j = 0; j < 2; j++) \
-            sum[j] = BODY(name##_of)(sum[j], sum[j + 2]); \
-        return BODY(name##_of)(sum[0], sum[1]); \
-    } \
-    static void FOLD_ROWS_BODY(name)(void *to, const void *x, int64_t rows, int64_t length) \
-    { \
-        const T *p = x; \
-        T *result = to; \
-        int64_t r = 0, whole = length / WHOLE * WHOLE; \
-        for (; length < WHOLE && r < rows; r++, p += length) { \
-            T sum[WHOLE]; \
-            memcpy(sum, p, (size_t)length * sizeof(T)); \
-            for (int half = WHOLE / 2; half > 0; half /= 2) \
-                for (int j = 0; j < half && j + half < (int)length; j++) \
-                    sum[j] = BODY(name##_of)(sum[j], sum[j + half]); \
-            result[r] = sum[0]; \
-        } \
-        /* Four rows at a time: each waits for its own accumulators only. */ \
-        for (; r + 4 <= rows; r += 4, p += 4 * length) { \
-            T a[WHOLE], b[WHOLE], c[WHOLE], d[WHOLE]; \
-            memcpy(a, p, sizeof a); \
-            memcpy(b, p + length, sizeof b); \
-            memcpy(c, p + 2 * length, sizeof c); \
-            memcpy(d, p + 3 * length, sizeof d); \
-            for (int64_t i = WHOLE; i < whole; i += WHOLE) { \
-                _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
-                { \
-                    a[j] = BODY(name##_of)(a[j], p[i + j]); \
-                    b[j] = BODY(name##_of)(b[j], p[length + i + j]); \
-                    c[j] = BODY(name##_of)(c[j], p[2 * length + i + j]); \
-                    d[j] = BODY(name##_of)(d[j], p[3 * length + i + j]); \
-                } \
-            } \
-            result[r] = BODY(name##_close)(a, p + whole, length - whole); \
-            result[r + 1] = BODY(name##_close)(b, p + length + whole, length - whole); \
-            result[r + 2] = BODY(name##_close)(c, p + 2 * length + whole, length - whole); \
-            result[r + 3] = BODY(name##_close)(d, p + 3 * length + whole, length - whole); \
-        } \
-        for (; r < rows; r++, p += length) { \
-            T sum[WHOLE]; \
-            memcpy(sum, p, sizeof sum); \
-            FOLD_BODY(name)(sum, p + WHOLE, length / WHOLE - 1); \
-            result[r] = BODY(name##_close)(sum, p + whole, length - whole); \
-        } \
-    }
+#define FOLD(name, ...) /* isa_folds.c */
 
 /* where and powi have their own shape. The condition is read as bytes and both sides are read whatever it
  * is: otherwise GCC makes branches of it. */
@@ -280,8 +210,6 @@ enum { WHOLE = 16 };
 #define INT_INVERT(x) ((x) == 1 ? (T)1 : (x) == -1 ? (T)-1 : (T)0)
 
 #define BODY(name) name##_f32
-#define FOLD_BODY(name) name##_fold_f32
-#define FOLD_ROWS_BODY(name) name##_fold_rows_f32
 #define T float
 #define U float
 #define FLOATS 1
@@ -291,15 +219,11 @@ WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 POLYGAMMA_BODY
 #undef BODY
-#undef FOLD_BODY
-#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 
 #define BODY(name) name##_f64
-#define FOLD_BODY(name) name##_fold_f64
-#define FOLD_ROWS_BODY(name) name##_fold_rows_f64
 #define T double
 #define U double
 #define FN(name) name
@@ -308,16 +232,12 @@ WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
 POLYGAMMA_BODY
 #undef BODY
-#undef FOLD_BODY
-#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 #undef FLOATS
 
 #define BODY(name) name##_i32
-#define FOLD_BODY(name) name##_fold_i32
-#define FOLD_ROWS_BODY(name) name##_fold_rows_i32
 #define T int32_t
 #define U uint32_t
 #define INTS 1
@@ -326,15 +246,11 @@ POLYGAMMA_BODY
 WHERE_BODY
 POWI_BODY(INT_MUL, 1, INT_INVERT)
 #undef BODY
-#undef FOLD_BODY
-#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 
 #define BODY(name) name##_i64
-#define FOLD_BODY(name) name##_fold_i64
-#define FOLD_ROWS_BODY(name) name##_fold_rows_i64
 #define T int64_t
 #define U uint64_t
 #define FN(name) name##l
@@ -342,23 +258,17 @@ POWI_BODY(INT_MUL, 1, INT_INVERT)
 WHERE_BODY
 POWI_BODY(INT_MUL, 1, INT_INVERT)
 #undef BODY
-#undef FOLD_BODY
-#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 #undef FN
 #undef INTS
 
 #define BODY(name) name##_bool
-#define FOLD_BODY(name) name##_fold_bool
-#define FOLD_ROWS_BODY(name) name##_fold_rows_bool
 #define T bool
 #define U bool
 #include "cpu/instr.def"
 WHERE_BODY
 #undef BODY
-#undef FOLD_BODY
-#undef FOLD_ROWS_BODY
 #undef T
 #undef U
 
@@ -405,18 +315,17 @@ CAST(f64_f32, double, float, (float)x)
 #undef MATH1
 #undef MATH1_IN_TWO
 #undef MATH2
-#undef FOLD
 #define ENTRY(name) [LUCID__##name][DTYPE] = BODY(name),
 #define UNARY(name, ...) ENTRY(name)
 #define BINARY(name, ...) ENTRY(name)
 #define MATH1(name, ...) ENTRY(name)
 #define MATH1_IN_TWO(name, ...) ENTRY(name)
 #define MATH2(name, ...) ENTRY(name)
-#define FOLD(name, ...)
 
 extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);
 extern lucid__philox_row JOIN(lucid__philox_row_, LUCID__ISA);
 extern const lucid__pair_bodies JOIN(lucid__pairs_, LUCID__ISA);
+extern const lucid__folds JOIN(lucid__folds_, LUCID__ISA);
 extern const lucid__sort_isa JOIN(lucid__sort_, LUCID__ISA);
 extern const lucid__arg_extreme JOIN(lucid__argmax_, LUCID__ISA)[LUCID__DTYPES];
 extern const lucid__arg_extreme JOIN(lucid__argmin_, LUCID__ISA)[LUCID__DTYPES];
@@ -460,82 +369,6 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
 #undef BODY
 #undef DTYPE
         },
-#undef UNARY
-#undef BINARY
-#undef MATH1
-#undef MATH1_IN_TWO
-#undef MATH2
-#undef FOLD
-#define UNARY(name, ...)
-#define BINARY(name, ...)
-#define MATH1(name, ...)
-#define MATH1_IN_TWO(name, ...)
-#define MATH2(name, ...)
-#define FOLD(name, ...) [LUCID__##name][DTYPE] = BODY(name),
-    .fold =
-        {
-#define BODY(name) name##_fold_f32
-#define DTYPE LUCID_FLOAT32
-#define FLOATS 1
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#define BODY(name) name##_fold_f64
-#define DTYPE LUCID_FLOAT64
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#undef FLOATS
-#define BODY(name) name##_fold_i32
-#define DTYPE LUCID_INT32
-#define INTS 1
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#define BODY(name) name##_fold_i64
-#define DTYPE LUCID_INT64
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#undef INTS
-#define BODY(name) name##_fold_bool
-#define DTYPE LUCID_BOOL
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-        },
-    .fold_rows =
-        {
-#define BODY(name) name##_fold_rows_f32
-#define DTYPE LUCID_FLOAT32
-#define FLOATS 1
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#define BODY(name) name##_fold_rows_f64
-#define DTYPE LUCID_FLOAT64
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#undef FLOATS
-#define BODY(name) name##_fold_rows_i32
-#define DTYPE LUCID_INT32
-#define INTS 1
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#define BODY(name) name##_fold_rows_i64
-#define DTYPE LUCID_INT64
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-#undef INTS
-#define BODY(name) name##_fold_rows_bool
-#define DTYPE LUCID_BOOL
-#include "cpu/instr.def"
-#undef BODY
-#undef DTYPE
-        },
     .cast =
         {
             [LUCID_BOOL] = {NULL, cast_bool_i32, cast_bool_i64, cast_bool_f32, cast_bool_f64},
@@ -544,6 +377,7 @@ const lucid__bodies JOIN(lucid__bodies_, LUCID__ISA) = {
             [LUCID_FLOAT32] = {cast_f32_bool, cast_f32_i32, cast_f32_i64, NULL, cast_f32_f64},
             [LUCID_FLOAT64] = {cast_f64_bool, cast_f64_i32, cast_f64_i64, cast_f64_f32, NULL},
         },
+    .fold = &JOIN(lucid__folds_, LUCID__ISA),
     .pair = &JOIN(lucid__pairs_, LUCID__ISA),
     .philox = JOIN(lucid__philox_run_, LUCID__ISA),
     .philox_row = JOIN(lucid__philox_row_, LUCID__ISA),

@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "cpu/blas.h"
+#include "cpu/instr.h"
 #include "cpu/kernels.h"
 #include "cpu/matrix_isa.h"
 #include "cpu/threads.h"
@@ -352,12 +353,72 @@ static void seek(const plan *q, const axes *a, int64_t index, const char **x, co
     }
 }
 
+/* Products that are added up over `outer` so many at a time, one onto the other; more come together as a tree. */
+enum { OUTER_BLOCK = 16 };
+
+static bool has_tree(const plan *q)
+{
+    return !q->blas && volume(&q->outer) > OUTER_BLOCK;
+}
+
+/* Elements of a product on the way, and of the nodes of the tree (engine/program.h). */
+static int64_t tree_elements(const plan *q)
+{
+    int64_t levels = 1;
+    for (int64_t blocks = volume(&q->outer) / OUTER_BLOCK + 1; blocks > 0; blocks /= 2)
+        levels++;
+    return has_tree(q) ? levels * q->p.m * q->p.n : 0;
+}
+
+/* One product, the sum of many, with the memory of a tree. */
+static void run_tree(const plan *q, const lucid__product *p, const char *x, const char *y,
+                     char *out, char *tree, char *scratch)
+{
+    lucid__multiply_fn *multiply = lucid__matrix_isa_get()->multiply[q->dtype];
+    lucid__instr_body *plus = lucid__bodies_get()->op[LUCID__add][q->dtype];
+    const int64_t sums = volume(&q->outer), n = p->m * p->n;
+    const size_t row = (size_t)p->n * q->size, each = (size_t)n * q->size;
+    lucid__product part = *p;
+    int64_t blocks = 0;
+    part.c_row = p->n;
+    part.large = part.fresh = false;
+    char *sum = tree, *node = tree + each;
+    for (int64_t first = 0; first < sums; first += OUTER_BLOCK, blocks++) {
+        for (int64_t o = first; o < sums && o < first + OUTER_BLOCK; o++) {
+            const char *a = x, *b = y;
+            char *nowhere = out;
+            seek(q, &q->outer, o, &a, &b, &nowhere);
+            multiply(&part, 1, o > first, a, 0, b, 0, sum, 0, scratch);
+        }
+        int level = 0;
+        for (; blocks >> level & 1; level++)
+            plus(sum, node + (size_t)level * each, sum, NULL, n, 0);
+        memcpy(node + (size_t)level * each, sum, each);
+    }
+    for (bool some = false; blocks; blocks &= blocks - 1, some = true) {
+        char *other = node + (size_t)__builtin_ctzll((unsigned long long)blocks) * each;
+        if (some)
+            plus(sum, other, sum, NULL, n, 0);
+        else
+            memcpy(sum, other, each);
+    }
+    for (int64_t i = 0; i < p->m; i++)
+        memcpy(out + i * p->c_row * (int64_t)q->size, sum + (size_t)i * row, row);
+}
+
 /* `count` products along the inner loop, of the given slice of rows or columns. */
 static void run_products(const plan *q, const lucid__product *p, int64_t count, const char *x,
                          const char *y, char *out, char *scratch)
 {
     lucid__multiply_fn *multiply = lucid__matrix_isa_get()->multiply[q->dtype];
     int64_t sums = volume(&q->outer);
+    if (has_tree(q)) {
+        for (int64_t e = 0; e < count; e++)
+            run_tree(q, p, step(q, x, e * q->inner.x), step(q, y, e * q->inner.y),
+                     out + e * q->inner.out * (int64_t)q->size, scratch,
+                     scratch + tree_elements(q) * (int64_t)q->size);
+        return;
+    }
     const int64_t c_row = p->m > 1 ? p->c_row : p->n; /* the BLAS asks for it with one row, too */
     for (int64_t o = 0; o < sums; o++) {
         const char *a = x, *b = y;
@@ -444,7 +505,7 @@ static void run_part(const plan *q, int64_t part, int64_t run_length, char *scra
 }
 
 /* Work is dealt out in parts worth a thread: runs of products along the inner loop, or slices of
- * one product. How it is cut changes no result, because no sum is cut. */
+ * one product. How it is cut changes no result, because no sum is cut there. */
 static lucid_status run(plan *q)
 {
     enum { PART = 1 << 16, TILE = 64, PAST_CACHES = 32 << 20, INTERRUPTIBLE = 1 << 27 };
@@ -566,7 +627,7 @@ lucid_status lucid__contract_kernel(const lucid__kernel_args *args)
     q.inner = (axis){.size = 1};
     if (!q.pack[0].on && !q.pack[1].on && q.batch.n > 0)
         q.inner = q.batch.at[--q.batch.n];
-    q.scratch = q.blas ? 0 : lucid__product_scratch(&q.p);
+    q.scratch = q.blas ? 0 : lucid__product_scratch(&q.p) + tree_elements(&q);
     for (int side = 0; side < 2; side++)
         q.scratch += q.pack[side].on ? q.pack[side].elements : 0;
     if (status == LUCID_OK) {

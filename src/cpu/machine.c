@@ -229,87 +229,116 @@ const char *lucid__machine_in_place(const lucid__machine *m, const lucid__stream
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
 lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,
-                              char *acc, char *total)
+                              char *memory, char *total)
 {
     lucid__prim_id combine = lucid__fold_combine((lucid__prim_id)in->op);
+    size_t size = lucid_dtype_size((lucid_dtype)in->dtype);
     return (lucid__fold){.combine = m->bodies->op[combine][in->dtype],
-                         .lanes = m->bodies->fold[in->op][in->dtype],
-                         .size = lucid_dtype_size((lucid_dtype)in->dtype),
+                         .bodies = &(*m->bodies->fold)[in->op][in->dtype],
+                         .size = size,
                          .width = width,
-                         .acc = acc,
+                         .acc = memory,
+                         .nodes = memory + (size_t)(LUCID__FOLD_LANES * width) * size,
                          .total = total};
 }
 
-/* The accumulators pairwise, then onto the total: the end of a block. */
+/* What the accumulators of a block of so many points make: in `total`. */
 static void close_block(lucid__fold *f, int64_t points)
 {
     int64_t count = points < LUCID__FOLD_LANES ? points : LUCID__FOLD_LANES;
+    if (count == LUCID__FOLD_LANES) {
+        f->bodies->close(f->total, f->acc, f->width);
+        return;
+    }
     for (int64_t half = LUCID__FOLD_LANES / 2; half > 0; half /= 2) {
         int64_t n = count - half < half ? count - half : half;
         if (n > 0)
             f->combine(f->acc, f->acc, f->acc + (size_t)(half * f->width) * f->size, NULL,
                        n * f->width, 0);
     }
-    if (f->done <= LUCID__FOLD_BLOCK)
-        memcpy(f->total, f->acc, (size_t)f->width * f->size);
+    memcpy(f->total, f->acc, (size_t)f->width * f->size);
+}
+
+/* `total` is what the 2^level blocks that come next make: a node of the tree, which may complete others. */
+static void add_node(lucid__fold *f, int level)
+{
+    const size_t step = (size_t)f->width * f->size;
+    const int64_t blocks = f->done / LUCID__FOLD_BLOCK;
+    for (; blocks >> level & 1; level++)
+        f->combine(f->total, f->nodes + (size_t)level * step, f->total, NULL, f->width, 0);
+    memcpy(f->nodes + (size_t)level * step, f->total, step);
+}
+
+/* One result: as many blocks of a row at once as are a node of the tree. Returns the number of points. */
+static int64_t add_blocks(lucid__fold *f, const char *x, int64_t points)
+{
+    int64_t blocks = 1, before = f->done / LUCID__FOLD_BLOCK;
+    int level = 0;
+    for (; (before & blocks) == 0 && 2 * blocks * LUCID__FOLD_BLOCK <= points; level++)
+        blocks *= 2;
+    f->bodies->rows(f->total, x, 1, blocks * LUCID__FOLD_BLOCK);
+    add_node(f, level);
+    return blocks * LUCID__FOLD_BLOCK;
+}
+
+/* Some points of a block of which there are `at` already; returns how many. */
+static int64_t add_to_block(lucid__fold *f, const char *x, int64_t at, int64_t points)
+{
+    const size_t step = (size_t)f->width * f->size;
+    int64_t j = at % LUCID__FOLD_LANES, groups = points / LUCID__FOLD_LANES;
+    if (j == 0 && at > 0 && groups > 0) {
+        f->bodies->groups(f->acc, x, groups, f->width);
+        return groups * LUCID__FOLD_LANES;
+    }
+    int64_t few = points < LUCID__FOLD_LANES - j ? points : LUCID__FOLD_LANES - j;
+    char *acc = f->acc + (size_t)j * step;
+    if (at < LUCID__FOLD_LANES) /* the first of each accumulator starts it */
+        memcpy(acc, x, (size_t)few * step);
     else
-        f->combine(f->total, f->total, f->acc, NULL, f->width, 0);
+        f->combine(acc, acc, x, NULL, few * f->width, 0);
+    return few;
 }
 
 void lucid__fold_add(lucid__fold *f, const void *lanes, int64_t points)
 {
     const char *x = lanes;
-    const size_t step = (size_t)f->width * f->size;
     while (points > 0) {
-        int64_t at = f->done % LUCID__FOLD_BLOCK, j = at % LUCID__FOLD_LANES, few;
-        int64_t room = LUCID__FOLD_BLOCK - at, part = points < room ? points : room;
-        if (j == 0 && at > 0 && part >= LUCID__FOLD_LANES) {
-            int64_t groups = part / LUCID__FOLD_LANES;
-            few = groups * LUCID__FOLD_LANES;
-            if (f->width == 1)
-                f->lanes(f->acc, x, groups);
-            for (int64_t g = 0; g < groups && f->width > 1; g++)
-                f->combine(f->acc, f->acc, x + (size_t)(g * LUCID__FOLD_LANES) * step, NULL,
-                           LUCID__FOLD_LANES * f->width, 0);
+        int64_t at = f->done % LUCID__FOLD_BLOCK, room = LUCID__FOLD_BLOCK - at, n;
+        if (at == 0 && f->width == 1 && points >= LUCID__FOLD_BLOCK) {
+            n = add_blocks(f, x, points);
         } else {
-            few = part < LUCID__FOLD_LANES - j ? part : LUCID__FOLD_LANES - j;
-            char *acc = f->acc + (size_t)j * step;
-            if (at < LUCID__FOLD_LANES) /* the first of each accumulator starts it */
-                memcpy(acc, x, (size_t)few * step);
-            else
-                f->combine(acc, acc, x, NULL, few * f->width, 0);
+            n = add_to_block(f, x, at, points < room ? points : room);
+            if (n == room) {
+                close_block(f, LUCID__FOLD_BLOCK);
+                add_node(f, 0);
+            }
         }
-        x += (size_t)few * step;
-        points -= few;
-        f->done += few;
-        if (f->done % LUCID__FOLD_BLOCK == 0)
-            close_block(f, LUCID__FOLD_BLOCK);
+        x += (size_t)(n * f->width) * f->size;
+        points -= n;
+        f->done += n;
     }
 }
 
 void lucid__fold_end(lucid__fold *f)
 {
-    int64_t rest = f->done % LUCID__FOLD_BLOCK;
+    const size_t step = (size_t)f->width * f->size;
+    int64_t rest = f->done % LUCID__FOLD_BLOCK, blocks = f->done / LUCID__FOLD_BLOCK;
     if (rest > 0)
         close_block(f, rest);
+    for (bool some = rest > 0; blocks > 0; blocks &= blocks - 1, some = true) {
+        const char *node = f->nodes + (size_t)__builtin_ctzll((unsigned long long)blocks) * step;
+        if (some)
+            f->combine(f->total, node, f->total, NULL, f->width, 0);
+        else
+            memcpy(f->total, node, step);
+    }
 }
 
 /* `rows` results of `points` each, which lie one after the other. */
 static void fold_rows(lucid__machine *m, const lucid__instr *in, const char *x, int64_t rows,
                       int64_t points)
 {
-    char *to = m->reg[in->dst];
-    if (points <= LUCID__FOLD_BLOCK) {
-        m->bodies->fold_rows[in->op][in->dtype](to, x, rows, points);
-        return;
-    }
-    for (int64_t r = 0; r < rows; r++) {
-        _Alignas(64) char acc[LUCID__FOLD_LANES * 8];
-        lucid__fold f = lucid__fold_begin(m, in, 1, acc, NULL);
-        f.total = to + (size_t)r * f.size;
-        lucid__fold_add(&f, x + (size_t)(r * points) * f.size, points);
-        lucid__fold_end(&f);
-    }
+    (*m->bodies->fold)[in->op][in->dtype].rows(m->reg[in->dst], x, rows, points);
 }
 
 /* What is reduced stands before, between or behind the dims that stay. */

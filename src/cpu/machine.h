@@ -130,15 +130,27 @@ void lucid__machine_store(lucid__machine *m, const lucid__stream *t);
  * other in the order of program.h. */
 typedef struct lucid__fold {
     lucid__instr_body *combine;
-    lucid__fold_body *lanes;
+    const lucid__fold_bodies *bodies;
     size_t size; /* of an element */
     int64_t width, done;
-    char *acc,
-        *total; /* LUCID__FOLD_LANES times width elements (fewer, if there are fewer points); width */
+    char *acc; /* LUCID__FOLD_LANES times width elements (fewer, if there are fewer points) */
+    char
+        *nodes; /* width for each level of the tree; not used if all points are less than a block */
+    char *total; /* width */
 } lucid__fold;
 
+/* Levels that the tree of a reduction over so many points has at most. */
+static inline int64_t lucid__fold_levels(int64_t points)
+{
+    int64_t levels = 0;
+    for (int64_t blocks = points / LUCID__FOLD_BLOCK; blocks > 0; blocks /= 2)
+        levels++;
+    return levels;
+}
+
+/* `memory`: the accumulators and, behind them, the nodes of the tree. */
 lucid__fold lucid__fold_begin(const lucid__machine *m, const lucid__instr *in, int64_t width,
-                              char *acc, char *total);
+                              char *memory, char *total);
 void lucid__fold_add(lucid__fold *f, const void *lanes, int64_t points);
 /* Leaves the results in `total`. */
 void lucid__fold_end(lucid__fold *f);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/program.h"
 #include "lucid.h"
 
 /* C (m, n) = A (m, k) B (k, n), strides in elements. A and B are strided in any way; the columns of C

@@ -1,7 +1,8 @@
 /* Products of matrices of T; included by isa_matrix.c once per T, with NAME(x) making names unique.
  *
  * A tile of C, 4 rows (or 1) by one or two vectors, is kept in registers while k runs; so an element
- * is the sum of its products one by one in the order of k, whatever tile it falls into. Each is rounded
+ * is the sum of its products one by one in the order of k, whatever tile it falls into; those of more than a block
+ * are the sum of blocks (engine/program.h). Each is rounded
  * together with its sum where the machine can, which the includer's ADD_PRODUCT(x, a, b) says for single
  * elements: a compiler may make vectors of their products alone. */
 
@@ -159,21 +160,85 @@ static inline void NAME(one_row)(const lucid__product *p, bool add, int64_t from
     SWEEP(NAME(tile11_v1), 1, a);
 }
 
+/* Columns from .. to of up to 4 rows. */
+static inline void NAME(rows_of_tiles)(const lucid__product *p, bool add, int64_t rows,
+                                       int64_t from, int64_t to, const T *a, const T *b, T *c)
+{
+    if (rows > 1)
+        NAME(few_rows)(p, add, rows, from, to, a, b, c);
+    else
+        NAME(one_row)(p, add, from, to, a, b, c);
+}
+
+enum {
+    NAME(strip_columns) = 4 * VECTOR_BYTES / sizeof(T),
+    NAME(strip_elements) = 4 * NAME(strip_columns)
+};
+
+/* Goes through the blocks of a sum: node[k] is what 2^k of them make, for each binary digit of how many there were. */
+static inline void NAME(add_node)(T node[][NAME(strip_elements)], int64_t before, T *x, int64_t n)
+{
+    int level = 0;
+    for (; before >> level & 1; level++)
+        for (int64_t i = 0; i < n; i++)
+            x[i] = node[level][i] + x[i];
+    memcpy(node[level], x, (size_t)n * sizeof *x);
+}
+
+static inline void NAME(add_nodes)(T node[][NAME(strip_elements)], int64_t blocks, T *x, int64_t n)
+{
+    for (bool some = false; blocks; blocks &= blocks - 1, some = true) {
+        const T *other = node[__builtin_ctzll((unsigned long long)blocks)];
+        for (int64_t i = 0; i < n; i++)
+            x[i] = some ? other[i] + x[i] : other[i];
+    }
+}
+
+/* `columns` of up to 4 rows, whose sums are longer than a block. */
+static void NAME(rows_of_blocks)(const lucid__product *p, bool add, int64_t rows, int64_t columns,
+                                 const T *a, const T *b, T *c)
+{
+    enum { WIDTH = NAME(strip_columns) };
+    T node[40][NAME(strip_elements)], sum[NAME(strip_elements)] = {0};
+    lucid__product part = *p;
+    int64_t blocks = 0;
+    part.c_row = WIDTH;
+    for (int64_t k = 0; k < p->k; k += LUCID__PRODUCT_BLOCK) {
+        part.k = p->k - k < LUCID__PRODUCT_BLOCK ? p->k - k : LUCID__PRODUCT_BLOCK;
+        NAME(rows_of_tiles)
+        (&part, false, rows, 0, columns, a + k * p->a_col, b + k * p->b_row, sum);
+        NAME(add_node)(node, blocks++, sum, rows * WIDTH);
+    }
+    NAME(add_nodes)(node, blocks, sum, rows * WIDTH);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < columns; j++) {
+            T *to = c + r * p->c_row + j;
+            *to = add ? *to + sum[r * WIDTH + j] : sum[r * WIDTH + j];
+        }
+}
+
 /* One product with the columns of B side by side, in strips of columns of B that stay in the cache
  * while the rows pass by. */
 static inline void NAME(by_tiles)(const lucid__product *p, bool add, int64_t strip, const T *a,
                                   const T *b, T *c)
 {
+    const bool blocks = p->k > LUCID__PRODUCT_BLOCK;
+    if (blocks)
+        strip = NAME(strip_columns);
     for (int64_t from = 0; from < p->n; from += strip) {
-        int64_t to = p->n - from > strip ? from + strip : p->n, i = 0;
-        for (; i + 2 <= p->m; i += 4) {
+        int64_t to = p->n - from > strip ? from + strip : p->n;
+        for (int64_t i = 0; i < p->m; i += 4) {
+            const int64_t rows = p->m - i < 4 ? p->m - i : 4;
+            const T *row = a + i * p->a_row;
+            T *to_row = c + i * p->c_row;
             if ((i & 63) == 60 && lucid__stop())
                 return;
-            NAME(few_rows)
-            (p, add, p->m - i < 4 ? p->m - i : 4, from, to, a + i * p->a_row, b, c + i * p->c_row);
+            if (blocks) {
+                NAME(rows_of_blocks)(p, add, rows, to - from, row, b + from, to_row + from);
+            } else {
+                NAME(rows_of_tiles)(p, add, rows, from, to, row, b, to_row);
+            }
         }
-        if (i < p->m)
-            NAME(one_row)(p, add, from, to, a + i * p->a_row, b, c + i * p->c_row);
     }
 }
 
@@ -241,29 +306,69 @@ static void NAME(thin)(const lucid__product *p, const T *a, const T *b, T *c)
         NAME(thin_rows)(p, 4, a, b, c);
 }
 
-/* Two vectors side by side in memory: 2 x 64 bytes of partial sums, combined in halves, and the rest
- * one by one; so the order depends on k alone. */
-static T NAME(dot)(int64_t k, const T *a, const T *b)
+enum { NAME(dot_step) = 2 * 64 / sizeof(T), NAME(dot_block) = 32 * NAME(dot_step) };
+
+/* Two vectors side by side in memory: 2 x 64 bytes of partial sums. */
+static inline void NAME(dot_of_steps)(NAME(v64) * sum, int64_t steps, const T *a, const T *b)
+{
+    enum { STEP = NAME(dot_step), V = STEP / 2 };
+    NAME(v64) x = {0}, y = {0};
+    for (int64_t i = 0; i < steps * STEP; i += STEP) {
+        x += GET(NAME(v64), a + i) * GET(NAME(v64), b + i);
+        y += GET(NAME(v64), a + i + V) * GET(NAME(v64), b + i + V);
+    }
+    *sum = x + y;
+}
+
+/* Partial sums combined in halves. */
+static inline T NAME(sum_of_lanes)(const NAME(v64) * x)
 {
     enum { V = 64 / sizeof(T) };
+    T lane[V];
+    AT(NAME(v64), lane) = *x;
+    for (int half = V / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
+/* Whole steps, and the rest one by one. */
+static inline T NAME(dot_of_block)(int64_t k, const T *a, const T *b)
+{
+    enum { STEP = NAME(dot_step) };
     T sum = 0;
-    int64_t i = 0;
-    if (k >= 2 * V) {
-        NAME(v64) x = {0}, y = {0};
-        for (; i + 2 * V <= k; i += 2 * V) {
-            x += GET(NAME(v64), a + i) * GET(NAME(v64), b + i);
-            y += GET(NAME(v64), a + i + V) * GET(NAME(v64), b + i + V);
-        }
-        T lane[V];
-        AT(NAME(v64), lane) = x + y;
-        for (int half = V / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; l++)
-                lane[l] += lane[l + half];
-        sum = lane[0];
+    int64_t i = k / STEP * STEP;
+    if (k >= STEP) {
+        NAME(v64) x;
+        NAME(dot_of_steps)(&x, k / STEP, a, b);
+        sum = NAME(sum_of_lanes)(&x);
     }
     for (; i < k; i++)
         sum = ADD_PRODUCT(sum, a[i], b[i]);
     return sum;
+}
+
+/* The partial sums of whole blocks come together as the tree of engine/program.h, and are combined then; to them is
+ * added what is left. So the order depends on k alone. */
+static T NAME(dot)(int64_t k, const T *a, const T *b)
+{
+    enum { BLOCK = NAME(dot_block) };
+    if (k <= BLOCK)
+        return NAME(dot_of_block)(k, a, b);
+    NAME(v64) node[48], x = {0};
+    int64_t blocks = 0;
+    for (; k >= BLOCK; k -= BLOCK, a += BLOCK, b += BLOCK, blocks++) {
+        int level = 0;
+        NAME(dot_of_steps)(&x, BLOCK / NAME(dot_step), a, b);
+        for (; blocks >> level & 1; level++)
+            x = node[level] + x;
+        node[level] = x;
+    }
+    x = node[__builtin_ctzll((unsigned long long)blocks)];
+    for (blocks &= blocks - 1; blocks; blocks &= blocks - 1)
+        x = node[__builtin_ctzll((unsigned long long)blocks)] + x;
+    T sum = NAME(sum_of_lanes)(&x);
+    return k > 0 ? sum + NAME(dot_of_block)(k, a, b) : sum;
 }
 
 /* Few rows, and columns of B that each lie in one piece: an element is a dot product. */
@@ -314,11 +419,11 @@ static void NAME(multiply)(const lucid__product *p, int64_t count, bool add, con
             NAME(by_dots)(p, add, a + e * a_step, b + e * b_step, c + e * c_step, scratch);
         return;
     }
-    enum { CACHE = 16384, STEP = 4 * VECTOR_BYTES };
+    enum { CACHE = 16384, STRIP = NAME(strip_columns) };
     int64_t strip = CACHE / (int64_t)sizeof(T) / (p->k > 0 ? p->k : 1);
-    strip = strip - strip % (STEP / (int64_t)sizeof(T));
-    if (strip < STEP / (int64_t)sizeof(T))
-        strip = STEP / (int64_t)sizeof(T);
+    strip = strip - strip % STRIP;
+    if (strip < STRIP)
+        strip = STRIP;
     if (p->large && p->b_col == 1 && !add && p->k >= 1 && p->k <= 4) {
         for (int64_t e = 0; e < count; e++)
             NAME(thin)(p, a + e * a_step, b + e * b_step, c + e * c_step);

@@ -14,7 +14,12 @@
 #include "cpu/run_program.h"
 #include "cpu/threads.h"
 
-enum { COLUMNS = 512, FEW_COLUMNS = 128, ELEMENT = 8 };
+enum {
+    COLUMNS = 512,
+    FEW_COLUMNS = 128,
+    ELEMENT = 8,
+    SHARE = 16 * LUCID__FOLD_BLOCK, /* points that one thread adds up: a node of the tree */
+};
 
 /* What each stage does, as numbers of loads and instructions. */
 typedef struct stage {
@@ -33,6 +38,7 @@ struct lucid__stages {
     uint8_t *store_stage;        /* of each store */
     int last, before_last;       /* the innermost reduced dims; -1: there is none */
     int64_t inner, chunk, width; /* points behind a result; of a box at once; results of a box */
+    int64_t levels;              /* of the tree of a reduction */
     int most_folds;
     lucid__boxes tiles; /* of the results */
     lucid__frame frame;
@@ -207,8 +213,14 @@ static void run_points(const run *r, worker *w, int s, lucid__fold *folds)
             lucid__machine_store(m, &p->stores[i]);
 }
 
+/* What one reduction keeps: accumulators, the nodes of the tree, and the results. */
+static size_t fold_bytes(const run *r)
+{
+    return (size_t)(LUCID__FOLD_LANES + r->levels + 1) * (size_t)r->width * ELEMENT;
+}
+
 /* Points first .. end - 1 of stage s, with the reductions' results in folds[..].total. `first` is the first
- * of a block. */
+ * of a block, and nobody adds what comes before. */
 static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end,
                       lucid__fold *folds)
 {
@@ -216,8 +228,8 @@ static void run_range(const run *r, worker *w, int s, int64_t first, int64_t end
     const stage *now = &r->stages[s];
     for (int i = 0; i < now->nfolds; i++) {
         const lucid__instr *in = &p->instrs[now->folds[i]];
-        char *acc = w->acc + (size_t)i * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
-        char *total = acc + (size_t)LUCID__FOLD_LANES * (size_t)r->width * ELEMENT;
+        char *acc = w->acc + (size_t)i * fold_bytes(r);
+        char *total = acc + fold_bytes(r) - (size_t)r->width * ELEMENT;
         folds[i] =
             lucid__fold_begin(&w->m, in, lucid__machine_lanes(&w->m, p->over[in->dst]), acc, total);
     }
@@ -298,7 +310,7 @@ static void free_acc(worker *w)
 
 static bool worker_init(const run *r, worker *w)
 {
-    size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
+    size_t bytes = (size_t)r->most_folds * fold_bytes(r);
     bytes += (size_t)r->most_folds * sizeof(lucid__fold) + 64;
     w->acc = bytes <= sizeof w->near ? w->near : lucid__malloc(bytes);
     if (w->acc && lucid__machine_init(&w->m, &r->frame, r->slots, r->bad))
@@ -317,7 +329,7 @@ static void worker_free(worker *w)
 /* Behind the accumulators. */
 static lucid__fold *folds_of(const run *r, const worker *w)
 {
-    size_t bytes = (size_t)r->most_folds * (LUCID__FOLD_LANES + 1) * (size_t)r->width * ELEMENT;
+    size_t bytes = (size_t)r->most_folds * fold_bytes(r);
     return (lucid__fold *)(void *)(w->acc + (bytes + 15) / 16 * 16);
 }
 
@@ -352,13 +364,25 @@ static bool run_tiles(const run *r, int threads)
     return !atomic_load(&failed);
 }
 
-static int64_t blocks_of(const run *r)
+/* The results of n nodes of one level, `each` bytes apart: pairwise, into the first. */
+static void combine_nodes(const lucid__fold *f, char *node, int64_t n, size_t each)
 {
-    return (r->inner + LUCID__FOLD_BLOCK - 1) / LUCID__FOLD_BLOCK;
+    for (; n > 1; n -= n / 2) {
+        for (int64_t i = 0; i < n / 2; i++)
+            f->combine(node + (size_t)i * each, node + (size_t)(2 * i) * each,
+                       node + (size_t)(2 * i + 1) * each, NULL, f->width, 0);
+        if (n % 2)
+            memmove(node + (size_t)(n / 2) * each, node + (size_t)(n - 1) * each, each);
+    }
 }
 
-/* Blocks first .. end - 1 of a stage, by worker t. */
-static void run_some_blocks(const run *r, worker *workers, int t, int64_t first, int64_t end, int s,
+static int64_t count_shares(const run *r)
+{
+    return (r->inner + SHARE - 1) / SHARE;
+}
+
+/* Shares first .. end - 1 of a stage, by worker t. */
+static void run_some_shares(const run *r, worker *workers, int t, int64_t first, int64_t end, int s,
                             char *partial)
 {
     worker *w = &workers[t];
@@ -367,28 +391,28 @@ static void run_some_blocks(const run *r, worker *workers, int t, int64_t first,
         if (!over_points(r->p, i))
             w->m.reg[i] = workers[0].m.reg[i];
     for (int64_t b = first; b < end && !lucid__stop(); b++) {
-        int64_t from = b * LUCID__FOLD_BLOCK, to = from + LUCID__FOLD_BLOCK;
+        int64_t from = b * SHARE, to = from + SHARE;
         lucid__fold *folds = folds_of(r, w);
         run_range(r, w, s, from, to < r->inner ? to : r->inner, folds);
         for (int i = 0; i < r->stages[s].nfolds; i++)
-            memcpy(partial + (size_t)(i * blocks_of(r) + b) * each, folds[i].total,
+            memcpy(partial + (size_t)(i * count_shares(r) + b) * each, folds[i].total,
                    (size_t)folds[i].width * folds[i].size);
     }
 }
 
-/* The blocks of one stage by several threads, each with a copy of the results so far; then the blocks'
- * results in their order. */
-static void run_blocks(const run *r, worker *workers, int threads, int s, char *partial)
+/* One stage by several threads, each with a copy of the results so far, in shares of so many blocks; then what the
+ * shares make together. */
+static void run_shares(const run *r, worker *workers, int threads, int s, char *partial)
 {
     const stage *now = &r->stages[s];
-    const int64_t blocks = blocks_of(r);
+    const int64_t shares = count_shares(r);
     const size_t each = (size_t)r->width * ELEMENT;
     atomic_int finished = 0;
 #pragma omp parallel num_threads(lucid__team(threads))
     {
 #pragma omp for schedule(static) nowait
         for (int t = 0; t < threads; t++)
-            run_some_blocks(r, workers, t, blocks * t / threads, blocks * (t + 1) / threads, s,
+            run_some_shares(r, workers, t, shares * t / threads, shares * (t + 1) / threads, s,
                             partial);
         lucid__team_finish(&finished);
     }
@@ -396,9 +420,8 @@ static void run_blocks(const run *r, worker *workers, int threads, int s, char *
         return;
     for (int i = 0; i < now->nfolds; i++) {
         lucid__fold f = folds_of(r, &workers[0])[i];
-        f.total = partial + (size_t)(i * blocks) * each;
-        for (int64_t b = 1; b < blocks; b++)
-            f.combine(f.total, f.total, f.total + (size_t)b * each, NULL, f.width, 0);
+        f.total = partial + (size_t)(i * shares) * each;
+        combine_nodes(&f, f.total, shares, each);
         keep_result(r, &workers[0], s, i, &f);
     }
 }
@@ -406,10 +429,9 @@ static void run_blocks(const run *r, worker *workers, int threads, int s, char *
 /* Few tiles: the threads share the points of each. */
 static bool share_tiles(const run *r, int threads)
 {
-    int64_t blocks = blocks_of(r);
     worker *workers = lucid__calloc((size_t)threads, sizeof *workers);
     char *partial =
-        lucid__malloc((size_t)(r->most_folds * blocks) * (size_t)r->width * ELEMENT + 1);
+        lucid__malloc((size_t)(r->most_folds * count_shares(r)) * (size_t)r->width * ELEMENT + 1);
     bool ok = workers && partial;
     for (int t = 0; ok && t < threads; t++)
         ok = worker_init(r, &workers[t]);
@@ -421,7 +443,7 @@ static bool share_tiles(const run *r, int threads)
             if (s > 0)
                 run_results(r, &workers[0], s);
             if (has_points(r, s))
-                run_blocks(r, workers, threads, s, partial);
+                run_shares(r, workers, threads, s, partial);
         }
         end_tile(r, &workers[0]);
     }
@@ -460,7 +482,10 @@ static void cut(run *r)
         r->width *= outer >> d & 1 ? f->size[d] : 1;
     /* Columns are read where they stand if there are many of them, or if a box has them all. */
     r->chunk = r->width > FEW_COLUMNS || r->width > lanes ? 1 : lanes / r->width;
+    if (r->chunk > LUCID__FOLD_BLOCK) /* boxes of whole blocks, which are added up at once */
+        r->chunk -= r->chunk % LUCID__FOLD_BLOCK;
     r->inner = lucid__points(p, p->folded);
+    r->levels = lucid__fold_levels(r->inner);
     int64_t row = p->dim[r->last];
     f->size[r->last] = row < r->chunk ? row : r->chunk;
     if (r->before_last >= 0 && row <= r->chunk) {
@@ -511,8 +536,7 @@ lucid_status lucid__run_stages(const lucid__stages *prepared, void *const *slots
     run r = *prepared;
     r.slots = slots;
     r.bad = bad;
-    int64_t blocks = blocks_of(&r);
-    bool ok = threads > 1 && r.tiles.count < threads && blocks >= threads
+    bool ok = threads > 1 && r.tiles.count < threads && count_shares(&r) >= threads
                   ? share_tiles(&r, threads)
                   : run_tiles(&r, r.tiles.count < threads ? (int)r.tiles.count : threads);
     return ok ? LUCID_OK : LUCID_MEMORY_ERROR;

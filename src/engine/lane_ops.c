@@ -169,25 +169,37 @@ static void basis(operands *o)
 
 /* ---- reductions --------------------------------------------------------------------------------- */
 
+/* What n > 0 blocks make, whose cells it overwrites: the tree of program.h. */
+static int tree(lucid__lane_code *code, lucid__prim_id op, lucid_dtype dtype, int *x, int64_t n)
+{
+    for (; n > 1; n -= n / 2) {
+        for (int64_t i = 0; i < n / 2; i++)
+            x[i] = binary(code, op, dtype, x[2 * i], x[2 * i + 1]);
+        if (n % 2)
+            x[n / 2] = x[n - 1];
+    }
+    return x[0];
+}
+
 /* n cells, which it overwrites, in the order of program.h. */
 static int fold(lucid__lane_code *code, lucid__prim_id prim, lucid_dtype dtype, int *x, int64_t n)
 {
     lucid__prim_id op = lucid__fold_combine(prim);
     if (n == 0)
         return lucid__lane_number(code, dtype, prim == LUCID__prod || prim == LUCID__all);
-    int total = 0;
-    for (int64_t block = 0; block < n; block += LUCID__FOLD_BLOCK) {
-        int64_t size = n - block < LUCID__FOLD_BLOCK ? n - block : LUCID__FOLD_BLOCK;
+    int64_t blocks = 0;
+    for (int64_t at = 0; at < n; at += LUCID__FOLD_BLOCK) {
+        int64_t size = n - at < LUCID__FOLD_BLOCK ? n - at : LUCID__FOLD_BLOCK;
         int64_t lanes = size < LUCID__FOLD_LANES ? size : LUCID__FOLD_LANES;
-        int *acc = x + block;
+        int *acc = x + at;
         for (int64_t i = lanes; i < size; i++)
             acc[i % lanes] = binary(code, op, dtype, acc[i % lanes], acc[i]);
         for (int64_t half = LUCID__FOLD_LANES / 2; half > 0; half /= 2)
             for (int64_t j = 0; j < half && j + half < lanes; j++)
                 acc[j] = binary(code, op, dtype, acc[j], acc[j + half]);
-        total = block == 0 ? acc[0] : binary(code, op, dtype, total, acc[0]);
+        x[blocks++] = acc[0];
     }
-    return total;
+    return tree(code, op, dtype, x, blocks);
 }
 
 /* Splits the dims of a shape into those of the output and the others; strides of both in the input. */
@@ -331,10 +343,16 @@ static void contract(operands *o)
                 summed.dim[summed.ndim++] = x->dim[i];
             }
     int64_t terms = lucid__numel(&summed);
-    for (int64_t i = 0; i < o->n && lucid__lane_ok(o->code); i++) {
-        int64_t ax = offset_of(shape, out_x, i), ay = offset_of(shape, out_y, i);
+    int *block =
+        lucid__lane_alloc(o->code, (size_t)(terms / LUCID__PRODUCT_BLOCK + 1), sizeof *block);
+    for (int64_t i = 0; block && i < o->n && lucid__lane_ok(o->code); i++) {
+        int64_t ax = offset_of(shape, out_x, i), ay = offset_of(shape, out_y, i), blocks = 0;
         int total = lucid__lane_number(o->code, dtype, 0);
         for (int64_t k = 0; k < terms; k++) {
+            if (k > 0 && k % LUCID__PRODUCT_BLOCK == 0) {
+                block[blocks++] = total;
+                total = lucid__lane_number(o->code, dtype, 0);
+            }
             int a = o->x[0][ax + offset_of(&summed, sum_x, k)];
             int b = o->x[1][ay + offset_of(&summed, sum_y, k)];
             const lucid__lane_op one = {.kind = LUCID__LANE_PRODUCTS,
@@ -345,7 +363,8 @@ static void contract(operands *o)
                                            : binary(o->code, LUCID__add, dtype, total,
                                                     binary(o->code, LUCID__mul, dtype, a, b));
         }
-        o->y[i] = total;
+        block[blocks++] = total;
+        o->y[i] = tree(o->code, LUCID__add, dtype, block, blocks);
     }
 }
 

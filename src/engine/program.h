@@ -31,7 +31,12 @@
  * the batch, the tiles and the threads are. The points that make one result are counted in row-major order of
  * the loop space and cut into blocks of LUCID__FOLD_BLOCK. Within a block, point i goes to accumulator i mod
  * LUCID__FOLD_LANES, in order; the accumulators are then combined pairwise (j with j + 8, + 4, + 2,
- * + 1, where there are so many), and the blocks' results one after the other.
+ * + 1, where there are so many). The blocks' results come together as a tree: those of n > 1 blocks are what the
+ * first p make, combined with what the rest make, where p is the largest power of two below n. So a number is
+ * rounded some 20 + log2 n times on its way into a sum, and the error grows as that of pairwise summation does.
+ * Any 2^k blocks from a multiple of 2^k on, or what there is of them, are a node of the tree, which can be
+ * computed by itself; and one who goes through the blocks in order keeps one node for each binary digit of their
+ * number.
  *
  * A backend runs boxes of points at once: a register is a vector of lanes. Along dims that are reduced a box
  * holds all points, or, if every reduction combines all points over the same dims, the program can also be run
@@ -45,7 +50,10 @@
 
 enum {
     LUCID__FOLD_LANES = 16,
-    LUCID__FOLD_BLOCK = 4096,
+    LUCID__FOLD_BLOCK = 256,
+    /* Sums of products, which loops of our own add up one after the other: of more than so many, such blocks come
+     * together as the same tree. */
+    LUCID__PRODUCT_BLOCK = 64,
     LUCID__MAX_REGISTERS = 512,
     /* Points of the reduced dims that every backend can hold at once, for programs whose reductions differ
      * in their dims. */
