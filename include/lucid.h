@@ -178,6 +178,11 @@ LUCID_API lucid_status lucid_error(const lucid_scope *s);
 LUCID_API const char *lucid_status_name(lucid_status status);    /* "LUCID_VALUE_ERROR" */
 LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
 LUCID_API void lucid_clear_error(lucid_scope *s);
+/* Transforms, loops and functions may be nested as deeply as the thread's stack allows. Beyond that there is the error
+ * LUCID_RUNTIME_ERROR, and this is true. */
+LUCID_API bool lucid_nested_too_deeply(const lucid_scope *s);
+/* Whether that would be the next thing to happen: for functions that recurse themselves. */
+LUCID_API bool lucid_stack_is_low(void);
 /* Ends what an open scope and its family compute: an evaluation under way stops within some hundredths of a second, or
  * else the next operation or evaluation does not begin. It is then the error LUCID_INTERRUPTED, to be cleared as any
  * other; clearing an error also takes back an interruption that nothing has met yet. Values that were there stay, those

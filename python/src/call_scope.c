@@ -222,9 +222,18 @@ bool lucidpy_ok(lucid_scope *s)
         PyErr_Restore(interruption.type, interruption.value, interruption.traceback);
         interruption.type = interruption.value = interruption.traceback = NULL;
     } else if (!PyErr_Occurred()) {
-        PyErr_SetString(exception_of(status), lucid_error_message(s));
+        PyErr_SetString(lucid_nested_too_deeply(s) ? PyExc_RecursionError : exception_of(status),
+                        lucid_error_message(s));
     }
     lucid_clear_error(s);
+    return false;
+}
+
+bool lucidpy_may_recurse(const char *where)
+{
+    if (!lucid_stack_is_low())
+        return !Py_EnterRecursiveCall(where);
+    PyErr_Format(PyExc_RecursionError, "the stack of this thread is used up%s", where);
     return false;
 }
 

@@ -27,6 +27,9 @@ void lucidpy_leave(lucid_scope *s);
  * exception that is set already stays as it is: it came first. */
 bool lucidpy_ok(lucid_scope *s);
 
+/* Around a function that calls itself for what is inside. False: RecursionError. */
+bool lucidpy_may_recurse(const char *where);
+
 /* What a function of Python that raised the current exception tells the library. */
 lucid_status lucidpy_status_of_exception(void);
 

@@ -35,7 +35,7 @@ static bool check_dims(const char *what, PyObject *dims)
                          what, dims);
         return false;
     }
-    if (Py_EnterRecursiveCall(" in a nested structure")) {
+    if (!lucidpy_may_recurse(" in a nested structure")) {
         Py_DECREF(items);
         return false;
     }

@@ -271,7 +271,7 @@ static bool take(const walk *w, const lucidpy_part *at, PyObject *o, PyObject *p
 {
     if (!prefix && lucidpy_is_tensor(o) && (dim != LUCID_NONE || !w->keep_none))
         return take_leaf(w, at, o, dim);
-    if (Py_EnterRecursiveCall(" in a nested structure"))
+    if (!lucidpy_may_recurse(" in a nested structure"))
         return false;
     bool ok = take_part(w, at, o, prefix, dim);
     Py_LeaveRecursiveCall();
@@ -367,7 +367,7 @@ static PyObject *build_dict(supply *from, const lucidpy_node *node)
     return dict;
 }
 
-static PyObject *build(supply *from)
+static PyObject *build_node(supply *from)
 {
     const lucidpy_node *node = &from->tree->nodes[from->node++];
     switch (node->kind) {
@@ -386,6 +386,15 @@ static PyObject *build(supply *from)
         return build_dict(from, node);
     }
     return NULL;
+}
+
+static PyObject *build(supply *from)
+{
+    if (!lucidpy_may_recurse(" in a nested structure"))
+        return NULL;
+    PyObject *built = build_node(from);
+    Py_LeaveRecursiveCall();
+    return built;
 }
 
 PyObject *lucidpy_unflatten(const lucidpy_tree *tree, size_t node, PyObject *const *objects)

@@ -1,5 +1,6 @@
 #include "tree_path.h"
 
+#include "call_scope.h"
 #include "convert.h"
 #include "tensor_type.h"
 
@@ -25,7 +26,7 @@ PyObject *lucidpy_part_text(const lucidpy_part *part)
 {
     if (!part->up)
         return PyUnicode_FromString(part->root);
-    if (Py_EnterRecursiveCall(" in a nested structure"))
+    if (!lucidpy_may_recurse(" in a nested structure"))
         return NULL;
     PyObject *text = lucidpy_part_text(part->up), *longer;
     Py_LeaveRecursiveCall();
@@ -65,7 +66,11 @@ static bool walk(search *s, const lucidpy_part *at)
     for (Py_ssize_t i = 0; i < node->count; i++) {
         child.index = i;
         child.key = node->kind == LUCIDPY_DICT ? PyTuple_GetItem(node->content, i) : NULL;
-        if (!walk(s, &child))
+        if (!lucidpy_may_recurse(" in a nested structure"))
+            return false;
+        bool on = walk(s, &child);
+        Py_LeaveRecursiveCall();
+        if (!on)
             return false;
     }
     return true;
@@ -162,7 +167,11 @@ static PyObject *structure(const lucidpy_tree *tree, size_t *next)
         return PyUnicode_FromString("*");
     if (node->kind == LUCIDPY_STATIC)
         return lucidpy_describe(node->content);
-    return structure_of_items(tree, node, next);
+    if (!lucidpy_may_recurse(" in a nested structure"))
+        return NULL;
+    PyObject *text = structure_of_items(tree, node, next);
+    Py_LeaveRecursiveCall();
+    return text;
 }
 
 PyObject *lucidpy_structure_text(const lucidpy_tree *tree)

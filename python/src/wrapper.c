@@ -1,6 +1,7 @@
 #include "wrapper.h"
 
 #include "args.h"
+#include "call_scope.h"
 #include "convert.h"
 #include "number_protocol.h"
 
@@ -82,7 +83,7 @@ PyObject *lucidpy_wrapper_func(PyObject *o, lucidpy_wrapper_call *call)
 static PyObject *wrapper_call(PyObject *self, PyObject *args, PyObject *keywords)
 {
     lucidpy_wrapper *w = wrapper_of(self);
-    if (Py_EnterRecursiveCall(" in a transformed function"))
+    if (!lucidpy_may_recurse(" in a transformed function"))
         return NULL;
     PyObject *result = w->call(w, args, keywords);
     Py_LeaveRecursiveCall();
@@ -126,7 +127,10 @@ static PyObject *get_of_func(PyObject *self, void *name)
     PyObject *own = w->dict ? PyDict_GetItemString(w->dict, name) : NULL;
     if (own)
         return Py_NewRef(own);
+    if (!lucidpy_may_recurse(" in a transformed function"))
+        return NULL;
     PyObject *value = PyObject_GetAttrString(w->func, name);
+    Py_LeaveRecursiveCall();
     if (value || !PyErr_ExceptionMatches(PyExc_AttributeError))
         return value;
     PyErr_Clear();
@@ -203,16 +207,33 @@ static int wrapper_clear(PyObject *self)
     return 0;
 }
 
-static void wrapper_dealloc(PyObject *self)
+static void end_wrapper(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
     if (wrapper_of(self)->weakrefs)
         PyObject_ClearWeakRefs(self);
     wrapper_clear(self);
     PyMem_Free(wrapper_of(self)->options);
     PyObject_GC_Del(self);
     Py_DECREF(type);
+}
+
+/* A transform of a transform of ... ends one after the other, not one inside the other. */
+static void wrapper_dealloc(PyObject *self)
+{
+    static _Thread_local lucidpy_wrapper *waiting;
+    static _Thread_local bool ending;
+    PyObject_GC_UnTrack(self);
+    wrapper_of(self)->next_ended = waiting;
+    waiting = wrapper_of(self);
+    if (ending)
+        return;
+    ending = true;
+    while ((self = (PyObject *)waiting)) {
+        waiting = wrapper_of(self)->next_ended;
+        end_wrapper(self);
+    }
+    ending = false;
 }
 
 static PyType_Slot slots[] = {

@@ -22,6 +22,7 @@ struct lucidpy_wrapper {
         *made_of; /* what the transform was called with, to be called again by pickle and copy */
     PyObject *dict;
     PyObject *weakrefs;
+    lucidpy_wrapper *next_ended; /* while it waits for its end */
 };
 
 bool lucidpy_wrapper_init(PyObject *module);

@@ -96,7 +96,7 @@ lucid_status lucid_eval(lucid_scope *s, const lucid_tensor *xs, size_t n)
 {
     lucid_scope child;
     size_t count;
-    if (!lucid__ok(s))
+    if (!lucid__ok(s) || !lucid__may_nest(s))
         return lucid_error(s);
     lucid__scope_enter(&child, s);
     lucid__node **roots = pending_nodes(&child, "eval", xs, n, &count);

@@ -341,6 +341,9 @@ static int64_t per_step(const lucid__control *ctl, const lucid__aval *aval, bool
     return lucid__numel(&shape);
 }
 
+/* Programs are made and run by functions that call themselves for what is inside, on small stacks too. */
+enum { MOST_NESTED = 64 };
+
 /* One after the other for the lanes that it may have of its own. */
 void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
                             const lucid__body_op *op, int **values)
@@ -349,9 +352,11 @@ void lucid__lane_control_op(lucid__lane_code *code, const lucid__body *body,
         .prim = op->prim, .nin = op->nin, .nparams = op->nparams, .params = op->params};
     lucid__control ctl = lucid__control_read(&call);
     int64_t lanes = ctl.lanes < 0 ? 1 : ctl.lanes;
+    if (code->blocks[code->block].depth > MOST_NESTED)
+        code->why_not = "loops are nested too deeply";
     value *frame = lucid__lane_alloc(code, (size_t)op->nin, sizeof *frame);
     lucid__aval *in = lucid__lane_alloc(code, (size_t)op->nin, sizeof *in);
-    if (!frame || !in)
+    if (!frame || !in || !lucid__lane_ok(code))
         return;
     int first_xs = op->prim == LUCID__scan ? ctl.nconsts + ctl.ncarry : op->nin;
     for (int64_t lane = 0; lane < lanes && lucid__lane_ok(code); lane++) {

@@ -28,11 +28,22 @@ lucid__fn *lucid__fn_retain(lucid__fn *f)
 
 void lucid__fn_release(lucid__fn *f)
 {
+    static _Thread_local lucid__fn *waiting;
+    static _Thread_local bool releasing;
     if (!f || !lucid__unref(&f->refs))
         return;
-    if (f->destroy)
-        f->destroy(f->self);
-    lucid__free(f);
+    f->next_released = waiting;
+    waiting = f;
+    if (releasing) /* a transform of a transform: the outermost call comes to it */
+        return;
+    releasing = true;
+    while ((f = waiting)) {
+        waiting = f->next_released;
+        if (f->destroy)
+            f->destroy(f->self);
+        lucid__free(f);
+    }
+    releasing = false;
 }
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -262,7 +273,7 @@ const lucid_tensor *lucid__arguments(lucid_scope *s, const char *name, const luc
 lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, size_t nx,
                            lucid_results *y)
 {
-    if (!lucid__ok(s))
+    if (!lucid__ok(s) || !lucid__may_nest(s))
         return lucid_error(s);
     if (!f || !y)
         return lucid_fail(s, LUCID_TYPE_ERROR, "call: the function is an empty handle");

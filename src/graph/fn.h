@@ -14,6 +14,7 @@ typedef lucid_status lucid__fn_call(lucid_scope *s, const void *self, const luci
 
 struct lucid__fn {
     lucid__refs refs;
+    lucid__fn *next_released;
     const char *name; /* of the transform, for messages */
     lucid__fn_call *call;
     void (*destroy)(void *self); /* releases what self holds; may be NULL */

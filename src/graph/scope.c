@@ -310,3 +310,25 @@ bool lucid__notice_interrupt(lucid_scope *s)
         (void)lucid__interrupted(s);
     return wanted;
 }
+
+/* ---- nesting ---------------------------------------------------------------------------------------- */
+
+/* The text is what tells this error from others of its status, and passes through steps that have sessions of their
+ * own. */
+static const char too_deep[] =
+    "transforms, loops or functions are nested too deeply for the stack of this thread";
+
+lucid_status lucid__fail_nesting(lucid_scope *s)
+{
+    return lucid_fail(s, LUCID_RUNTIME_ERROR, "%s", too_deep);
+}
+
+bool lucid_nested_too_deeply(const lucid_scope *s)
+{
+    return lucid_error(s) == LUCID_RUNTIME_ERROR && strcmp(s->session->message, too_deep) == 0;
+}
+
+bool lucid_stack_is_low(void)
+{
+    return lucid__stack_is_low();
+}

@@ -14,6 +14,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/stack.h"
 #include "graph/value.h"
 #include "lucid.h"
 
@@ -125,6 +126,17 @@ lucid_status lucid__out_of_memory(lucid_scope *s);
 lucid_status lucid__interrupted(lucid_scope *s);
 /* Where memory and an interruption are the only reasons not to finish. */
 lucid_status lucid__unfinished(lucid_scope *s);
+
+lucid_status lucid__fail_nesting(lucid_scope *s);
+
+/* For whatever recurses as deeply as programs are nested: false, and an error in s, where there is no stack for it. */
+static inline bool lucid__may_nest(lucid_scope *s)
+{
+    if (!lucid__stack_is_low())
+        return true;
+    (void)lucid__fail_nesting(s);
+    return false;
+}
 
 bool lucid__notice_interrupt(lucid_scope *s);
 

@@ -25,29 +25,31 @@ lucid__value *lucid__value_retain(lucid__value *v)
     return v;
 }
 
-/* Nesting of values is as deep as transforms are nested, so recursion is bounded; chains of nodes
- * and of tape entries are released iteratively by their own functions. */
+/* Recursion is into tangents, as deep as transforms that have some are nested; chains of nodes and of tape entries are
+ * released iteratively by their own functions. */
 void lucid__value_release(lucid__value *v)
 {
-    if (!v || !lucid__unref(&v->refs))
-        return;
-    switch ((lucid__value_kind)v->kind) {
-    case LUCID__GRAPH:
-        lucid__node_drop_reader(v->node, v->out);
-        lucid__node_release(v->node);
-        break;
-    case LUCID__DUAL:
-        lucid__value_release(v->tangent);
-        lucid__value_release(v->inner);
-        break;
-    case LUCID__BATCH:
-        lucid__value_release(v->inner);
-        break;
-    case LUCID__TAPE:
-        lucid__tape_entry_release(v->entry);
-        break;
+    while (v && lucid__unref(&v->refs)) {
+        lucid__value *inner = NULL;
+        switch ((lucid__value_kind)v->kind) {
+        case LUCID__GRAPH:
+            lucid__node_drop_reader(v->node, v->out);
+            lucid__node_release(v->node);
+            break;
+        case LUCID__DUAL:
+            lucid__value_release(v->tangent);
+            inner = v->inner;
+            break;
+        case LUCID__BATCH:
+            inner = v->inner;
+            break;
+        case LUCID__TAPE:
+            lucid__tape_entry_release(v->entry);
+            break;
+        }
+        lucid__free(v);
+        v = inner;
     }
-    lucid__free(v);
 }
 
 lucid__value *lucid__value_new_graph(lucid__node *node, int out)

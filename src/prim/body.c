@@ -54,6 +54,8 @@ bool lucid__body_read(lucid_scope *s, const int64_t *words, lucid__body *body)
                           .nvalues = (int)words[2],
                           .nops = (int)words[3],
                           .nout = (int)words[4]};
+    if (!lucid__may_nest(s)) /* bodies within bodies are read so */
+        return false;
     lucid__aval *avals = lucid_alloc(s, ((size_t)body->nvalues + 1) * sizeof *avals);
     if (!avals)
         return false;

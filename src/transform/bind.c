@@ -182,7 +182,7 @@ void lucid__bind(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
         out[0] = (lucid_tensor){NULL};
     for (int k = 0; nout > 1 && k < nout; k++)
         out[k] = (lucid_tensor){NULL};
-    if (!lucid__ok(s) || lucid__is_interrupted(s))
+    if (!lucid__ok(s) || lucid__is_interrupted(s) || !lucid__may_nest(s))
         return;
     if (s->session->takers > 0)
         bind_lifted(s, c, out);
