@@ -861,8 +861,9 @@ typedef struct lucid_stats {
     uint64_t bytes_kept;                    /* given back and kept for reuse */
 } lucid_stats;
 LUCID_API lucid_stats lucid_get_stats(void);
-/* Memory of tensors that are gone is kept for the next ones, up to half of the memory budget. This gives it
- * back to the system; so does lucid itself, before it says that it is out of memory. */
+/* Memory of tensors that are gone is kept for the next ones, up to half of the memory budget; so are the small blocks that
+ * operations are made of. This gives all of it back to the system, but for the small blocks of other threads, some
+ * megabytes each, which they give back themselves later. lucid does so, too, before it says that it is out of memory. */
 LUCID_API void lucid_empty_cache(void);
 /* 0: as many as the machine has. They are OpenMP's. Where other processes want the processors too, let those that
  * wait go to sleep sooner: GOMP_SPINCOUNT=10000 in the environment, which GNU's OpenMP reads when the program

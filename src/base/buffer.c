@@ -115,12 +115,18 @@ static void free_all(lucid__buffer *b)
     }
 }
 
-void lucid_empty_cache(void)
+static void drop_kept(void)
 {
     lucid__lock(&mutex);
     lucid__buffer *out = shrink(0);
     lucid__unlock(&mutex);
     free_all(out);
+}
+
+void lucid_empty_cache(void)
+{
+    drop_kept();
+    lucid__memory_give_back();
 }
 
 /* ---- buffers ---------------------------------------------------------------------------------------- */
@@ -176,7 +182,7 @@ static lucid__buffer *new_block(size_t bytes)
         return NULL;
     b->memory = new_memory(bytes, &b->data);
     if (!b->memory) { /* what is kept may be what is missing */
-        lucid_empty_cache();
+        drop_kept();
         b->memory = new_memory(bytes, &b->data);
     }
     if (!b->memory) {

@@ -3,6 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 atomic_bool lucid__allocations_counted;
 static _Atomic int64_t left;
@@ -26,6 +29,14 @@ static bool refused(void)
     return atomic_fetch_sub(&left, 1) <= 0;
 }
 
+/* What is free in the C library stays with the process otherwise, unless nothing in use lies behind it. */
+static void trim(void)
+{
+#if defined(__GLIBC__) && LUCID__REUSES_MEMORY
+    (void)malloc_trim(0);
+#endif
+}
+
 #if LUCID__REUSES_MEMORY
 
 /* ---- small blocks ----------------------------------------------------------------------------------- */
@@ -41,17 +52,27 @@ _Thread_local lucid__small_stacks *lucid__small_mine __attribute__((tls_model("i
 static pthread_key_t at_exit;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void drop_stacks(void *all)
+static atomic_uint give_back_requests;
+
+static void empty_stacks(lucid__small_stacks *s)
 {
-    lucid__small_stacks *s = all;
-    lucid__small_mine = &none;
-    for (int c = 0; c < LUCID__SMALL_CLASSES; c++)
+    for (int c = 0; c < LUCID__SMALL_CLASSES; c++) {
+        int fit = KEPT_BYTES / (LUCID__SMALL_UNIT * (c + 1));
         while (s->top[c]) {
             lucid__small *block = s->top[c];
             s->top[c] = block->next;
             free(block);
         }
-    free(s);
+        s->room[c] = fit < MOST_KEPT ? fit : MOST_KEPT;
+    }
+    s->given_back = atomic_load_explicit(&give_back_requests, memory_order_relaxed);
+}
+
+static void drop_stacks(void *all)
+{
+    lucid__small_mine = &none;
+    empty_stacks(all);
+    free(all);
 }
 
 static void watch_exits(void)
@@ -67,11 +88,17 @@ static void make_stacks(void)
         free(s);
         return;
     }
-    for (int c = 0; c < LUCID__SMALL_CLASSES; c++) {
-        int fit = KEPT_BYTES / (LUCID__SMALL_UNIT * (c + 1));
-        s->room[c] = fit < MOST_KEPT ? fit : MOST_KEPT;
-    }
+    empty_stacks(s);
     lucid__small_mine = s;
+}
+
+/* Meets what somebody has asked of all threads. */
+static void meet_requests(void)
+{
+    lucid__small_stacks *s = lucid__small_mine;
+    if (s != &none &&
+        s->given_back != atomic_load_explicit(&give_back_requests, memory_order_relaxed))
+        empty_stacks(s);
 }
 
 /* Not from the stacks. */
@@ -93,12 +120,20 @@ static __attribute__((noinline)) void *take(size_t bytes)
 
 void *lucid__malloc_anew(size_t bytes)
 {
+    meet_requests();
     return refused() ? NULL : take(bytes);
 }
 
 void lucid__free_for_good(lucid__small *block)
 {
     free(block);
+}
+
+void lucid__memory_give_back(void)
+{
+    atomic_fetch_add(&give_back_requests, 1);
+    meet_requests();
+    trim();
 }
 
 void *lucid__calloc(size_t count, size_t size)
@@ -142,6 +177,11 @@ void *lucid__realloc(void *p, size_t bytes)
 }
 
 #else
+
+void lucid__memory_give_back(void)
+{
+    trim();
+}
 
 void *lucid__malloc(size_t bytes)
 {

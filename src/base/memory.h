@@ -40,6 +40,7 @@ typedef struct lucid__small {
 typedef struct lucid__small_stacks {
     lucid__small *top[LUCID__SMALL_CLASSES];
     int room[LUCID__SMALL_CLASSES + 1]; /* for how many more; none for blocks that are not kept */
+    unsigned given_back;                /* the last request to give memory back that was met */
 } lucid__small_stacks;
 
 /* Of this thread; before its first allocation, empty ones without room. A pointer alone, so that it fits where
@@ -93,6 +94,10 @@ void *lucid__malloc(size_t bytes);
 void lucid__free(void *p);
 
 #endif
+
+/* Gives what this thread keeps back to the C library, and free memory of the C library to the system; other threads give
+ * back theirs when they next ask the C library for memory. */
+void lucid__memory_give_back(void);
 
 void *lucid__calloc(size_t count, size_t size); /* NULL when count * size overflows */
 void *lucid__realloc(void *p, size_t bytes);

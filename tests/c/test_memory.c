@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,44 @@ static void a_buffer_is_used_again(void **state)
     }
     lucid_empty_cache();
     assert_int_equal(lucid_get_stats().bytes_kept, 0);
+}
+
+/* Bytes of the process that are in memory; 0: not known. */
+static size_t resident(void)
+{
+    unsigned long pages = 0;
+#if defined(__linux__)
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%*s %lu", &pages) != 1)
+        pages = 0;
+    if (file)
+        (void)fclose(file);
+#endif
+    return pages * 4096;
+}
+
+/* Also when something in use lies behind it. */
+static void small_blocks_go_back_to_the_system(void **state)
+{
+    (void)state;
+    enum { MANY = 400 * 1000, BYTES = 200, ALLOWED = 20 << 20 };
+    if (!LUCID__REUSES_MEMORY)
+        return;
+    void **blocks = lucid__malloc(MANY * sizeof *blocks);
+    assert_non_null(blocks);
+    memset(blocks, 0, MANY * sizeof *blocks);
+    lucid_empty_cache();
+    size_t before = resident();
+    for (int i = 0; i < MANY; i++)
+        memset(blocks[i] = lucid__malloc(BYTES), 1, BYTES);
+    void *behind = lucid__malloc(BYTES);
+    assert_true(before == 0 || resident() > before + MANY * BYTES / 2);
+    for (int i = 0; i < MANY; i++)
+        lucid__free(blocks[i]);
+    lucid_empty_cache();
+    assert_true(resident() <= before + ALLOWED);
+    lucid__free(behind);
+    lucid__free(blocks);
 }
 
 /* As much of a buffer as can be is in large pages, which begin at multiples of their size. */
@@ -247,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_block_grows_and_shrinks),
         cmocka_unit_test(blocks_go_between_threads),
         cmocka_unit_test(a_buffer_is_used_again),
+        cmocka_unit_test(small_blocks_go_back_to_the_system),
         cmocka_unit_test(a_buffer_of_a_large_page_begins_with_it),
         cmocka_unit_test(fresh_memory_is_told_from_written),
         cmocka_unit_test(no_more_is_kept_than_half_of_the_budget),
