@@ -10,6 +10,7 @@
 
 #include "base/interrupt.h"
 #include "base/thread.h"
+#include "cpu/reserve.h"
 #include "cpu/threads.h"
 
 #ifndef LUCID__BLAS_PREFIX
@@ -101,11 +102,14 @@ void lucid__blas_dismiss(void)
 #endif
 }
 
-void lucid__blas_begin(void)
+int lucid__blas_begin(int threads)
 {
 #if defined(__linux__)
     if (!HAS_OPENBLAS)
-        return;
+        return threads;
+    threads = lucid__blas_calls_available(threads);
+    if (threads == 0)
+        return 0;
     lucid__lock(&lock);
     if (users++ == 0) {
         threads_outside = BLAS(openblas_get_num_threads)();
@@ -114,6 +118,7 @@ void lucid__blas_begin(void)
     }
     lucid__unlock(&lock);
 #endif
+    return threads;
 }
 
 void lucid__blas_end(void)

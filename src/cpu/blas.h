@@ -16,8 +16,9 @@ typedef struct lucid__blas_matrix {
     int64_t ld;
 } lucid__blas_matrix;
 
-/* Between these the BLAS keeps to the calling thread. They nest and count, over all threads. */
-void lucid__blas_begin(void);
+/* Between these the BLAS keeps to the calling thread. They nest and count, over all threads. Returns how many threads may
+ * call it at a time, of so many; 0: none, since there is no memory for it, and then there is nothing to end. */
+int lucid__blas_begin(int threads);
 void lucid__blas_end(void);
 
 /* Ends the BLAS's own threads, if it has any and nobody can be using them. */

@@ -632,9 +632,9 @@ lucid_status lucid__contract_kernel(const lucid__kernel_args *args)
         q.scratch += q.pack[side].on ? q.pack[side].elements : 0;
     if (status == LUCID_OK) {
         if (q.blas)
-            lucid__blas_begin();
-        status = run(&q);
-        if (q.blas)
+            q.threads = lucid__blas_begin(q.threads);
+        status = q.threads > 0 ? run(&q) : LUCID_MEMORY_ERROR;
+        if (q.blas && q.threads > 0)
             lucid__blas_end();
     }
     lucid__free(memory[0]);

@@ -142,7 +142,7 @@ lucid_status lucid__matrix_deal(lucid__matrix_work *w)
     if (nothing)
         return LUCID_OK;
     int64_t parts = (w->units + w->together - 1) / w->together;
-    int threads = lucid_get_num_threads();
+    int threads = w->most_threads > 0 ? w->most_threads : lucid_get_num_threads();
     bool enough = w->cost * (double)w->units > LEAST_WORK;
     /* Few large units: the threads go into each. */
     bool inside = w->together == 1 && !w->pieces && parts < threads;
@@ -196,7 +196,9 @@ lucid_status lucid__run_large_matrices(lucid__matrix_work *w, lucid__matrix_unit
 {
     w->run = large;
     w->scratch = scratch;
-    lucid__blas_begin();
+    w->most_threads = lucid__blas_begin(lucid_get_num_threads());
+    if (w->most_threads == 0)
+        return lucid__matrix_out_of_memory(w);
     lucid_status status = lucid__matrix_deal(w);
     lucid__blas_end();
     return status;

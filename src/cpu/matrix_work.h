@@ -16,6 +16,7 @@ typedef void lucid__matrix_unit_fn(const lucid__matrix_work *w, int64_t first, i
 
 struct lucid__matrix_work {
     const lucid__kernel_args *args;
+    int most_threads; /* 0: all */
     lucid_dtype dtype;
     int64_t m, n, k, batch; /* a is (batch.., m, n), b is (batch.., n, k) */
     bool upper, transpose, unit;

@@ -56,12 +56,14 @@ static double product_flops_per_second(lucid_dtype dtype, int threads)
 {
     enum { N = 512 };
     char *memory = lucid__calloc((size_t)3 * N * N, lucid_dtype_size(dtype));
-    if (!memory)
+    threads = memory ? lucid__blas_begin(threads) : 0;
+    if (threads == 0) {
+        lucid__free(memory);
         return 0;
+    }
     size_t bytes = lucid_dtype_size(dtype) * N * N;
     lucid__blas_matrix a = {memory, false, N}, b = {memory + bytes, false, N};
     double best = 0;
-    lucid__blas_begin();
     for (int run = 0; run <= RUNS; run++) {
         double start = now();
         lucid__gemm(dtype, N, N, N, 1, a, b, 0, memory + 2 * bytes, N, threads);

@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "base/thread.h"
 #include "cpu/blas.h"
+#include "cpu/reserve.h"
 #include "lucid.h"
 
 static atomic_int chosen; /* 0: as many as there are */
@@ -87,13 +88,20 @@ static void spread(int threads)
 
 int lucid__team(int threads)
 {
-    static _Thread_local int started = 1; /* who asks has a team of his own */
-    if (threads > started && !omp_in_parallel()) {
-        if (started == 1)
-            lucid__blas_dismiss();
+    /* Who asks has a team of his own: its largest size so far, and its last, since a smaller team sends the others
+     * away. */
+    static _Thread_local int started = 1, now = 1;
+    if (threads == 1 || omp_in_parallel())
+        return threads;
+    if (started == 1)
+        lucid__blas_dismiss();
+    if (threads > now && (threads > started || lucid__threads_may_fail()))
+        threads = now + lucid__threads_available(threads - now);
+    if (threads > started) {
         spread(threads);
         started = threads;
     }
+    now = threads;
     return threads;
 }
 
