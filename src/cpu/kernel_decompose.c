@@ -101,6 +101,8 @@ static void large_eigh(const work *w, int64_t e, int64_t count, void *scratch)
             if (points_down(w->dtype, v, n, 1))
                 negate(w->dtype, v, n, 1);
         }
+        if (w->order > 0)
+            lucid__turn_equal(w->dtype, n, 1, values, &(lucid__vector_list){scratch, n, n, 1}, 1);
         transpose(w->dtype, n, n, scratch, n, vectors);
     }
     if (ok && w->nout > 2)
@@ -125,6 +127,10 @@ static void large_svd(const work *w, int64_t e, int64_t count, void *scratch)
     }
     for (int i = 0; !ok && i < w->nout; i++)
         fill_nan(w, i, e);
+    if (ok && u && w->order > 0) {
+        const lucid__vector_list both[2] = {{u, m, 1, k}, {v, n, n, 1}};
+        lucid__turn_equal(w->dtype, k, 1, values, both, 2);
+    }
     if (ok && w->nout > 3)
         lucid__move_apart(w->dtype, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, w->order, k, 1,
                           values, lucid__matrix_output(w, 3, e), scratch);

@@ -4,12 +4,18 @@
 
 #define LANE _Pragma("omp simd") for (int l = 0; l < LANES; l++)
 
-/* Moves values of one matrix, `step` elements apart, for derivatives; shift may be NULL. */
-static void NAME(move_apart)(const lucid__lanes *w, lucid__spectrum kind, int64_t n, int64_t step,
-                             T *values, T *shift)
+/* For derivatives: turns vectors of equal values, rows of (n, length[k]), and moves the values apart. Elements
+ * are `step` apart; shift may be NULL. */
+static void NAME(for_derivatives)(const lucid__lanes *w, lucid__spectrum kind, int64_t n,
+                                  int64_t step, T *values, T *shift, T *const *rows,
+                                  const int64_t *length, int count)
 {
     const size_t end = lucid__decompose_scratch(kind == LUCID__EIGENVALUES ? n : w->m, w->n);
     double *memory = (double *)(void *)((char *)w->scratch + end) - 4 * n; /* unused till the end */
+    for (int k = 0; k < count && w->order > 0; k++) {
+        const lucid__vector_list v = {rows[k], length[k], length[k] * step, step};
+        lucid__turn_equal(DTYPE, n, step, values, &v, 1);
+    }
     lucid__move_apart(DTYPE, kind, w->order, n, step, values, shift, memory);
 }
 
@@ -36,10 +42,11 @@ static void NAME(eigh_alone)(const lucid__lanes *w, int l)
     T *a = w->scratch, *v = w->out[1] ? a + n * n : NULL;
     NAME(copy)(a, n, n, w->a[l], w->a_col, w->a_row, NULL);
     ONE(eigen)(n, a, (T *)w->out[0] + l * n, v);
-    if (w->order > 0 || w->out[2])
-        NAME(move_apart)
-    (w, LUCID__EIGENVALUES, n, 1, (T *)w->out[0] + l * n,
-     w->out[2] ? (T *)w->out[2] + l * n : NULL);
+    if (w->order > 0 || w->out[2]) {
+        T *shift = w->out[2] ? (T *)w->out[2] + l * n : NULL;
+        NAME(for_derivatives)
+        (w, LUCID__EIGENVALUES, n, 1, (T *)w->out[0] + l * n, shift, &v, &n, v != NULL);
+    }
     if (v)
         ONE(transposed)(n, n, v, (T *)w->out[1] + l * n * n);
 }
@@ -53,10 +60,13 @@ static void NAME(svd_alone)(const lucid__lanes *w, int l)
     NAME(copy)
     (g, k, longer, w->a[l], tall ? w->a_col : w->a_row, tall ? w->a_row : w->a_col, NULL);
     ONE(singular)(k, longer, g, (T *)w->out[1] + l * k, own, !tall, tau);
-    if (w->order > 0 || w->out[3])
-        NAME(move_apart)
-    (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, 1, (T *)w->out[1] + l * k,
-     w->out[3] ? (T *)w->out[3] + l * k : NULL);
+    if (w->order > 0 || w->out[3]) {
+        T *shift = w->out[3] ? (T *)w->out[3] + l * k : NULL, *const rows[2] = {g, own};
+        const int64_t length[2] = {longer, k};
+        NAME(for_derivatives)
+        (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, 1, (T *)w->out[1] + l * k, shift, rows,
+         length, own ? 2 : 0);
+    }
     if (!own)
         return;
     const T *right = tall ? own : g;
@@ -103,8 +113,11 @@ static void NAME(eigh)(const lucid__lanes *w)
     NAME(eigen)(n, a, values, v);
     if (w->order > 0 || w->out[2]) {
         T *shift = a; /* which is not needed any more */
-        for (int l = 0; l < LANES; l++)
-            NAME(move_apart)(w, LUCID__EIGENVALUES, n, LANES, values + l, shift + l);
+        for (int l = 0; l < LANES; l++) {
+            T *const rows = v ? v + l : NULL;
+            NAME(for_derivatives)
+            (w, LUCID__EIGENVALUES, n, LANES, values + l, shift + l, &rows, &n, v != NULL);
+        }
         if (w->out[2])
             NAME(store)(shift, 1, n, 1, w, w->out[2], n, 1, 0);
     }
@@ -131,9 +144,13 @@ static void NAME(svd)(const lucid__lanes *w)
     NAME(singular)(k, longer, g, values, own, !tall, tau);
     if (w->order > 0 || w->out[3]) {
         T *shift = tau; /* which is not needed any more */
-        for (int l = 0; l < LANES; l++)
-            NAME(move_apart)
-        (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, LANES, values + l, shift + l);
+        const int64_t length[2] = {longer, k};
+        for (int l = 0; l < LANES; l++) {
+            T *const rows[2] = {g + l, own ? own + l : NULL};
+            NAME(for_derivatives)
+            (w, m == n ? LUCID__SQUARE : LUCID__RECTANGULAR, k, LANES, values + l, shift + l, rows,
+             length, own ? 2 : 0);
+        }
         if (w->out[3])
             NAME(store)(shift, 1, k, 1, w, w->out[3], k, 1, 0);
     }

@@ -105,3 +105,28 @@ void lucid__move_apart(lucid_dtype dtype, lucid__spectrum kind, int order, int64
             set(dtype, shift, at, get(dtype, w, at) - before);
     }
 }
+
+static void turn(lucid_dtype dtype, const lucid__vector_list *v, int64_t i)
+{
+    static const double cosine = 0.54030230586813977, sine = 0.8414709848078965; /* of 1 */
+    for (int64_t k = 0; k < v->length; k++) {
+        int64_t at = i * v->next + k * v->step;
+        double x = get(dtype, v->at, at), y = get(dtype, v->at, at + v->next);
+        set(dtype, v->at, at, cosine * x - sine * y);
+        set(dtype, v->at, at + v->next, sine * x + cosine * y);
+    }
+}
+
+void lucid__turn_equal(lucid_dtype dtype, int64_t n, int64_t step, const void *w,
+                       const lucid__vector_list *vectors, int count)
+{
+    if (n < 2)
+        return;
+    const double eps = dtype == LUCID_FLOAT32 ? (double)FLT_EPSILON : DBL_EPSILON;
+    const double most = fmax(fabs(get(dtype, w, 0)), fabs(get(dtype, w, (n - 1) * step)));
+    for (int64_t i = 0; i + 1 < n; i++) {
+        double gap = fabs(get(dtype, w, (i + 1) * step) - get(dtype, w, i * step));
+        for (int k = 0; k < count && gap <= (double)n * eps * most; k++)
+            turn(dtype, &vectors[k], i);
+    }
+}

@@ -21,4 +21,16 @@ typedef enum lucid__spectrum {
 void lucid__move_apart(lucid_dtype dtype, lucid__spectrum kind, int order, int64_t n, int64_t step,
                        void *w, void *shift, double *memory);
 
+/* Element k of vector i stands at at[i * next + k * step]. */
+typedef struct lucid__vector_list {
+    void *at;
+    int64_t length, next, step;
+} lucid__vector_list;
+
+/* Turns vectors of values w, `step` elements apart, that are equal up to rounding by an angle that means
+ * nothing. Any vectors of theirs are as good; those that happen to lie along the axes could be where a
+ * function of single ones has a derivative of 0 by symmetry, and so looks like one that has a derivative. */
+void lucid__turn_equal(lucid_dtype dtype, int64_t n, int64_t step, const void *w,
+                       const lucid__vector_list *vectors, int count);
+
 #endif

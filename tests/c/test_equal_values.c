@@ -86,6 +86,14 @@ static lucid_tensor some_vectors(lucid_scope *t, lucid_tensor x)
     return mixed(t, v);
 }
 
+/* An element that turning its vector, which lies along an axis, does not change at first. */
+static lucid_tensor one_element(lucid_scope *t, lucid_tensor x)
+{
+    lucid_tensor v;
+    (void)lucid_eigh(t, x, false, &v);
+    return lucid_select(t, lucid_select(t, v, 0, 0), 0, 0);
+}
+
 static lucid_tensor last_vector(lucid_scope *t, lucid_tensor x)
 {
     lucid_tensor v;
@@ -111,6 +119,7 @@ FUNCTION(f_one, one_value(s, x[0]))
 FUNCTION(f_last, last_value(s, x[0]))
 FUNCTION(f_beside, value_beside_vectors(s, x[0]))
 FUNCTION(f_vectors, some_vectors(s, x[0]))
+FUNCTION(f_element, one_element(s, x[0]))
 FUNCTION(f_last_vector, last_vector(s, x[0]))
 FUNCTION(f_one_singular, one_singular(s, x[0]))
 
@@ -299,6 +308,7 @@ static void what_does_not_exist_is_nan(void **state)
         all_nan("one of two equal eigenvalues", f_one, a);
         all_nan("the same with vectors at hand", f_beside, a);
         all_nan("vectors of equal eigenvalues", f_vectors, a);
+        all_nan("an element of one of them", f_element, a);
         all_finite("another eigenvalue", f_last, a);
         all_finite("its vector", f_last_vector, a);
         lucid_tensor q =

@@ -8,7 +8,7 @@ from support import close
 
 import lucid
 from lucid import linalg
-from lucid.func import grad, hessian, jacrev, vmap
+from lucid.func import grad, hessian, jacfwd, jacrev, vmap
 
 rng = np.random.default_rng(3)
 SHAPES = [(3, 3), (4, 2), (2, 5), (1, 1), (8, 8), (20, 32), (40, 40), (50, 33)]
@@ -142,3 +142,43 @@ def test_what_does_not_fit() -> None:
         linalg.norm(lucid.ones(2, 2), 3, dim=(0, 1))
     with pytest.raises(ValueError, match="appears twice"):
         linalg.norm(lucid.ones(2, 2), 2, dim=(0, 0))
+
+
+def exponential_entry(a: lucid.Tensor) -> lucid.Tensor:
+    w, v = linalg.eigh(a)
+    return ((v * w.exp()) @ v.T)[0, 1]
+
+
+@pytest.mark.parametrize("dtype", [lucid.float64, lucid.float32])
+def test_derivatives_at_equal_eigenvalues_are_right_where_they_exist(dtype: lucid.dtype) -> None:
+    def squares(x: lucid.Tensor) -> lucid.Tensor:
+        two = lucid.full_like(x, 2)
+        rows = [lucid.stack([two, x]), lucid.stack([x, two])]
+        return (linalg.eigvalsh(lucid.stack(rows)) ** 2).sum()
+
+    zero, one = lucid.tensor(0.0, dtype=dtype), lucid.eye(3, dtype=dtype)
+    half = 1e-7 if dtype == lucid.float64 else 1e-3
+    for second in (hessian, lambda f: grad(grad(f)), lambda f: jacfwd(jacfwd(f))):
+        close(second(squares)(zero), 4.0, rtol=half)
+    want = np.zeros((3, 3))
+    want[0, 1] = want[1, 0] = np.e / 2
+    close(grad(exponential_entry)(one), want, rtol=half, atol=half)
+    close(jacfwd(exponential_entry)(one), want, rtol=half, atol=half)
+    close(
+        vmap(grad(exponential_entry))(lucid.stack([one, one])),
+        np.stack([want, want]),
+        rtol=half,
+        atol=half,
+    )
+
+
+def test_what_does_not_exist_at_equal_eigenvalues_is_nan() -> None:
+    one = lucid.eye(2, dtype=lucid.float64)
+    for f in (
+        lambda a: linalg.eigvalsh(a)[0],
+        lambda a: linalg.eigh(a).eigenvalues[1],
+        lambda a: linalg.eigh(a).eigenvectors[0, 0],
+        lambda a: linalg.svd(a).U[0, 1],
+        lambda a: linalg.svdvals(a)[0],
+    ):
+        assert np.isnan(grad(f)(one).numpy()).all()
