@@ -244,6 +244,10 @@ lucid_tensor lucidpy_place_read(lucid_scope *s, lucid_tensor base, const lucidpy
 {
     box b;
     lucid_tensor y;
+    if (numel(&p->shape) == 0) {
+        y = lucid_slice(s, lucid_reshape(s, base, LUCID_SHAPE(-1)), 0, 0, 0, 1);
+        return lucid_reshape(s, y, p->shape);
+    }
     if (find_box(p, lucid_numel(base), &b)) {
         lucid_shape sorted = {.ndim = b.order.n};
         lucid_dims back = {.n = b.order.n};

@@ -459,6 +459,11 @@ def test_sizes_0_and_0_d() -> None:
     e.view(-1).fill_(1)
     assert e.shape == (0, 3)
     assert e.diagonal().shape == (0,)
+    v, w = x.view(1)[1:], e.reshape(3, 0)[1:].T
+    x += 1
+    e += 1
+    assert v.tolist() == []
+    assert w.shape == (0, 2)
     e.diagonal().add_(1)
 
 
