@@ -171,6 +171,7 @@ bool lucidpy_follow_buffer(lucid_scope *s, PyObject *exporter, lucid_dtype dtype
     if (!m)
         return false;
     m->readonly = view->readonly;
+    m->exporter = view->obj;
     m->only = only_way(view->obj);
     *x = lucidpy_memory_copy(s, m);
     if (lucidpy_ok(s) && !PyErr_Occurred()) {

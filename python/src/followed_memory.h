@@ -11,8 +11,10 @@
 
 typedef struct lucidpy_memory {
     lucidpy_owner *owner; /* lets go of it, with the GIL held */
-    PyObject *
-        only; /* borrowed: the one object through which it can be reached; NULL: there may be more */
+    PyObject
+        *exporter; /* borrowed from the owner, which has one reference to it; NULL: not known */
+    /* Borrowed: the one object through which it can be reached; NULL: there may be more. */
+    PyObject *only;
     char *data;
     bool readonly;
     bool row_major;

@@ -81,10 +81,8 @@ static PyObject *run(int id, PyObject *self, PyObject *const *args, Py_ssize_t n
         PyObject *tensor = lucidpy_result_view(c.s, y, &c.place);
         if (tensor && c.leaf)
             ((lucidpy_object *)tensor)->is_leaf = true;
-        if (tensor)
-            ((lucidpy_object *)tensor)->memory = c.memory;
-        else
-            lucidpy_memory_free(c.memory);
+        if (c.memory)
+            lucidpy_give_memory(tensor, c.memory);
         return tensor;
     }
     PyObject *result = op->object(&c);

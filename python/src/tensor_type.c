@@ -17,7 +17,7 @@ PyTypeObject *lucidpy_tensor_type;
 
 PyObject *lucidpy_wrap(lucid_scope *s, lucid_tensor y)
 {
-    lucidpy_object *self = PyObject_New(lucidpy_object, lucidpy_tensor_type);
+    lucidpy_object *self = PyObject_GC_New(lucidpy_object, lucidpy_tensor_type);
     if (!self)
         return NULL;
     self->handle = lucid_retain(y);
@@ -48,15 +48,47 @@ static void tensor_dealloc(PyObject *self)
 {
     lucidpy_object *t = (lucidpy_object *)self;
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     if (t->weakrefs)
         PyObject_ClearWeakRefs(self);
     lucidpy_forget_grad(t);
     lucidpy_leave_views(t);
     lucidpy_memory_free(t->memory);
     lucidpy_release(t->handle);
-    PyObject_Free(self);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
     lucidpy_free_released();
+}
+
+void lucidpy_give_memory(PyObject *tensor, lucidpy_memory *memory)
+{
+    if (!tensor) {
+        lucidpy_memory_free(memory);
+        return;
+    }
+    ((lucidpy_object *)tensor)->memory = memory;
+    PyObject_GC_Track(tensor); /* what is behind the memory may lead back to the tensor */
+}
+
+static int tensor_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    lucidpy_object *t = (lucidpy_object *)self;
+    lucidpy_memory **memory = lucidpy_own_memory(t);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)t->grad);
+    if (memory)
+        Py_VISIT((*memory)->exporter);
+    return 0;
+}
+
+/* What the tensor holds a copy of is not needed any more. */
+static int tensor_clear(PyObject *self)
+{
+    lucidpy_memory **own = lucidpy_own_memory((lucidpy_object *)self), *memory = own ? *own : NULL;
+    if (own)
+        *own = NULL;
+    lucidpy_memory_free(memory);
+    return 0;
 }
 
 /* 0 bool, 1 integer, 2 float: writing may not go down this ladder. */
@@ -158,6 +190,8 @@ bool lucidpy_tensor_init(PyObject *module)
 {
     PyType_Slot slots[96] = {
         {Py_tp_dealloc, LUCIDPY_SLOT(tensor_dealloc)},
+        {Py_tp_traverse, LUCIDPY_SLOT(tensor_traverse)},
+        {Py_tp_clear, LUCIDPY_SLOT(tensor_clear)},
         {Py_tp_hash, LUCIDPY_SLOT(tensor_hash)},
         {Py_tp_members, members},
         {Py_tp_getset, lucidpy_tensor_getset},
@@ -181,7 +215,7 @@ bool lucidpy_tensor_init(PyObject *module)
     PyType_Spec spec = {
         .name = "lucid.Tensor",
         .basicsize = sizeof(lucidpy_object),
-        .flags = Py_TPFLAGS_DEFAULT,
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
         .slots = slots,
     };
     lucidpy_tensor_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);

@@ -64,6 +64,8 @@ PyObject *lucidpy_result(lucid_scope *s, lucid_tensor y);
  * is. False with an exception when the tensor may not be written here. */
 bool lucidpy_rebind(lucid_scope *s, PyObject *tensor, lucid_tensor y);
 
+/* Lets a new tensor (NULL: there is none) follow memory of others, which it takes over. */
+void lucidpy_give_memory(PyObject *tensor, struct lucidpy_memory *memory);
 /* Puts a handle in the place of the object's, in the gradient of a leaf too if it is one. */
 bool lucidpy_set_handle(lucid_scope *s, lucidpy_object *t, lucid_tensor y);
 /* The error of writing a tensor from outside; returns false. */

@@ -2,7 +2,6 @@
 
 #include "backward.h"
 #include "call_scope.h"
-#include "followed_memory.h"
 
 #include <string.h>
 
@@ -34,6 +33,15 @@ static lucid_tensor value_of(const lucidpy_shared *shared)
 static lucidpy_memory *memory_of(const lucidpy_shared *shared)
 {
     return shared->whole ? shared->whole->memory : shared->memory;
+}
+
+lucidpy_memory **lucidpy_own_memory(lucidpy_object *t)
+{
+    if (t->memory)
+        return &t->memory;
+    lucidpy_shared *shared = t->window ? t->shared : NULL;
+    return shared && !shared->whole && shared->users == 1 && shared->memory ? &shared->memory
+                                                                            : NULL;
 }
 
 /* -- places ----------------------------------------------------------------------------------- */
@@ -119,6 +127,8 @@ PyObject *lucidpy_wrap_view(lucid_scope *s, lucid_tensor y, const lucidpy_place 
     memcpy(w->stride, p->stride, strides);
     t->shared = shared;
     t->window = w;
+    if (memory_of(shared))
+        PyObject_GC_Track(object);
     return object;
 }
 

@@ -7,6 +7,7 @@
 #ifndef LUCIDPY_VIEWS_H
 #define LUCIDPY_VIEWS_H
 
+#include "followed_memory.h"
 #include "place.h"
 #include "tensor_type.h"
 
@@ -26,6 +27,8 @@ bool lucidpy_is_part(PyObject *self, const lucidpy_place *p, PyObject *value);
 bool lucidpy_write_view(lucid_scope *s, lucidpy_object *t, lucid_tensor y);
 /* For a tensor that is no view: its views are renewed when they are looked at. */
 void lucidpy_tell_views(lucidpy_object *t);
+/* Where a reference to the memory that t follows is, if it is t's alone to keep or to let go; NULL: none is. */
+lucidpy_memory **lucidpy_own_memory(lucidpy_object *t);
 /* The tensor goes away. */
 void lucidpy_leave_views(lucidpy_object *t);
 

@@ -1,5 +1,6 @@
 """Nothing is left behind by repeated calls, and threads do not disturb each other."""
 
+import copy
 import gc
 import os
 import signal
@@ -169,6 +170,67 @@ def test_functions_in_cycles_are_collected() -> None:
     del model
     gc.collect()
     assert alive() is None
+
+
+class Exporter(np.ndarray[Any, Any]):
+    """An array that can hold what is made of it."""
+
+    made: Any
+
+
+def test_cycles_are_collected() -> None:
+    """Through what vjp gives, what was recorded, structures, records, and the memory of others."""
+
+    class Model:
+        made: Any
+
+        def square_sum(self, x: lucid.Tensor) -> lucid.Tensor:
+            return (x**2).sum()
+
+        def recorded(self) -> lucid.Tensor:
+            w = lucid.tensor([1.0, 2.0], requires_grad=True)
+            loss = self.square_sum(w)
+            loss.backward()
+            return lucid.stack([loss, w.grad.sum()])  # type: ignore[union-attr]
+
+    def array() -> Exporter:
+        return np.ones(3).view(Exporter)
+
+    makers: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+        "vjp": (Model, lambda m: vjp(m.square_sum, X)),
+        "vjp of a structure": (Model, lambda m: vjp(lambda s: s["x"] * 2, {"x": X, "m": m})),
+        "linearize": (Model, lambda m: linearize(m.square_sum, X)),
+        "transformed": (Model, lambda m: vmap(grad(m.square_sum))),
+        "copied": (Model, lambda m: copy.copy(vmap(m.square_sum))),
+        "compiled": (Model, lambda m: called(compile(m.square_sum))),
+        "custom": (Model, lambda m: custom_jvp(m.square_sum)),
+        "backward": (Model, Model.recorded),
+        "a dict of one's own": (Model, lambda m: called(compile(lambda d: d["x"]), Own(m))),
+        "from_numpy": (array, lucid.from_numpy),
+        "as_tensor": (array, lambda a: [lucid.as_tensor(a), lucid.as_tensor(a)[1:]]),
+        "a written one": (array, lambda a: lucid.from_numpy(a).add_(1)),
+        "pending": (array, lambda a: lucid.from_numpy(a) * 2),
+        "an argument": (array, lambda a: vmap(lambda x: x + 1)(a)),
+        "a read-only argument": (array, lambda a: lucid.sin(np.broadcast_to(a, (2, 3)))),
+    }
+    for name, (make, of) in makers.items():
+        o = make()
+        o.made = of(o)
+        alive = weakref.ref(o)
+        del o
+        gc.collect()
+        assert alive() is None, name
+
+
+class Own(dict[str, Any]):
+    def __init__(self, owner: Any) -> None:
+        super().__init__(x=X)
+        self.owner = owner
+
+
+def called(f: Any, *args: Any) -> Any:
+    f(*(args or (X,)))
+    return f
 
 
 def test_tensors_can_be_referred_to_weakly() -> None:
