@@ -8,7 +8,7 @@
 static PyObject *views(lucid_scope *s, const lucid_tensor *ys, const lucidpy_place *places,
                        size_t n)
 {
-    if (!lucidpy_ok(s))
+    if (!lucidpy_ok(s) || !ys || !places)
         return NULL;
     PyObject *tuple = PyTuple_New((Py_ssize_t)n);
     for (size_t i = 0; tuple && i < n; i++) {

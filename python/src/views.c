@@ -236,7 +236,7 @@ static void stand_alone(lucidpy_object *t)
 lucid_tensor lucidpy_look(lucidpy_object *t)
 {
     lucidpy_shared *shared = t->shared;
-    bool follows = t->memory || (t->window && memory_of(shared));
+    bool follows = !t->window || memory_of(shared);
     if (!follows && t->window->seen == shared->version) {
         if (shared->users == 1)
             stand_alone(t);
