@@ -269,13 +269,15 @@ LUCID_API size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t s
 #undef LUCID_UNARY
 #undef LUCID_BINARY
 
+/* Floats lose their fraction on the way to integers; one beyond the range of the integers becomes the nearest
+ * of them, and NaN 0. int64 to int32 keeps the low 32 bits. To bool: 0 alone is false. */
 LUCID_API lucid_tensor lucid_cast(lucid_scope *s, lucid_tensor x, lucid_dtype dtype);
 LUCID_API lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y);
 /* The derivative of order n of digamma, 0 <= n <= 99. */
 LUCID_API lucid_tensor lucid_polygamma(lucid_scope *s, int64_t n, lucid_tensor x);
 LUCID_API lucid_tensor lucid_where(lucid_scope *s, lucid_tensor cond, lucid_tensor x,
                                    lucid_tensor y);
-/* Either bound may be the empty handle. On a bound the derivative is that of x. */
+/* Either bound may be the empty handle. On a bound the derivative is that of x. NaN where a bound is. */
 LUCID_API lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low,
                                    lucid_tensor high);
 
@@ -456,6 +458,7 @@ LUCID_API lucid_tensor lucid_logsigmoid(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_gelu(lucid_scope *s, lucid_tensor x, bool tanh_approximation);
 LUCID_API lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_softplus(lucid_scope *s, lucid_tensor x); /* log(1 + exp(x)) */
+/* NaN where inf or NaN is among the elements, or all are -inf. */
 LUCID_API lucid_tensor lucid_softmax(lucid_scope *s, lucid_tensor x, int dim);
 LUCID_API lucid_tensor lucid_log_softmax(lucid_scope *s, lucid_tensor x, int dim);
 

@@ -92,6 +92,29 @@ lucid_tensor lucid_logsigmoid(lucid_scope *s, lucid_tensor x)
     return lucid__leave(&t, lucid_sub(&t, hinge, lucid_log1p(&t, z)));
 }
 
+/* x, but from -limit to limit, beyond which f(x) = x g(x) has g = 0 or 1 to the last digit: there neither
+ * a square overflows nor does an infinite x meet a slope of 0. */
+typedef struct within {
+    lucid_tensor x, inside, above;
+} within;
+
+static within bound(lucid_scope *s, lucid_tensor x, double narrow, double wide)
+{
+    within b = {.x = x};
+    if (!lucid__ok(s))
+        return b;
+    double limit = x.v->aval.dtype == LUCID_FLOAT32 && !x.v->weak ? narrow : wide;
+    lucid_tensor high = number(s, limit, x), low = number(s, -limit, x);
+    b.above = lucid_gt(s, x, high);
+    b.inside = lucid_where(s, b.above, high, lucid_where(s, lucid_lt(s, x, low), low, x));
+    return b;
+}
+
+static lucid_tensor gate(lucid_scope *s, const within *b, lucid_tensor g)
+{
+    return lucid_where(s, b->above, b->x, lucid_mul(s, b->inside, g));
+}
+
 /* x Phi(x). With erfc, and with sigmoid(2u) for (1 + tanh u) / 2, small results of negative x keep
  * their relative accuracy, which 1 + erf and 1 + tanh would lose. */
 lucid_tensor lucid_gelu(lucid_scope *s, lucid_tensor x, bool tanh_approximation)
@@ -101,18 +124,22 @@ lucid_tensor lucid_gelu(lucid_scope *s, lucid_tensor x, bool tanh_approximation)
         return (lucid_tensor){NULL};
     x = lucid__as_float(&t, x);
     lucid_tensor phi;
+    within b;
     if (tanh_approximation) {
         /* u = sqrt(2/pi) (x + 0.044715 x^3) */
         const double slope = 2 * 0.79788456080286535588, cubic = 0.044715;
-        lucid_tensor factor = lucid_mul(&t, lucid_square(&t, x), number(&t, slope * cubic, x));
+        b = bound(&t, x, 12, 23);
+        lucid_tensor factor =
+            lucid_mul(&t, lucid_square(&t, b.inside), number(&t, slope * cubic, x));
         factor = lucid_add(&t, factor, number(&t, slope, x));
-        phi = sigmoid(&t, lucid_mul(&t, x, factor));
+        phi = sigmoid(&t, lucid_mul(&t, b.inside, factor));
     } else {
         const double minus_rsqrt_2 = -0.70710678118654752440;
-        lucid_tensor tail = lucid_erfc(&t, lucid_mul(&t, x, number(&t, minus_rsqrt_2, x)));
+        b = bound(&t, x, 16, 40);
+        lucid_tensor tail = lucid_erfc(&t, lucid_mul(&t, b.inside, number(&t, minus_rsqrt_2, x)));
         phi = lucid_mul(&t, tail, number(&t, 0.5, x));
     }
-    return lucid__leave(&t, lucid_mul(&t, x, phi));
+    return lucid__leave(&t, gate(&t, &b, phi));
 }
 
 lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x)
@@ -120,8 +147,8 @@ lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x)
     lucid_scope t;
     if (!lucid__enter(&t, s, "silu", x))
         return (lucid_tensor){NULL};
-    x = lucid__as_float(&t, x);
-    return lucid__leave(&t, lucid_mul(&t, x, sigmoid(&t, x)));
+    within b = bound(&t, lucid__as_float(&t, x), 120, 760);
+    return lucid__leave(&t, gate(&t, &b, sigmoid(&t, b.inside)));
 }
 
 /* The bound where it is passed: an integer bound of a wider dtype is compared as it is. */
@@ -135,6 +162,16 @@ static lucid_tensor bounded(lucid_scope *s, lucid_tensor passed, lucid_tensor bo
     else
         (void)lucid__cast_all(s, "clamp", in, 1, y.v->aval.dtype);
     return lucid_where(s, passed, in[0], in[1]);
+}
+
+/* Where y is beyond the bound, or the bound is NaN, which the result then is, too. */
+static lucid_tensor passes(lucid_scope *s, lucid_tensor beyond, lucid_tensor bound)
+{
+    double value;
+    if (!lucid__ok(s) || !lucid__is_float(bound.v->aval.dtype) ||
+        (lucid__number_value(bound, &value) && !isnan(value)))
+        return beyond;
+    return lucid_logical_or(s, beyond, lucid_isnan(s, bound));
 }
 
 /* With comparisons, not maximum and minimum: on a bound the derivative is that of x, all of it. */
@@ -161,8 +198,8 @@ lucid_tensor lucid_clamp(lucid_scope *s, lucid_tensor x, lucid_tensor low, lucid
     if (lucid__number_dtype(xs, n) == LUCID_NO_DTYPE)
         (void)lucid__cast_all(&t, "clamp", &y, 1, dtype);
     if (low.v)
-        y = bounded(&t, lucid_lt(&t, y, low), low, y);
+        y = bounded(&t, passes(&t, lucid_lt(&t, y, low), low), low, y);
     if (high.v)
-        y = bounded(&t, lucid_gt(&t, y, high), high, y);
+        y = bounded(&t, passes(&t, lucid_gt(&t, y, high), high), high, y);
     return lucid__leave(&t, y);
 }

@@ -34,6 +34,9 @@ int64_t lucid__reduced_count(lucid_scope *s, const char *name, lucid_tensor x, l
  * without overflow. A constant to every transform, because the results do not depend on the
  * shift. */
 lucid_tensor lucid__finite_max(lucid_scope *s, lucid_tensor x, lucid_dims dims);
+/* x less its maximum over dims: what exp does not overflow of. Derivatives of softmax and log_softmax made from
+ * it are accurate also where one element outweighs the others. */
+lucid_tensor lucid__below_max(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 /* mean or sum of all elements, or none of both. */
 lucid_tensor lucid__reduce_loss(lucid_scope *s, const char *name, lucid_tensor x,
                                 lucid_reduction reduction);

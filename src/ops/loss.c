@@ -1,5 +1,8 @@
 /* cross_entropy, mse_loss. */
+#include <math.h>
+
 #include "ops/composite.h"
+#include "ops/numbers.h"
 
 lucid_tensor lucid__reduce_loss(lucid_scope *s, const char *name, lucid_tensor x,
                                 lucid_reduction reduction)
@@ -40,7 +43,7 @@ static lucid_tensor of_classes(lucid_scope *s, lucid_tensor x, lucid_tensor targ
                             lucid__shape_text(&rest, b, sizeof b),
                             lucid__shape_text(&target.v->aval.shape, c, sizeof c));
     lucid_dims dims = LUCID_DIMS(dim);
-    lucid_tensor shifted = lucid_sub(s, x, lucid__finite_max(s, x, dims));
+    lucid_tensor shifted = lucid__below_max(s, x, dims);
     lucid_tensor log_sum = lucid_log(s, lucid_sum(s, lucid_exp(s, shifted), dims));
     /* A class below 0 is no position from the end: moved out of range, it is an index error. */
     lucid_tensor index = lucid_cast(s, target, LUCID_INT64);
@@ -60,7 +63,11 @@ static lucid_tensor of_probabilities(lucid_scope *s, lucid_tensor x, lucid_tenso
                             "not %s",
                             lucid__shape_text(&x.v->aval.shape, a, sizeof a),
                             lucid__shape_text(&target.v->aval.shape, b, sizeof b));
-    lucid_tensor terms = lucid_mul(s, target, lucid_log_softmax(s, x, dim));
+    /* An impossible class of probability 0 adds nothing: p log p is 0 at 0. */
+    lucid_tensor log_p = lucid_log_softmax(s, x, dim), zero = lucid__number(s, 0, log_p);
+    lucid_tensor none = lucid_logical_and(s, lucid_eq(s, target, lucid_scalar_int(s, 0)),
+                                          lucid_eq(s, log_p, lucid_scalar(s, -INFINITY)));
+    lucid_tensor terms = lucid_mul(s, target, lucid_where(s, none, zero, log_p));
     return lucid_neg(s, lucid_sum(s, terms, LUCID_DIMS(dim)));
 }
 

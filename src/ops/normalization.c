@@ -1,6 +1,24 @@
 /* softmax, log_softmax, layer_norm. */
 #include "ops/composite.h"
 
+/* Derivatives: the largest element, x_m, has a part p_m = 1 / sum of the whole. Where p_m is above 1/2, 1 - p_m
+ * would cancel. There the maximum is differentiated as part of the other exponents x_j - x_m, so that
+ * 1 - p_m is computed as their sum over the whole; elsewhere it is a constant, and p_m the larger of the two.
+ * The value does not depend on that choice, and without derivatives its branches are one. */
+lucid_tensor lucid__below_max(lucid_scope *s, lucid_tensor x, lucid_dims dims)
+{
+    if (!lucid__ok(s) || !x.v || lucid__numel(&x.v->aval.shape) == 0)
+        return x; /* a maximum of nothing is an error, a sum of nothing is not */
+    dims.keep = true;
+    lucid_tensor constant = lucid_detach(s, x), max = lucid_amax(s, constant, dims);
+    lucid_tensor sum = lucid_sum(s, lucid_exp(s, lucid_sub(s, constant, max)), dims);
+    lucid_tensor dominated = lucid_lt(s, sum, lucid__number(s, 2, x));
+    lucid_tensor top = lucid_logical_and(s, dominated, lucid_eq(s, constant, max));
+    max = lucid_where(s, dominated, lucid_amax(s, x, dims), max);
+    lucid_tensor y = lucid_sub(s, x, max);
+    return lucid_where(s, top, lucid_detach(s, y), y);
+}
+
 lucid_tensor lucid_softmax(lucid_scope *s, lucid_tensor x, int dim)
 {
     lucid_scope t;
@@ -9,8 +27,7 @@ lucid_tensor lucid_softmax(lucid_scope *s, lucid_tensor x, int dim)
     lucid_dims dims = LUCID_DIMS_KEEP(dim);
     if (lucid__reduced_count(&t, "softmax", x, dims) < 0)
         return lucid__leave(&t, (lucid_tensor){NULL});
-    x = lucid__as_float(&t, x);
-    lucid_tensor e = lucid_exp(&t, lucid_sub(&t, x, lucid__finite_max(&t, x, dims)));
+    lucid_tensor e = lucid_exp(&t, lucid__below_max(&t, lucid__as_float(&t, x), dims));
     return lucid__leave(&t, lucid_div(&t, e, lucid_sum(&t, e, dims)));
 }
 
@@ -22,10 +39,9 @@ lucid_tensor lucid_log_softmax(lucid_scope *s, lucid_tensor x, int dim)
     lucid_dims dims = LUCID_DIMS_KEEP(dim);
     if (lucid__reduced_count(&t, "log_softmax", x, dims) < 0)
         return lucid__leave(&t, (lucid_tensor){NULL});
-    x = lucid__as_float(&t, x);
-    lucid_tensor shifted = lucid_sub(&t, x, lucid__finite_max(&t, x, dims));
-    lucid_tensor sum = lucid_sum(&t, lucid_exp(&t, shifted), dims);
-    return lucid__leave(&t, lucid_sub(&t, shifted, lucid_log(&t, sum)));
+    lucid_tensor below = lucid__below_max(&t, lucid__as_float(&t, x), dims);
+    lucid_tensor sum = lucid_sum(&t, lucid_exp(&t, below), dims);
+    return lucid__leave(&t, lucid_sub(&t, below, lucid_log(&t, sum)));
 }
 
 /* weight or bias of a layer_norm; both may be left out. */

@@ -1,6 +1,7 @@
 /* Derivatives where formulas divide by zero or have no single answer: zeros, ties, repeated indices,
  * infinities, nothing at all. Each row: a function, a point, and its gradient there, which reverse and
- * forward mode and a batch of two must all give. */
+ * forward mode and a batch of two must all give; where the second derivative exists, the sums of the rows of the
+ * Hessian, too. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,12 @@ typedef struct hard_point {
     int64_t n;
     double x[MOST], gradient[MOST];
 } hard_point;
+
+/* One with a second derivative: the sums of the rows of its Hessian. */
+typedef struct smooth_point {
+    hard_point first;
+    double curvature[MOST];
+} smooth_point;
 
 #define F(id, expression) \
     static lucid_tensor id(lucid_scope *s, lucid_tensor x) \
@@ -89,9 +96,18 @@ F(sigmoid_f, SUM(lucid_sigmoid(s, x)))
 F(tanh_f, SUM(lucid_tanh(s, x)))
 F(silu_f, SUM(lucid_silu(s, x)))
 F(gelu_f, SUM(lucid_gelu(s, x, false)))
+F(gelu_tanh_f, SUM(lucid_gelu(s, x, true)))
+F(elu_f, SUM(lucid_elu(s, x, 1)))
+F(softmax_f, WEIGHTED(lucid_softmax(s, x, 0)))
+F(cross_entropy_f, lucid_cross_entropy(s, x, lucid_scalar_int(s, 0), LUCID_MEAN))
+F(clamp_f, SUM(lucid_clamp(s, x, NUM(-1), NUM(1))))
+F(clamp_nan_f, SUM(lucid_where(s, lucid_isnan(s, lucid_clamp(s, x, NUM(NAN), NUM(1))), x, NUM(0))))
 F(where_f, SUM(lucid_where(s, lucid_gt(s, x, NUM(0)), lucid_log(s, x), NUM(0))))
 F(constant_f, lucid_add(s, NUM(3), SUM(lucid_floor(s, x))))
 F(unused_f, AT(1))
+
+#define SMALL_SHARE 4.248354255291589e-18 /* 1 / (1 + e^40) */
+#define TWICE_DENSITY_AT_0 0.79788456080286535588
 
 static const hard_point points[] = {
     {"abs at 0", abs_f, 3, {-2, 0, 3}, {-1, 0, 1}},
@@ -128,19 +144,42 @@ static const hard_point points[] = {
     {"logsumexp with -infinity", logsumexp_f, 3, {0, -INFINITY, 0}, {0.5, 0, 0.5}},
     {"logsumexp of large numbers", logsumexp_f, 2, {1000, 1000}, {0.5, 0.5}},
     {"log_softmax of large numbers", log_softmax_f, 2, {-1000, 1000}, {1, -1}},
-    {"softplus far out", softplus_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}},
-    {"logsigmoid far out", logsigmoid_f, 3, {-1000, 0, 1000}, {1, 0.5, 0}},
-    {"sigmoid far out", sigmoid_f, 3, {-1000, 0, 1000}, {0, 0.25, 0}},
-    {"tanh far out", tanh_f, 3, {-1000, 0, INFINITY}, {0, 1, 0}},
-    {"silu far out", silu_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}},
-    {"gelu far out", gelu_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}},
+    {"clamp on its bounds", clamp_f, 4, {-1, 1, -2, INFINITY}, {1, 1, 0, 0}},
+    {"clamp to NaN", clamp_nan_f, 2, {0, 3}, {1, 1}},
     {"where, a branch of NaN not taken", where_f, 2, {-1, 2}, {0, 0.5}},
     {"piecewise constant", constant_f, 2, {0.5, 2}, {0, 0}},
     {"an element that is not used", unused_f, 3, {1, 2, 3}, {0, 1, 0}},
     {"sums and products of nothing", rows_of_nothing, 2, {1, 2}, {0, 0}},
     {"nothing", abs_f, 0, {0}, {0}},
 };
-enum { POINTS = sizeof points / sizeof *points };
+static const smooth_point smooth_points[] = {
+    {{"softplus far out", softplus_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}}, {0, 0.25, 0}},
+    {{"logsigmoid far out", logsigmoid_f, 3, {-1000, 0, 1000}, {1, 0.5, 0}}, {0, -0.25, 0}},
+    {{"sigmoid far out", sigmoid_f, 3, {-1000, 0, 1000}, {0, 0.25, 0}}, {0, 0, 0}},
+    {{"tanh far out", tanh_f, 3, {-1000, 0, INFINITY}, {0, 1, 0}}, {0, 0, 0}},
+    {{"silu far out", silu_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}}, {0, 0.5, 0}},
+    {{"gelu far out", gelu_f, 3, {-1000, 0, 1000}, {0, 0.5, 1}}, {0, TWICE_DENSITY_AT_0, 0}},
+    {{"softplus at the ends", softplus_f, 3, {-INFINITY, 1e308, INFINITY}, {0, 1, 1}}, {0}},
+    {{"logsigmoid at the ends", logsigmoid_f, 3, {-INFINITY, 1e308, INFINITY}, {1, 0, 0}}, {0}},
+    {{"sigmoid at the ends", sigmoid_f, 3, {-INFINITY, 1e308, INFINITY}, {0, 0, 0}}, {0}},
+    {{"silu at the ends", silu_f, 4, {-INFINITY, -1e308, 1e308, INFINITY}, {0, 0, 1, 1}}, {0}},
+    {{"gelu at the ends", gelu_f, 4, {-INFINITY, -1e308, 1e308, INFINITY}, {0, 0, 1, 1}}, {0}},
+    {{"gelu by tanh at the ends",
+      gelu_tanh_f,
+      4,
+      {-INFINITY, -1e308, 1e308, INFINITY},
+      {0, 0, 1, 1}},
+     {0}},
+    {{"elu at the ends", elu_f, 4, {-INFINITY, -1e308, 1e308, INFINITY}, {0, 0, 1, 1}}, {0}},
+    {{"softmax, one outweighs", softmax_f, 2, {0, 40}, {-SMALL_SHARE, SMALL_SHARE}}, {0}},
+    {{"cross_entropy, one outweighs", cross_entropy_f, 2, {40, 0}, {-SMALL_SHARE, SMALL_SHARE}},
+     {0}},
+    {{"cross_entropy with -infinity", cross_entropy_f, 3, {2, -INFINITY, 2}, {-0.5, 0, 0.5}}, {0}},
+};
+enum {
+    POINTS = sizeof points / sizeof *points,
+    SMOOTH_POINTS = sizeof smooth_points / sizeof *smooth_points
+};
 
 static lucid_status call_point(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
                                size_t ny, void *user)
@@ -151,8 +190,17 @@ static lucid_status call_point(lucid_scope *s, const lucid_tensor *x, size_t nx,
     return lucid_error(s);
 }
 
+static lucid_status call_slopes(lucid_scope *s, const lucid_tensor *x, size_t nx, lucid_tensor *y,
+                                size_t ny, void *user)
+{
+    (void)nx, (void)ny;
+    lucid_fn f = lucid_fn_new(s, call_point, 1, user);
+    y[0] = SUM(lucid_call1(s, lucid_grad(s, f, NULL), x[0]));
+    return lucid_error(s);
+}
+
 static void check(lucid_scope *s, const hard_point *p, const char *how, lucid_tensor got,
-                  int64_t rows)
+                  const double *right, int64_t rows)
 {
     checking("%s, %s", p->name, how);
     host_array have = host_from_tensor(s, got);
@@ -164,7 +212,7 @@ static void check(lucid_scope *s, const hard_point *p, const char *how, lucid_te
     lucid_shape shape = rows > 0 ? LUCID_SHAPE(rows, p->n) : LUCID_SHAPE(p->n);
     host_array want = host_new(LUCID_FLOAT64, shape);
     for (int64_t i = 0; i < want.n; i++)
-        want.at[i] = p->gradient[i % p->n];
+        want.at[i] = right[i % p->n];
     (void)same("the gradient", &have, &want, 1e-12);
 }
 
@@ -186,10 +234,29 @@ static void test_point(void **state)
     lucid_tensor x = lucid_from_data(s, p->x, LUCID_FLOAT64, LUCID_SHAPE(p->n));
     lucid_tensor rows = lucid_stack(s, (lucid_tensor[]){x, x}, 2, 0);
     lucid_fn g = lucid_grad(s, f, NULL);
-    check(s, p, "grad", lucid_call1(s, g, x), 0);
+    check(s, p, "grad", lucid_call1(s, g, x), p->gradient, 0);
     if (finite_everywhere(p)) /* forwards, an infinite slope meets the zeros of the basis: NaN */
-        check(s, p, "jacfwd", lucid_call1(s, lucid_jacfwd(s, f, NULL), x), 0);
-    check(s, p, "vmap of grad", lucid_call1(s, lucid_vmap(s, g, NULL), rows), 2);
+        check(s, p, "jacfwd", lucid_call1(s, lucid_jacfwd(s, f, NULL), x), p->gradient, 0);
+    check(s, p, "vmap of grad", lucid_call1(s, lucid_vmap(s, g, NULL), rows), p->gradient, 2);
+    differences_end();
+    (void)lucid_close(s);
+    host_release(mark);
+}
+
+static void test_smooth_point(void **state)
+{
+    const smooth_point *p = *state;
+    void *user = (void *)(uintptr_t)&p->first;
+    size_t mark = host_mark();
+    lucid_scope *s = lucid_open(NULL);
+    differences_begin();
+    lucid_fn f = lucid_fn_new(s, call_point, 1, user),
+             slopes = lucid_fn_new(s, call_slopes, 1, user);
+    lucid_tensor x = lucid_from_data(s, p->first.x, LUCID_FLOAT64, LUCID_SHAPE(p->first.n));
+    lucid_tensor sums = lucid_call1(s, lucid_grad(s, slopes, NULL), x);
+    check(s, &p->first, "grad of grad", sums, p->curvature, 0);
+    sums = lucid_sum(s, lucid_call1(s, lucid_hessian(s, f, NULL), x), LUCID_DIMS(1));
+    check(s, &p->first, "hessian", sums, p->curvature, 0);
     differences_end();
     (void)lucid_close(s);
     host_release(mark);
@@ -197,10 +264,20 @@ static void test_point(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[POINTS];
+    static struct CMUnitTest tests[POINTS + 2 * SMOOTH_POINTS];
+    size_t n = 0;
     for (size_t i = 0; i < POINTS; i++)
-        tests[i] = (struct CMUnitTest){.name = points[i].name,
-                                       .test_func = test_point,
-                                       .initial_state = (void *)(uintptr_t)&points[i]};
-    return _cmocka_run_group_tests("hard points", tests, POINTS, NULL, NULL);
+        tests[n++] = (struct CMUnitTest){.name = points[i].name,
+                                         .test_func = test_point,
+                                         .initial_state = (void *)(uintptr_t)&points[i]};
+    for (size_t i = 0; i < SMOOTH_POINTS; i++) {
+        const hard_point *first = &smooth_points[i].first;
+        tests[n++] = (struct CMUnitTest){.name = first->name,
+                                         .test_func = test_point,
+                                         .initial_state = (void *)(uintptr_t)first};
+        tests[n++] = (struct CMUnitTest){.name = first->name,
+                                         .test_func = test_smooth_point,
+                                         .initial_state = (void *)(uintptr_t)&smooth_points[i]};
+    }
+    return _cmocka_run_group_tests("hard points", tests, n, NULL, NULL);
 }
