@@ -261,6 +261,7 @@ static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
     }
     /* Parts that are as square as can be. */
     const double side = sqrt((double)most / (double)(k < SUM ? k : SUM));
+    const int64_t calls = (k + SUM - 1) / SUM; /* for a part */
     int64_t rows = most_pieces(m, side), cols = most_pieces(n, side);
     for (int64_t piece = 0; piece < rows * cols && !lucid__stop_now(); piece++) {
         int64_t i = piece_start(m, rows, piece / cols), j = piece_start(n, cols, piece % cols);
@@ -272,8 +273,7 @@ static void gemm(lucid_dtype dtype, int64_t m, int64_t n, int64_t k, double alph
         double start = seconds();
         sum_up(dtype, height, width, k, alpha, x, y, beta, (void *)offset(dtype, c, i * c_row + j),
                c_row);
-        learn(height * width * (k < SUM ? k : SUM),
-              (seconds() - start) / (double)((k + SUM - 1) / SUM));
+        learn(height * width * (k < SUM ? k : SUM), (seconds() - start) / (double)calls);
     }
 }
 

@@ -268,12 +268,12 @@ lucid_status lucid_fail(lucid_scope *s, lucid_status status, const char *format,
     if (session->status != LUCID_OK)
         return session->status;
     session->status = status == LUCID_OK ? LUCID_RUNTIME_ERROR : status;
-    if (status == LUCID_INTERRUPTED)
-        atomic_store_explicit(&session->interrupt.wanted, false, memory_order_relaxed);
     va_list args;
     va_start(args, format);
     (void)vsnprintf(session->message, sizeof session->message, format, args);
     va_end(args);
+    if (status == LUCID_INTERRUPTED)
+        atomic_store_explicit(&session->interrupt.wanted, false, memory_order_relaxed);
     return session->status;
 }
 
