@@ -87,21 +87,35 @@ static void sort_long_row(const work *w, int64_t i, int threads, void *scratch)
     lucid__sort_long(&row, threads, scratch);
 }
 
-/* Few rows are sorted one after the other by all threads, many by one thread each. */
+/* All rows, one after the other by all threads. */
+static bool sort_together(const work *w, int threads, size_t scratch_bytes)
+{
+    const int64_t rows = w->r.outer * w->r.inner;
+    void *scratch = lucid__malloc(scratch_bytes);
+    const bool enough_memory = scratch != NULL;
+    for (int64_t i = 0; enough_memory && i < rows; i++)
+        sort_long_row(w, i, threads, scratch);
+    lucid__free(scratch);
+    return enough_memory;
+}
+
+/* Few rows are sorted together, many by one thread each. */
 static bool sort_long_rows(const work *w, int threads)
 {
-    int64_t rows = w->r.outer * w->r.inner;
-    size_t scratch_bytes = lucid__sort_long_scratch(w->args->in->dtype, w->r.n);
-    bool together = rows < threads, enough_memory = true;
+    const int64_t rows = w->r.outer * w->r.inner;
+    const size_t scratch_bytes = lucid__sort_long_scratch(w->args->in->dtype, w->r.n);
+    if (rows < threads || threads == 1)
+        return sort_together(w, threads, scratch_bytes);
+    bool enough_memory = true;
     atomic_int finished = 0;
-#pragma omp parallel num_threads(lucid__team(together ? 1 : threads)) reduction(&& : enough_memory)
+#pragma omp parallel num_threads(lucid__team(threads)) reduction(&& : enough_memory)
     {
         void *scratch = lucid__malloc(scratch_bytes);
         enough_memory = scratch != NULL;
 #pragma omp for schedule(static) nowait
         for (int64_t i = 0; i < rows; i++)
             if (scratch)
-                sort_long_row(w, i, together ? threads : 1, scratch);
+                sort_long_row(w, i, 1, scratch);
         lucid__free(scratch);
         lucid__team_finish(&finished);
     }

@@ -91,8 +91,9 @@ int lucid__team(int threads)
     /* Who asks has a team of his own: its largest size so far, and its last, since a smaller team sends the others
      * away. */
     static _Thread_local int started = 1, now = 1;
-    if (threads == 1 || omp_in_parallel())
-        return threads;
+    if (threads == 1 ||
+        omp_get_level() > 0) /* inside a region threads would be made anew each time */
+        return 1;
     if (started == 1)
         lucid__blas_dismiss();
     if (threads > now && (threads > started || lucid__threads_may_fail()))
