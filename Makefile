@@ -12,7 +12,7 @@ export CTEST_PARALLEL_LEVEL := $(JOBS)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 unexport PYTHONPATH
 
-.PHONY: help setup demo test quick lint format bench parity install asan-test tsan-test arm64-test fuzz clean
+.PHONY: help setup demo test quick lint format bench parity install asan-test asan-python-test tsan-test arm64-test fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -59,6 +59,10 @@ asan-test: ## the C tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh --quick
 	@scripts/build.sh asan
 	@$(RUN_TESTS) --preset asan
+
+asan-python-test: ## the Python tests on a module under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/setup.sh --quick
+	@$(RUN_TESTS) --preset asan-python --asan-python
 
 tsan-test: ## the C tests under ThreadSanitizer
 	@scripts/setup.sh --lint

@@ -67,13 +67,15 @@ def run_ctest(preset: str) -> Count:
     return count
 
 
-def run_pytest(preset: str, quick: bool) -> Count:
+def run_pytest(preset: str, quick: bool, asan: bool = False) -> Count:
     if not any((ROOT / "tests" / "python").glob("test_*.py")):
         return Count()
     report = ROOT / "build" / preset / "pytest.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += [f"--junitxml={report}", "tests/python"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"]
+    if asan:
+        command = ["scripts/asan_python.sh"]
+    command += [f"--junitxml={report}"]
     if quick:
         command += ["-x"]
     environment = {**os.environ, "LUCID_BUILD": str(ROOT / "build" / preset)}
@@ -95,13 +97,17 @@ def main() -> int:
     parser.add_argument("--python", action="store_true", help="run the Python tests too")
     parser.add_argument("--quick", action="store_true", help="stop at the first failed Python test")
     parser.add_argument("--tally", type=Path, help="append 'passed failed skipped' to this file")
+    parser.add_argument(
+        "--asan-python", action="store_true", help="the Python tests alone, on a sanitized module"
+    )
     options = parser.parse_args()
 
-    c_count = run_ctest(options.preset)
-    print(f"C ({options.preset}): {c_count}", flush=True)
-    count = c_count
-    if options.python:
-        python_count = run_pytest(options.preset, options.quick)
+    count = Count()
+    if not options.asan_python:
+        count = run_ctest(options.preset)
+        print(f"C ({options.preset}): {count}", flush=True)
+    if options.python or options.asan_python:
+        python_count = run_pytest(options.preset, options.quick, options.asan_python)
         print(f"Python: {python_count}")
         count = count.plus(python_count)
     if options.tally:
