@@ -1,5 +1,6 @@
 /* The instruction bodies for one instruction set: LUCID__ISA names it, the compiler's flags choose it.
  * Plain loops for the compiler to vectorise; the expressions stand in instr.def. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -73,6 +74,66 @@ enum { WHOLE = 16 };
                 T x = p[j]; \
                 to[j] = __VA_ARGS__; \
             } \
+        } \
+    } \
+    WHOLE_GROUPS(name)
+
+/* Not inlined: where a compiler sees the numbers that a group has `instead`, it computes with scalars. */
+#define APART __attribute__((noinline))
+
+/* `__VA_ARGS__` of x, where vector math is quick. Where it would go lane by lane (`seldom`), it computes a number of the
+ * group's in place of that: `instead`, whose result y is made what x gives by `then`. Groups without such lanes have
+ * the bits, and but for one comparison the time, of MATH1. */
+#define MATH1_WITHIN(name, seldom, instead, then, ...) \
+    static APART void BODY(name##_plain)(T * to, const T *p, int64_t groups) \
+    { \
+        for (int64_t g = 0; g < groups; g++, to += WHOLE, p += WHOLE) { \
+            _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+            { \
+                T x = p[j]; \
+                to[j] = __VA_ARGS__; \
+            } \
+        } \
+    } \
+    static inline bool BODY(name##_has_seldom)(const T *p, int64_t n) \
+    { \
+        int found = 0; \
+        _Pragma("omp simd reduction(| : found)") for (int64_t j = 0; j < n; j++) \
+        { \
+            T x = p[j]; \
+            found |= seldom; \
+        } \
+        return found; \
+    } \
+    static APART void BODY(name##_replaced)(T * to, const T *p) \
+    { \
+        T in[WHOLE], out[WHOLE]; \
+        _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+        { \
+            T x = p[j]; \
+            in[j] = seldom ? instead : x; \
+        } \
+        BODY(name##_plain)(out, in, 1); \
+        _Pragma("omp simd") for (int j = 0; j < WHOLE; j++) \
+        { \
+            T x = p[j], y = out[j]; \
+            to[j] = seldom ? then : y; \
+        } \
+    } \
+    static void BODY(name##_groups)(T * to, const T *p, int64_t groups) \
+    { \
+        enum { TOGETHER = 8 }; \
+        for (int64_t n; groups > 0; groups -= n, to += n * WHOLE, p += n * WHOLE) { \
+            n = groups < TOGETHER ? groups : TOGETHER; \
+            if (!BODY(name##_has_seldom)(p, n * WHOLE)) { \
+                BODY(name##_plain)(to, p, n); \
+                continue; \
+            } \
+            for (int64_t g = 0; g < n; g++) \
+                if (BODY(name##_has_seldom)(p + g * WHOLE, WHOLE)) \
+                    BODY(name##_replaced)(to + g * WHOLE, p + g * WHOLE); \
+                else \
+                    BODY(name##_plain)(to + g * WHOLE, p + g * WHOLE, 1); \
         } \
     } \
     WHOLE_GROUPS(name)
@@ -214,6 +275,12 @@ enum { WHOLE = 16 };
 #define U float
 #define FLOATS 1
 #define FN(name) name##f
+#define LEAST_NORMAL FLT_MIN
+#define MOST FLT_MAX
+#define EXP_FAST 87
+#define EXP2_FAST 126
+#define EXPM1_LOW (-18)
+#define ERFC_LAST 10.1f
 #include "cpu/instr.def"
 WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
@@ -221,12 +288,24 @@ POLYGAMMA_BODY
 #undef BODY
 #undef T
 #undef U
+#undef LEAST_NORMAL
+#undef MOST
+#undef EXP_FAST
+#undef EXP2_FAST
+#undef EXPM1_LOW
+#undef ERFC_LAST
 #undef FN
 
 #define BODY(name) name##_f64
 #define T double
 #define U double
 #define FN(name) name
+#define LEAST_NORMAL DBL_MIN
+#define MOST DBL_MAX
+#define EXP_FAST 708
+#define EXP2_FAST 1022
+#define EXPM1_LOW (-38)
+#define ERFC_LAST 27.3
 #include "cpu/instr.def"
 WHERE_BODY
 POWI_BODY(FLOAT_MUL, 1, FLOAT_INVERT)
@@ -234,6 +313,12 @@ POLYGAMMA_BODY
 #undef BODY
 #undef T
 #undef U
+#undef LEAST_NORMAL
+#undef MOST
+#undef EXP_FAST
+#undef EXP2_FAST
+#undef EXPM1_LOW
+#undef ERFC_LAST
 #undef FN
 #undef FLOATS
 
@@ -314,12 +399,14 @@ CAST(f64_f32, double, float, (float)x)
 #undef BINARY
 #undef MATH1
 #undef MATH1_IN_TWO
+#undef MATH1_WITHIN
 #undef MATH2
 #define ENTRY(name) [LUCID__##name][DTYPE] = BODY(name),
 #define UNARY(name, ...) ENTRY(name)
 #define BINARY(name, ...) ENTRY(name)
 #define MATH1(name, ...) ENTRY(name)
 #define MATH1_IN_TWO(name, ...) ENTRY(name)
+#define MATH1_WITHIN(name, ...) ENTRY(name)
 #define MATH2(name, ...) ENTRY(name)
 
 extern lucid__philox_run JOIN(lucid__philox_run_, LUCID__ISA);

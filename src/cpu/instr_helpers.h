@@ -45,6 +45,69 @@ VECTOR2(atan2)
 VECTOR2(pow)
 #endif
 
+/* ---- where vector math goes lane by lane ------------------------------------------------------- */
+
+/* exp and its like near and beyond overflow and underflow: of x + s, which is exact for the small whole number s, and
+ * times exp(-s). */
+#define EXP_BEYOND(T, fn, abs, sign_of, highest, lowest, low_shift, high_shift, low_factor, \
+                   high_factor, highest2, lowest2, factor2, sinh_highest) \
+    static inline T exp_instead##fn(T x) \
+    { \
+        return x > 0          ? (x < (highest) ? x - (high_shift) : 0) \
+               : x > (lowest) ? x + (low_shift) \
+                              : 0; \
+    } \
+    static inline T exp_then##fn(T x, T y) \
+    { \
+        return x > 0          ? (x < (highest) ? y * (high_factor) : (T)INFINITY) \
+               : x > (lowest) ? y * (low_factor) \
+               : x == x       ? (T)0 \
+                              : x; \
+    } \
+    static inline T exp2_instead##fn(T x) \
+    { \
+        return x > 0 ? (x < (highest2) ? x - 2 : 0) : x > (lowest2) ? x + 64 : 0; \
+    } \
+    static inline T exp2_then##fn(T x, T y) \
+    { \
+        return x > 0           ? (x < (highest2) ? y * 4 : (T)INFINITY) \
+               : x > (lowest2) ? y * (factor2) \
+               : x == x        ? (T)0 \
+                               : x; \
+    } \
+    static inline T expm1_instead##fn(T x) \
+    { \
+        return x > 0 && x < (highest) ? x - (high_shift) : 0; \
+    } \
+    static inline T expm1_then##fn(T x, T y) \
+    { \
+        return x > 0 ? (x < (highest) ? y * (high_factor) : (T)INFINITY) : x < 0 ? (T)-1 : x; \
+    } \
+    /* sinh, and for the absolute value of the result cosh, which are exp(|x|) / 2 here. */ \
+    static inline T sinh_instead##fn(T x) \
+    { \
+        return abs(x) < (sinh_highest) ? x - sign_of((T)(high_shift), x) : 0; \
+    } \
+    static inline T sinh_then##fn(T x, T y) \
+    { \
+        return x != x ? x : abs(x) < (sinh_highest) ? y * (high_factor) : sign_of((T)INFINITY, x); \
+    } \
+    /* Subnormal numbers are brought among the others. */ \
+    static inline T log_instead##fn(T x) \
+    { \
+        return x > 0 && x < 1 ? x * (T)0x1p54 : 1; \
+    } \
+    static inline T log_then##fn(T x, T shifted) \
+    { \
+        return x == 0 ? -(T)INFINITY : x > 0 ? (x < 1 ? shifted : x) : (T)NAN; \
+    }
+EXP_BEYOND(float, f, fabsf, copysignf, 89.0f, -104.0f, 20, 2, 2.0611536224385579e-9f,
+           7.3890560989306502f, 128.0f, -150.0f, 0x1p-64f, 90.0f)
+EXP_BEYOND(double, , fabs, copysign, 710.0, -746.0, 50, 2, 1.9287498479639178e-22,
+           7.3890560989306502, 1024.0, -1075.0, 0x1p-64, 711.0)
+#undef EXP_BEYOND
+#define LOG_SHIFT 54
+
 /* ---- helpers that an expression calls ---------------------------------------------------------- */
 
 /* x - y floor(x / y) loses digits; fmod is exact, and a shift by y gives it the sign of y. */

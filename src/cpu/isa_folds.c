@@ -18,6 +18,7 @@ _Static_assert(WHOLE == 16, "the accumulators are combined in as many steps as 1
 #define BINARY(name, ...)
 #define MATH1(name, ...)
 #define MATH1_IN_TWO(name, ...)
+#define MATH1_WITHIN(name, ...)
 #define MATH2(name, ...)
 
 /* Every loop goes over one array of accumulators, of a size that the compiler knows, and so keeps in registers. */

@@ -66,6 +66,8 @@ static const long double bernoulli[TERMS] = {
     T NAME(int64_t n, T x) \
     { \
         bool odd = n % 2; \
+        if (n == 0 && !(x < (T)INFINITY)) \
+            return x; \
         if (!(x <= 0)) \
             return ABOVE(n, x); \
         if (x == 0 && n == 0) \

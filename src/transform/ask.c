@@ -175,6 +175,19 @@ static bool find_levels(lucid_scope *s, const lucid__level *level, lucid_tensor 
     return lucid__ok(s);
 }
 
+lucid_tensor lucid__too_many_answers(lucid_scope *s, bool stand_in, size_t n, const char *what)
+{
+    return lucid__error(s, LUCID_RUNTIME_ERROR,
+                        stand_in
+                            ? "%s: the batch is empty, and the example of ones that stands in for "
+                              "it has asked for %zu answers and goes on; return before the loop "
+                              "when there is nothing to do"
+                            : "%s: the function has asked batched values for %zu answers in one "
+                              "run and goes on: does a loop never end for some lane (NaN)? "
+                              "strategy=\"isolated\" knows no such limit",
+                        what, n);
+}
+
 lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid_tensor x, const char *what)
 {
     lucid__split *split = level->split;
@@ -182,16 +195,7 @@ lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid_tensor 
     if (lucid__split_recall(split, &answer))
         return answer;
     if (split->now.nanswers >= split->max_answers)
-        return lucid__error(
-            s, LUCID_RUNTIME_ERROR,
-            split->stand_in ? "%s: the batch is empty, and the example of ones that stands in for "
-                              "it has asked for %zu answers and goes on; return before the loop "
-                              "when there is nothing to do"
-                            : "%s: the function has asked batched values for %zu answers in one "
-                              "run and goes on: does a loop never end for some lane (NaN)? "
-                              "%s knows no such limit",
-            what, split->now.nanswers,
-            lucid__wording(s, "LUCID_STRATEGY_ISOLATED", "strategy=\"isolated\""));
+        return lucid__too_many_answers(s, split->stand_in, split->now.nanswers, what);
     lucid_scope t;
     lucid__scope_enter(&t, s);
     lucid__taken taken[MAX_LEVELS];

@@ -42,6 +42,17 @@ static lucid_tensor no_answer(lucid_scope *s, const lucid__level *mute, const ch
     return (lucid_tensor){NULL};
 }
 
+/* A lane that parted from the others and runs by itself may ask as often as it could among them. */
+static bool may_ask(lucid_scope *s, const char *what)
+{
+    for (lucid__level *l = s->session->top; l; l = l->below)
+        if (l->place && --l->answers_left == 0) {
+            (void)lucid__too_many_answers(s, false, LUCID__MANY_ANSWERS, what);
+            return false;
+        }
+    return true;
+}
+
 lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
 {
     if (lucid__ok(s) && !x.v)
@@ -52,7 +63,7 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
     while (v->kind == LUCID__DUAL)
         v = v->inner;
     if (v->kind == LUCID__GRAPH)
-        return (lucid_tensor){v};
+        return may_ask(s, what) ? (lucid_tensor){v} : (lucid_tensor){NULL};
     if (v->kind == LUCID__TAPE) {
         const lucid__level *on = lucid__level_find(s, v->level);
         return lucid__error(

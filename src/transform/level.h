@@ -24,8 +24,12 @@ struct lucid__level {
     /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
     int64_t first, size, lanes;
     lucid_randomness randomness;
-    const char *name;                 /* of the axis, for collectives; NULL: it has none */
-    struct lucid__split *split;       /* BATCH: the lanes may part (split.h); NULL: they may not */
+    const char *name;           /* of the axis, for collectives; NULL: it has none */
+    struct lucid__split *split; /* BATCH: the lanes may part (split.h); NULL: they may not */
+    /* LANE: one that parted from the others of a split: where it stands among them, and how many answers it may ask
+     * for. NULL: it runs by itself anyway. */
+    const int64_t *place;
+    size_t answers_left;
     const int64_t *lane_ids;          /* which lanes are left; NULL: all, first and on */
     bool takes;                       /* some enclosing level was taken over, see split.h */
     lucid_tensor draw_shift;          /* STAGE: added to the numbers of draws (lane.h); empty: 0 */

@@ -62,7 +62,7 @@ static lucid_tensor unwrap(lucid_scope *s, const lucid__vmap_self *self, const l
 {
     if (!lucid__level_owns_or_outer(s, level, y))
         return (lucid_tensor){NULL};
-    bool parted = level->split && level->split->version > 0;
+    bool parted = (level->split && level->split->version > 0) || level->place;
     if (level->takes && y.v->level < level->id)
         y = lucid__split_lift_to(s, level, y);
     if (!y.v)
@@ -128,6 +128,7 @@ void lucid__pieces_add(lucid_scope *s, const lucid__vmap_call *call, lucid__piec
         piece->y[k] =
             lucid__scope_give(s, unwrap(s, call->self, level, r->at[k].x, k, p->dim[k]), p->scope);
     piece->size = level->size;
+    piece->places = level->place;
     if (!level->split || level->split->version == 0)
         return;
     int64_t *places = lucid_alloc(p->scope, ((size_t)level->size + 1) * sizeof *places);

@@ -79,6 +79,16 @@ static void take_group(lucid__split *split)
         split->waiting = g->next;
 }
 
+const int64_t *lucid__split_take_lane(lucid__split *split)
+{
+    const lucid__group *g = split->waiting;
+    if (g->count != 1 || g->nanswers != 1 || g->way.ntaken > 0 || !g->way.kept)
+        return NULL;
+    split->waiting = g->next;
+    split->alone += ++split->runs > split->max_paths;
+    return g->way.kept;
+}
+
 /* The answers of the group in the order they were given. */
 static bool unroll_answers(lucid__split *split)
 {

@@ -21,6 +21,9 @@
 
 #include "transform/level.h"
 
+/* Answers that one run may ask for. */
+enum { LUCID__MANY_ANSWERS = 1 << 20 };
+
 /* An enclosing level whose lanes a run has taken over, as it was then. */
 typedef struct lucid__taken {
     uint64_t level;
@@ -75,6 +78,10 @@ typedef struct lucid__split {
 bool lucid__split_begin(lucid_scope *s, lucid__split *split, int64_t first, int64_t count);
 /* Makes the next waiting group the run going on, under a level made ready; false: there is none. */
 bool lucid__split_next(lucid__split *split, lucid__level *level);
+/* Takes the group in front if it is one lane that left the others at the first question, of which nothing has been
+ * computed that it could go on from: alone it costs less than in a batch of one. Returns where it stands among the
+ * lanes of the split; NULL: there is no such group in front. */
+const int64_t *lucid__split_take_lane(lucid__split *split);
 /* After the last run. */
 void lucid__split_end(lucid__split *split);
 
@@ -85,6 +92,9 @@ lucid__level *lucid__split_level(const lucid_scope *s);
  * of level 0. Empty on error. */
 lucid_tensor lucid__split_ask(lucid_scope *s, lucid__level *level, lucid_tensor x,
                               const char *what);
+
+/* The error of asking for more than the n answers that a run may have. */
+lucid_tensor lucid__too_many_answers(lucid_scope *s, bool stand_in, size_t n, const char *what);
 
 /* What all lanes make together (a collective) is made once, while they are together, and stands on record
  * among the answers: a later run that is still on the common way recalls it. */

@@ -164,6 +164,19 @@ static lucid__level new_level(const lucid__vmap_call *call, lucid__level_kind ki
                           .hidden = call->self->hidden};
 }
 
+/* Whether lanes that parted can run as they do under strategy="isolated": without lanes of other vmaps that might want
+ * different answers, and without others that they make something together with. */
+static bool can_run_alone(const lucid_scope *s, const lucid__vmap_call *call,
+                          const lucid__pieces *p)
+{
+    if (call->self->options.axis_name || p->stand_in)
+        return false;
+    for (const lucid__level *l = s->session->top; l; l = l->below)
+        if (l->kind == LUCID__LEVEL_BATCH)
+            return false;
+    return true;
+}
+
 /* The lanes first .. first + size - 1 together, or path by path if they part. */
 static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t first, int64_t size,
                       lucid__pieces *p)
@@ -182,7 +195,16 @@ static bool run_lanes(lucid_scope *s, const lucid__vmap_call *call, int64_t firs
     split.max_paths = call->self->options.max_paths;
     split.max_answers = call->max_answers;
     split.stand_in = p->stand_in;
+    const bool alone = can_run_alone(s, call, p);
     while (ok && split.waiting) {
+        const int64_t *place = alone ? lucid__split_take_lane(&split) : NULL;
+        if (place) {
+            level = new_level(call, LUCID__LEVEL_LANE, first + *place, 1);
+            level.place = place;
+            level.answers_left = split.max_answers + 1;
+            ok = run_level(&child, call, &level, &parts);
+            continue;
+        }
         level = new_level(call, LUCID__LEVEL_BATCH, first, size);
         ok = lucid__split_next(&split, &level) && run_level(&child, call, &level, &parts);
     }
@@ -337,10 +359,9 @@ static bool run_stand_in(lucid_scope *s, const lucid__vmap_call *call, lucid__pi
 static lucid_status call(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
                          lucid_results *out)
 {
-    enum { MANY_ANSWERS = 1 << 20 };
     lucid__replay replay;
     lucid__vmap_call c = {
-        .self = self, .x = x, .nx = nx, .max_answers = MANY_ANSWERS, .replay = &replay};
+        .self = self, .x = x, .nx = nx, .max_answers = LUCID__MANY_ANSWERS, .replay = &replay};
     c.strategy = c.self->options.strategy;
     if (!resolve_arguments(s, &c))
         return lucid_error(s);

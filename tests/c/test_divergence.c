@@ -364,6 +364,49 @@ static void too_many_paths_run_lane_by_lane(void **state)
     assert_int_equal(each[5], 1);
 }
 
+/* A value that differs from lane to lane, then a loop by it, with random numbers on the way. */
+FUNCTION(by_value)
+{
+    UNUSED;
+    runs++;
+    lucid_tensor r = lucid_rand(s, LUCID_SHAPE(2));
+    lucid_tensor z = lucid_mul(s, x[0], x[0]);
+    while (lucid_item(s, z) > 0.1 && !lucid_error(s)) {
+        z = lucid_mul(s, z, lucid_scalar(s, 0.5));
+        r = lucid_add(s, r, lucid_mul(s, lucid_randn(s, LUCID_SHAPE(2)), z));
+    }
+    y[0] = lucid_sum(s, lucid_mul(s, r, x[0]), LUCID_ALL);
+    if (ny > 1)
+        y[1] = z;
+    return lucid_error(s);
+}
+
+static void lanes_that_part_at_once_run_alone(void **state)
+{
+    lucid_scope *s = ((fixture *)*state)->s;
+    const lucid_vmap_options alone = {.strategy = LUCID_STRATEGY_ISOLATED,
+                                      .randomness = LUCID_RANDOMNESS_DIFFERENT},
+                             parted = {.randomness = LUCID_RANDOMNESS_DIFFERENT},
+                             chunks = {.randomness = LUCID_RANDOMNESS_DIFFERENT, .chunk_size = 5};
+    const lucid_vmap_options *ways[] = {&parted, &chunks};
+    lucid_fn f = lucid_fn_new(s, by_value, 2, NULL),
+             g = lucid_grad(s, lucid_fn_new(s, by_value, 1, NULL), NULL);
+    lucid_tensor x = lucid_arange(s, 0.25, 2.5, 0.125, LUCID_NO_DTYPE), want[2], have[2];
+    lucid_rng_state start = lucid_generator_state(lucid_generator_of(s));
+    (void)lucid_call(s, lucid_vmap(s, f, &alone), &x, 1, want, 2);
+    lucid_tensor slopes = lucid_call1(s, lucid_vmap(s, g, &alone), x);
+    for (int w = 0; w < 2; w++) {
+        lucid_generator_set_state(lucid_generator_of(s), start);
+        runs = 0;
+        (void)lucid_call(s, lucid_vmap(s, f, ways[w]), &x, 1, have, 2);
+        assert_int_equal(runs, lucid_numel(x));
+        assert_int_equal(lucid_last_paths(s, NULL, 0).runs, lucid_numel(x));
+        for (int k = 0; k < 2; k++)
+            assert_same(s, want[k], have[k]);
+        assert_same(s, slopes, lucid_call1(s, lucid_vmap(s, g, ways[w]), x));
+    }
+}
+
 FUNCTION(different_shapes)
 {
     UNUSED;
@@ -428,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(enclosing_values_are_gathered, setup, teardown),
         cmocka_unit_test_setup_teardown(derivatives_pass_what_parted_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_paths_run_lane_by_lane, setup, teardown),
+        cmocka_unit_test_setup_teardown(lanes_that_part_at_once_run_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_uses_are_named, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
