@@ -332,12 +332,14 @@ LUCID_API lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dim
 /* correction: 1 divides by n - 1 (torch's default), 0 by n. */
 LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
-/* Derivative where the variance is 0: 0. */
+/* Derivative where the variance is 0: 0; twice as for lucid_norm. */
 LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
 /* Of -inf alone: -inf, with derivative 0. */
 LUCID_API lucid_tensor lucid_logsumexp(lucid_scope *s, lucid_tensor x, lucid_dims dims);
-/* (sum |x|^order)^(1/order); order 2, 1, 0, INFINITY and -INFINITY included. Derivative at 0: 0. */
+/* (sum |x|^order)^(1/order); order 2, 1, 0, INFINITY and -INFINITY included. Derivative at 0: 0. What is smooth in x
+ * there though the norm of order 2 is not (its square, its cosine) has its second derivative, in any nesting;
+ * that of the norm itself does not exist: a number past 1e12. */
 LUCID_API lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims dims);
 LUCID_API lucid_tensor lucid_cumsum(lucid_scope *s, lucid_tensor x, int dim);
 LUCID_API lucid_tensor lucid_cumprod(lucid_scope *s, lucid_tensor x, int dim);

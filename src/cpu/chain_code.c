@@ -75,6 +75,7 @@ bool lucid__chain_takes(int op, lucid_dtype dtype)
     case LUCID__square:
     case LUCID__reciprocal:
     case LUCID__sqrt:
+    case LUCID__root:
     case LUCID__rsqrt:
     case LUCID__floor:
     case LUCID__ceil:
@@ -405,6 +406,7 @@ static void operation(emitter *e)
         one(e, LUCID__V_DIV, a, last_operand(e, 0), 0);
         break;
     case LUCID__sqrt:
+    case LUCID__root:
         one(e, LUCID__V_SQRT, 0, last_operand(e, 0), 0);
         break;
     case LUCID__rsqrt:

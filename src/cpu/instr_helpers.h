@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cpu/polygamma.h"
 
@@ -109,6 +110,34 @@ EXP_BEYOND(double, , fabs, copysign, 710.0, -746.0, 50, 2, 1.9287498479639178e-2
 #define LOG_SHIFT 54
 
 /* ---- helpers that an expression calls ---------------------------------------------------------- */
+
+/* What off_zero puts in the place of 0: its square and the cube of its reciprocal are normal numbers. */
+static const float near_zero_off = 0x1p-41F;
+static const double near_zero_of = 0x1p-340;
+
+/* The power of two at or below |x|, as far from the ends of the exponents that it has a reciprocal and leaves
+ * derivatives room; 1 for 0, infinities and NaN. */
+static inline float binade_off(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= UINT32_C(0x7f800000);
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    power = power < 0x1p-100F ? 0x1p-100F : power > 0x1p126F ? 0x1p126F : power;
+    return x == 0 || !(fabsf(x) < INFINITY) ? 1 : power;
+}
+
+static inline double binade_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= UINT64_C(0x7ff0000000000000);
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    power = power < 0x1p-900 ? 0x1p-900 : power > 0x1p1022 ? 0x1p1022 : power;
+    return x == 0 || !(fabs(x) < INFINITY) ? 1 : power;
+}
 
 /* x - y floor(x / y) loses digits; fmod is exact, and a shift by y gives it the sign of y. */
 static inline float remainder_off(float x, float y)

@@ -70,14 +70,10 @@ lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims, double c
     return lucid__leave(&t, variance(&t, "var", x, dims, correction));
 }
 
-/* sqrt whose derivative at 0 is 0. The root is taken of 1 there, so that its infinite slope never
- * meets a zero cotangent. */
+/* sqrt whose derivative at 0 is 0 (prim/root_prims.c). */
 static lucid_tensor flat_sqrt(lucid_scope *s, lucid_tensor x)
 {
-    lucid_tensor zero = lucid__number(s, 0, x);
-    lucid_tensor at_zero = lucid_eq(s, x, zero);
-    lucid_tensor root = lucid_sqrt(s, lucid_where(s, at_zero, lucid__number(s, 1, x), x));
-    return lucid_where(s, at_zero, zero, root);
+    return x.v ? lucid__bind1(s, LUCID__root, &x, 1, NULL, 0) : x;
 }
 
 lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction)

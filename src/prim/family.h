@@ -25,6 +25,11 @@ lucid_tensor lucid__batch_at(lucid_scope *s, lucid_tensor x, int axis, int to, i
 /* As lucid__batch_at, but leaves an unbatched x alone. */
 lucid_tensor lucid__move_batch(lucid_scope *s, lucid_tensor x, int axis, int to);
 
+/* Whether a call to the graph or a stage has steps or no value at 0, and among its inputs one whose zeros were
+ * made tiny numbers (prim/root_prims.c); then, the call on the inputs with their zeros. */
+bool lucid__minds_zero(const lucid__call *c);
+void lucid__zeros_back(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
+
 /* Direct applications with the parameters of the shape primitives, for rules. */
 lucid_tensor lucid__broadcast(lucid_scope *s, lucid_tensor x, const lucid_shape *shape);
 lucid_tensor lucid__zeros(lucid_scope *s, const lucid__aval *aval);

@@ -42,6 +42,10 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
                          prim->name);
         return;
     }
+    if (level->kind == LUCID__LEVEL_STAGE && lucid__minds_zero(c)) {
+        lucid__zeros_back(s, c, out);
+        return;
+    }
     lucid__aval few_in[FEW], few_out[LUCID__MAX_OUTPUTS], *in = few_in, *avals = few_out;
     lucid__value *few_values[FEW], **values = few_values;
     if (c->nin > FEW) {

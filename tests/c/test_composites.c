@@ -505,7 +505,7 @@ static void test_norm(void **state)
     SAME(GRADIENT(f_norm_inf, VECTOR(s, -4, 4)), 1e-15, -0.5, 0.5);
     lucid_tensor h =
         lucid_call1(s, lucid_hessian(s, lucid_fn_new(s, f_norm2, 1, NULL), NULL), VECTOR(s, 0, 0));
-    SAME(h, 0, 0, 0, 0, 0);
+    assert_true(elements(s, h)[0] > 1e100); /* it does not exist */
     SAME(lucid_norm(s, lucid_zeros(s, LUCID_SHAPE(0)), 2, LUCID_ALL), 0, 0);
     (void)lucid_norm(s, x, NAN, LUCID_ALL);
     has_error(s, LUCID_VALUE_ERROR, "norm: order");
