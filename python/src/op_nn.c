@@ -238,12 +238,13 @@ lucid_tensor lucidpy_op_cosine_similarity(lucidpy_call *c)
 {
     lucid_scope *s = c->s;
     lucid_tensor x = lucidpy_tensor(c, 0), y = lucidpy_tensor(c, 1);
-    lucid_dims dims = lucidpy_dims(c, 2, -1);
+    lucid_dims dims = lucidpy_dims(c, 2, -1), keep = dims;
     double eps = lucidpy_float(c, 3);
-    lucid_tensor product = lucid_sum(s, lucid_mul(s, x, y), dims);
-    lucid_tensor norms = lucid_mul(s, at_least(s, lucid_norm(s, x, 2, dims), eps),
-                                   at_least(s, lucid_norm(s, y, 2, dims), eps));
-    return lucid_div(s, product, norms);
+    keep.keep = true;
+    /* Each divided by its own norm first: their product might overflow. */
+    x = lucid_div(s, x, at_least(s, lucid_norm(s, x, 2, keep), eps));
+    y = lucid_div(s, y, at_least(s, lucid_norm(s, y, 2, keep), eps));
+    return lucid_sum(s, lucid_mul(s, x, y), dims);
 }
 
 lucid_tensor lucidpy_op_embedding(lucidpy_call *c)

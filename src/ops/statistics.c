@@ -18,11 +18,33 @@ int64_t lucid__reduced_count(lucid_scope *s, const char *name, lucid_tensor x, l
     return count;
 }
 
-/* Sum over n, where the division by 0 of an empty mean gives NaN. */
+/* A correction of a value, in which nothing is differentiated; none where it is not finite. */
+static lucid_tensor correction_of(lucid_scope *s, lucid_tensor y)
+{
+    return lucid_where(s, lucid_isfinite(s, y), y, lucid__number(s, 0, y));
+}
+
+/* Sum over n, NaN of nothing. The mean of copies of a number is that number: float32 is added up and divided in
+ * float64; in float64, the mean of what is left when a first mean is taken away, of terms that cannot overflow
+ * together, corrects it. */
 static lucid_tensor mean_of(lucid_scope *s, lucid_tensor x, lucid_dims dims, int64_t count)
 {
-    lucid_tensor sum = lucid_sum(s, x, dims);
-    return lucid_div(s, sum, lucid__number(s, (double)count, sum));
+    if (!lucid__ok(s) || !x.v)
+        return (lucid_tensor){NULL};
+    if (count <= 1 || x.v->weak || x.v->aval.dtype == LUCID_FLOAT32) {
+        bool wide = count > 1 && !x.v->weak;
+        lucid_tensor sum = lucid_sum(s, wide ? lucid_cast(s, x, LUCID_FLOAT64) : x, dims);
+        lucid_tensor mean = lucid_div(s, sum, lucid__number(s, (double)count, sum));
+        return wide ? lucid_cast(s, mean, LUCID_FLOAT32) : mean;
+    }
+    lucid_dims keep = dims;
+    keep.keep = true;
+    lucid_tensor n = lucid__number(s, (double)count, x);
+    lucid_tensor mean = lucid_sum(s, lucid_mul(s, x, lucid__number(s, 1 / (double)count, x)), keep);
+    lucid_tensor rest = lucid_sub(s, lucid_detach(s, x), lucid_detach(s, mean));
+    rest = lucid_div(s, lucid_sum(s, rest, keep), n);
+    mean = lucid_add(s, mean, correction_of(s, rest));
+    return dims.keep ? mean : lucid_squeeze(s, mean, dims);
 }
 
 /* x as a float that its sums lose nothing of: integers become float64. */
@@ -46,7 +68,9 @@ lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
     return lucid__leave(&t, y);
 }
 
-/* Two passes: the mean, then the squares of what differs from it. */
+/* Two passes: the mean, then the squares of what differs from it. The mean is rounded, so these squares are too
+ * large by n times that of its error, which the sum of the differences tells (Chan, Golub & LeVeque 1983). That
+ * sum is 0 for any x but for rounding, and so are its derivatives. */
 static lucid_tensor variance(lucid_scope *s, const char *name, lucid_tensor x, lucid_dims dims,
                              double correction)
 {
@@ -58,6 +82,11 @@ static lucid_tensor variance(lucid_scope *s, const char *name, lucid_tensor x, l
     keep.keep = true;
     lucid_tensor d = lucid_sub(s, x, mean_of(s, x, keep, count));
     lucid_tensor squares = lucid_sum(s, lucid_square(s, d), dims);
+    if (count > 1) {
+        lucid_tensor rest = lucid_square(s, lucid_sum(s, lucid_detach(s, d), dims));
+        rest = lucid_div(s, rest, lucid__number(s, (double)count, squares));
+        squares = lucid_sub(s, squares, correction_of(s, rest));
+    }
     double divisor = (double)count - correction;
     return lucid_div(s, squares, lucid__number(s, divisor > 0 ? divisor : 0, squares));
 }
@@ -76,13 +105,45 @@ static lucid_tensor flat_sqrt(lucid_scope *s, lucid_tensor x)
     return x.v ? lucid__bind1(s, LUCID__root, &x, 1, NULL, 0) : x;
 }
 
+/* The power of two at the largest |x| over dims, kept: squares of x divided by it neither overflow nor vanish, and
+ * what is exact stays so. A constant to every transform. */
+static lucid_tensor scale_of(lucid_scope *s, lucid_tensor x, lucid_dims dims)
+{
+    dims.keep = true;
+    lucid_tensor max = lucid_amax(s, lucid_abs(s, lucid_detach(s, x)), dims);
+    return max.v ? lucid__bind1(s, LUCID__binade, &max, 1, NULL, 0) : max;
+}
+
+/* Whether there is something over dims that could overflow; not of nothing. */
+static bool has_scale(lucid_tensor x)
+{
+    return lucid__numel(&x.v->aval.shape) > 0;
+}
+
+static lucid_tensor scaled_by(lucid_scope *s, lucid_tensor x, lucid_tensor scale)
+{
+    return lucid_mul(s, x, lucid_reciprocal(s, scale));
+}
+
+static lucid_tensor scaled_back(lucid_scope *s, lucid_tensor y, lucid_tensor scale, lucid_dims dims)
+{
+    return lucid_mul(s, y, dims.keep ? scale : lucid_squeeze(s, scale, dims));
+}
+
 lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims, double correction)
 {
     lucid_scope t;
     if (!lucid__enter(&t, s, "std", x))
         return (lucid_tensor){NULL};
-    lucid_tensor var = variance(&t, "std", x, dims, correction);
-    return lucid__leave(&t, var.v ? flat_sqrt(&t, var) : var);
+    if (lucid__reduced_count(&t, "std", x, dims) < 0)
+        return lucid__leave(&t, (lucid_tensor){NULL});
+    x = lucid__as_float(&t, x);
+    if (!lucid__ok(&t) || !has_scale(x))
+        return lucid__leave(&t, flat_sqrt(&t, variance(&t, "std", x, dims, correction)));
+    lucid_tensor scale = scale_of(&t, x, dims);
+    x = scaled_by(&t, x, scale);
+    lucid_tensor y = flat_sqrt(&t, variance(&t, "std", x, dims, correction));
+    return lucid__leave(&t, scaled_back(&t, y, scale, dims));
 }
 
 lucid_tensor lucid__finite_max(lucid_scope *s, lucid_tensor x, lucid_dims dims)
@@ -154,9 +215,12 @@ lucid_tensor lucid_norm(lucid_scope *s, lucid_tensor x, double order, lucid_dims
                       dims);
     else if (order == 1)
         y = lucid_sum(&t, lucid_abs(&t, x), dims);
-    else if (order == 2)
-        y = flat_sqrt(&t, lucid_sum(&t, lucid_square(&t, x), dims));
-    else
-        y = power_norm(&t, x, order, dims);
+    else if (lucid__reduced_count(&t, "norm", x, dims) >= 0) {
+        lucid_tensor scale = has_scale(x) ? scale_of(&t, x, dims) : (lucid_tensor){NULL};
+        x = scale.v ? scaled_by(&t, x, scale) : x;
+        y = order == 2 ? flat_sqrt(&t, lucid_sum(&t, lucid_square(&t, x), dims))
+                       : power_norm(&t, x, order, dims);
+        y = scale.v ? scaled_back(&t, y, scale, dims) : y;
+    }
     return lucid__leave(&t, y);
 }

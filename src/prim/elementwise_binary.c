@@ -145,11 +145,11 @@ PARTIAL(fmod)
 }
 const lucid__rules lucid__rules_fmod = {.partial = fmod_partial, .samples = modulus_samples};
 
-/* ---- maximum, minimum: half each where they tie -------------------------------------------------- */
+/* ---- maximum, minimum: half each where they tie; a NaN has it all ---------------------------------- */
 
 static lucid_tensor share(lucid_scope *s, lucid_tensor mine, lucid_tensor other, lucid_tensor out)
 {
-    lucid_tensor is_out = lucid_eq(s, mine, out);
+    lucid_tensor is_out = lucid_logical_or(s, lucid_eq(s, mine, out), lucid_isnan(s, mine));
     lucid_tensor tie = lucid_eq(s, mine, other);
     lucid_dtype dtype = mine.v->aval.dtype;
     lucid_tensor part = lucid_where(s, tie, lucid_scalar(s, 0.5), lucid_cast(s, is_out, dtype));

@@ -147,7 +147,7 @@ static const lucid__sample prod_samples[] = {
 const lucid__rules lucid__rules_prod = {
     .jvp = prod_jvp, .samples = prod_samples, .doc = "Product over dims; 1 when empty."};
 
-/* ---- amax, amin: the tangent is the mean over those that attain the extreme, as in torch ---------- */
+/* ---- amax, amin: the tangent is the mean over those that attain the extreme, as in torch; NaN do ---- */
 
 static void extreme_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,
                         const lucid_tensor *dx, lucid_tensor *dy)
@@ -155,7 +155,8 @@ static void extreme_jvp(lucid_scope *s, const lucid__call *c, const lucid_tensor
     lucid_tensor x = c->in[0];
     lucid_shape shape = lucid_shape_of(x);
     lucid_dtype dtype = x.v->aval.dtype;
-    lucid_tensor hit = lucid_cast(s, lucid_eq(s, x, spread(s, c, y[0], &shape)), dtype);
+    lucid_tensor equal = lucid_eq(s, x, spread(s, c, y[0], &shape));
+    lucid_tensor hit = lucid_cast(s, lucid_logical_or(s, equal, lucid_isnan(s, x)), dtype);
     lucid_tensor count = lucid__bind1(s, LUCID__sum, &hit, 1, c->params, c->nparams);
     lucid_tensor term = lucid_mul(s, dx[0], hit);
     dy[0] = lucid_div(s, lucid__bind1(s, LUCID__sum, &term, 1, c->params, c->nparams), count);
