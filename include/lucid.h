@@ -637,24 +637,29 @@ LUCID_API lucid_fn lucid_grad(lucid_scope *s, lucid_fn f, const lucid_grad_optio
 /* Results: the gradients, the value, then aux. */
 LUCID_API lucid_fn lucid_grad_and_value(lucid_scope *s, lucid_fn f,
                                         const lucid_grad_options *options);
-/* Results: per result of f and per argnum a tensor of shape result.shape + argument.shape; then aux. */
+/* Results: per result of f and per argnum a tensor of shape result.shape + argument.shape; then aux. That of a
+ * result of integers or bools is zeros of the argument's dtype. */
 LUCID_API lucid_fn lucid_jacrev(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
 LUCID_API lucid_fn lucid_jacfwd(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
 /* Per argnum i and argnum j a tensor of shape argument_i.shape + argument_j.shape. */
 LUCID_API lucid_fn lucid_hessian(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
 
 /* Runs f at x; y receives its results. The function returned maps cotangents of y to cotangents of
- * x (ny in, nx out) and may be called any number of times, inside other transforms too. */
+ * x (ny in, nx out) and may be called any number of times, inside other transforms too. A cotangent has the
+ * shape of its result, else LUCID_VALUE_ERROR; another dtype is cast. LUCID_TYPE_ERROR for an x[i] that is no
+ * float. */
 LUCID_API lucid_fn lucid_vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                              lucid_tensor *y, size_t ny);
 LUCID_API lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                      lucid_results *y);
-/* As vjp, but the function returned maps tangents of x to tangents of y (nx in, ny out). */
+/* As vjp, but the function returned maps tangents of x to tangents of y (nx in, ny out). Tangents have the
+ * shapes of x, and are floats: else LUCID_VALUE_ERROR and LUCID_TYPE_ERROR. */
 LUCID_API lucid_fn lucid_linearize(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                    lucid_tensor *y, size_t ny);
 LUCID_API lucid_fn lucid_linearize_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
                                            size_t nx, lucid_results *y);
-/* y = f(x), dy = the derivative of f at x in direction dx; an empty dx[i] is zero. */
+/* y = f(x), dy = the derivative of f at x in direction dx; an empty dx[i] is zero. Errors as linearize, but an
+ * x[i] of integers or bools with an empty dx[i] is a constant. */
 LUCID_API lucid_status lucid_jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
                                  const lucid_tensor *dx, size_t nx, lucid_tensor *y,
                                  lucid_tensor *dy, size_t ny);
@@ -809,7 +814,9 @@ LUCID_API lucid_tensor lucid_grad_of(lucid_scope *s, lucid_tensor leaf);
 LUCID_API void lucid_set_grad(lucid_scope *s, lucid_tensor leaf, lucid_tensor grad);
 /* The value alone: constant to every transform. */
 LUCID_API lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x);
-/* Between these nothing is recorded for lucid_backward; they nest. */
+/* What is computed between these is constant to lucid_backward and to all transforms that run around them: grad,
+ * jvp, ..., the body of a loop, a compiled function. A transform that begins between them differentiates as
+ * ever. They nest; what fails between them ends them. */
 LUCID_API void lucid_no_grad_begin(lucid_scope *s);
 LUCID_API void lucid_no_grad_end(lucid_scope *s);
 

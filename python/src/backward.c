@@ -244,8 +244,11 @@ static PyMethodDef no_grad_methods[] = {
 };
 
 static const char no_grad_doc[] = "no_grad()\n--\n\n"
-                                  "A context manager and decorator under which nothing is recorded "
-                                  "for backward(), so that leaves "
+                                  "A context manager and decorator: what is computed under it is "
+                                  "constant to backward() and to all\n"
+                                  "transforms that run around it (grad, jvp, ..., the body of a "
+                                  "loop, a compiled function). A\n"
+                                  "transform that begins under it differentiates as ever. Leaves "
                                   "may be written in place.\n\n"
                                   ">>> import lucid\n"
                                   ">>> w = lucid.tensor([1.0, 2.0], requires_grad=True)\n"

@@ -9,6 +9,7 @@
 static lucid_tensor apply_basic(lucid_scope *s, lucid_tensor x, const lucidpy_index *index,
                                 lucidpy_place *place)
 {
+    const lucid_tensor whole = x;
     int dim = 0;
     for (int i = 0; i < index->count; i++) {
         const lucidpy_index_item *item = &index->at[i];
@@ -26,7 +27,8 @@ static lucid_tensor apply_basic(lucid_scope *s, lucid_tensor x, const lucidpy_in
         }
         dim++;
     }
-    return x;
+    return x.v == whole.v ? lucid_reshape(s, x, lucid_shape_of(x))
+                          : x; /* x[:] is an operation, too */
 }
 
 /* -- with tensors ----------------------------------------------------------------------------- */

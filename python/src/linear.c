@@ -30,7 +30,9 @@ static linear_object *linear_of(PyObject *self)
     return (linear_object *)(void *)self;
 }
 
-static const lucidpy_leaves tangent_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
+static const lucidpy_leaves primal_leaves = {.numbers = LUCIDPY_CONVERT, .keep_others = true};
+static const lucidpy_leaves tangent_leaves = {
+    .numbers = LUCIDPY_CONVERT, .weak_numbers = true, .keep_others = true};
 
 /* Matches an object with a structure; xs receives its leaves. 1, 0: it does not match, -1. */
 static int match(lucid_scope *s, const lucidpy_tree *expected, const char *what, PyObject *o,
@@ -270,7 +272,7 @@ static bool take_primals(lucid_scope *s, lucidpy_run *run, PyObject *const *prim
     bool ok = lucidpy_tree_add_node(&run->in, LUCIDPY_TUPLE, n, NULL);
     for (Py_ssize_t i = 0; ok && i < n; i++)
         ok = lucidpy_flatten(s, &run->in, &(lucidpy_part){.up = &whole, .index = i}, primals[i],
-                             &tangent_leaves);
+                             &primal_leaves);
     if (ok && run->in.leaf_count == 0) {
         PyErr_Format(PyExc_TypeError, "%s: the primals hold no tensor to differentiate by",
                      run->name);

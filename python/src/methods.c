@@ -90,7 +90,7 @@ static PyObject *get_transpose(PyObject *self, void *unused)
     (void)unused;
     lucid_tensor x = lucidpy_handle(self);
     lucid_dims order = {.n = lucid_ndim(x)};
-    if (order.n < 2)
+    if (order.n < 2 && *lucidpy_no_grad_depth() == 0)
         return Py_NewRef(self);
     for (int d = 0; d < order.n; d++)
         order.dim[d] = order.n - 1 - d;

@@ -16,12 +16,30 @@ static const char *read_name(const char *op, PyObject *o)
     return NULL;
 }
 
+/* An axis is joined once: psum over it twice would count every example as often as there are examples. */
+static bool are_distinct(const char *op, PyObject *names)
+{
+    for (Py_ssize_t k = 1; k < PyTuple_Size(names); k++)
+        for (Py_ssize_t i = 0; i < k; i++) {
+            int same = PyObject_RichCompareBool(PyTuple_GetItem(names, i),
+                                                PyTuple_GetItem(names, k), Py_EQ);
+            if (same > 0)
+                PyErr_Format(PyExc_ValueError, "%s(): axis_name names %R twice, in %R", op,
+                             PyTuple_GetItem(names, k), names);
+            if (same)
+                return false;
+        }
+    return true;
+}
+
 /* Every leaf of x through the collective of every axis. */
 static bool apply(lucidpy_call *c, lucidpy_tree *tree, collective *join)
 {
     PyObject *names = c->arg[1];
     bool several = PyTuple_Check(names);
     Py_ssize_t n = several ? PyTuple_Size(names) : 1;
+    if (several && !are_distinct(c->name, names))
+        return false;
     for (Py_ssize_t k = 0; k < n; k++) {
         const char *name = read_name(c->name, several ? PyTuple_GetItem(names, k) : names);
         if (!name)

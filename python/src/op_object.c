@@ -155,7 +155,8 @@ PyObject *lucidpy_op_contiguous(lucidpy_call *c)
 
 lucid_tensor lucidpy_op_clone(lucidpy_call *c)
 {
-    return lucidpy_tensor(c, 0);
+    lucid_tensor x = lucidpy_tensor(c, 0); /* an operation, which no_grad() cuts off */
+    return lucid_reshape(c->s, x, lucid_shape_of(x));
 }
 
 lucid_tensor lucidpy_op_detach(lucidpy_call *c)

@@ -327,7 +327,8 @@ lucid_tensor lucidpy_op_vstack(lucidpy_call *c)
 lucid_tensor lucidpy_op_atleast_1d(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0);
-    return reshaped(c, ndim_of(x) < 1 ? lucid_unsqueeze(c->s, x, 0) : x);
+    return reshaped(c, ndim_of(x) < 1 ? lucid_unsqueeze(c->s, x, 0)
+                                      : lucid_reshape(c->s, x, lucid_shape_of(x)));
 }
 
 lucid_tensor lucidpy_op_atleast_2d(lucidpy_call *c)

@@ -153,7 +153,9 @@ static bool take_leaf(const walk *w, const lucidpy_part *at, PyObject *o, int di
         return lucidpy_tree_add_node(w->tree, LUCIDPY_STATIC, 0, o);
     if ((number && w->leaves->numbers == LUCIDPY_CONVERT) || (!number && lucidpy_is_array(o))) {
         lucid_tensor x;
-        int converted = lucidpy_convert_data(w->s, o, LUCIDPY_FROZEN, &x);
+        int converted = number && w->leaves->weak_numbers
+                            ? lucidpy_convert_number(w->s, o, &x)
+                            : lucidpy_convert_data(w->s, o, LUCIDPY_FROZEN, &x);
         if (converted != 0)
             return converted == 1 && lucidpy_tree_add_leaf(w->tree, x, dim);
     }

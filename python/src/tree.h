@@ -49,6 +49,7 @@ typedef enum lucidpy_treatment {
 
 typedef struct lucidpy_leaves {
     lucidpy_treatment numbers;
+    bool weak_numbers;   /* converted ones take the dtype of what they meet */
     bool keep_others;    /* objects that hold no numbers: kept, or refused */
     const char *refusal; /* the start of the message: "vmap: func returned" */
 } lucidpy_leaves;

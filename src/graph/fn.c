@@ -278,10 +278,13 @@ lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tenso
     if (!f || !y)
         return lucid_fail(s, LUCID_TYPE_ERROR, "call: the function is an empty handle");
     lucid_scope child;
+    const int no_grad = s->session->no_grad;
     lucid__scope_enter(&child, s);
     x = lucid__arguments(&child, f->name, x, nx, f->takes_numbers);
     lucid_status status = x ? f->call(&child, f->self, x, nx, y) : lucid_error(s);
     lucid__scope_leave(&child);
+    if (status != LUCID_OK) /* what failed may not have come to its lucid_no_grad_end */
+        s->session->no_grad = no_grad;
     return status;
 }
 

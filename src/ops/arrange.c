@@ -3,6 +3,7 @@
 
 #include "ops/composite.h"
 #include "prim/family.h"
+#include "transform/level.h"
 
 lucid_tensor lucid_stack(lucid_scope *s, const lucid_tensor *xs, size_t n, int dim)
 {
@@ -37,12 +38,12 @@ static lucid_tensor roll_dim(lucid_scope *s, lucid_tensor x, int64_t shift, int 
 {
     int64_t size = x.v->aval.shape.dim[dim];
     if (size == 0)
-        return x;
+        return lucid__unchanged(s, x);
     shift %= size;
     if (shift < 0)
         shift += size;
     if (shift == 0)
-        return x;
+        return lucid__unchanged(s, x);
     lucid_tensor parts[2] = {lucid_slice(s, x, dim, size - shift, size, 1),
                              lucid_slice(s, x, dim, 0, size - shift, 1)};
     return lucid_concatenate(s, parts, 2, dim);

@@ -7,6 +7,7 @@
 #include "ops/numbers.h"
 #include "prim/elementwise.h"
 #include "prim/family.h"
+#include "transform/level.h"
 
 /* The dtype that inputs of a class are cast to; false: the class refuses them. */
 static bool class_dtype(lucid_scope *s, lucid__prim_id id, lucid_dtype promoted, lucid_dtype *dtype)
@@ -144,7 +145,7 @@ lucid_tensor lucid_pow(lucid_scope *s, lucid_tensor x, lucid_tensor y)
     if (!lucid__keep_or_cast(s, "pow", in, whole ? 1 : 2, dtype))
         return (lucid_tensor){NULL};
     if (whole)
-        return n == 1   ? in[0]
+        return n == 1   ? lucid__unchanged(s, in[0])
                : n == 2 ? lucid_square(s, in[0])
                         : lucid__bind1(s, LUCID__powi, in, 1, &n, 1);
     if (!lucid__broadcast_all(s, "pow", in, 2))

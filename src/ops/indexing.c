@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "prim/family.h"
+#include "transform/level.h"
 
 enum { MAX = LUCID_MAX_NDIM };
 
@@ -43,7 +44,7 @@ lucid_tensor lucid_index(lucid_scope *s, lucid_tensor x, const lucid_tensor *ind
         return lucid__error(s, LUCID_INDEX_ERROR, "index: %zu indices for a %d-D tensor", n,
                             x.v->aval.shape.ndim);
     if (n == 0)
-        return x;
+        return lucid__unchanged(s, x);
     lucid_scope child;
     lucid__scope_enter(&child, s);
     return lucid__leave_with(&child, index_leading(&child, x, index, n));

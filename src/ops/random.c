@@ -111,7 +111,7 @@ lucid_tensor lucid_dropout(lucid_scope *s, lucid_tensor x, double p, bool traini
     if (!(p >= 0 && p <= 1))
         return lucid__error(s, LUCID_VALUE_ERROR, "dropout: p must be from 0 to 1, not %g", p);
     if (!training || p == 0)
-        return lucid_own(s, x);
+        return lucid_own(s, lucid__unchanged(s, x));
     if (p == 1)
         return lucid_zeros_like(s, x);
     lucid_scope t;

@@ -2,6 +2,7 @@
 #include "ops/builder.h"
 #include "ops/numbers.h"
 #include "prim/family.h"
+#include "transform/level.h"
 
 #define EMPTY ((lucid_tensor){NULL})
 
@@ -30,7 +31,7 @@ static lucid_tensor reduce(lucid_scope *s, lucid__prim_id id, lucid_tensor x, lu
                 return lucid__error(s, LUCID_VALUE_ERROR,
                                     "%s: dim %d is empty, so it has no extreme", name,
                                     (int)named[i]);
-    lucid_tensor y = n == 0 ? x : lucid__bind1(s, id, &x, 1, named, n);
+    lucid_tensor y = n == 0 ? lucid__unchanged(s, x) : lucid__bind1(s, id, &x, 1, named, n);
     return dims.keep ? lucid__keep_dims(s, y, &shape, named, n) : y;
 }
 

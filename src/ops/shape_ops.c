@@ -4,6 +4,7 @@
 #include "ops/builder.h"
 #include "ops/numbers.h"
 #include "prim/family.h"
+#include "transform/level.h"
 
 #define EMPTY ((lucid_tensor){NULL})
 
@@ -35,7 +36,7 @@ lucid_tensor lucid_reshape(lucid_scope *s, lucid_tensor x, lucid_shape shape)
         known.dim[unknown] = n / rest;
     }
     if (lucid__shape_equal(&x.v->aval.shape, &known))
-        return x;
+        return lucid__unchanged(s, x);
     return lucid__bind1(s, LUCID__reshape, &x, 1, known.dim, known.ndim);
 }
 
@@ -60,7 +61,7 @@ lucid_tensor lucid_permute(lucid_scope *s, lucid_tensor x, lucid_dims order)
         params[i] = dim;
         same &= dim == i;
     }
-    return same ? x : lucid__bind1(s, LUCID__permute, &x, 1, params, ndim);
+    return same ? lucid__unchanged(s, x) : lucid__bind1(s, LUCID__permute, &x, 1, params, ndim);
 }
 
 lucid_tensor lucid_transpose(lucid_scope *s, lucid_tensor x, int dim0, int dim1)
@@ -110,7 +111,11 @@ lucid_tensor lucid_expand(lucid_scope *s, lucid_tensor x, lucid_shape shape)
                                 "expand: size -1 at dim %d, which the tensor does not have", i);
         shape.dim[i] = x.v->aval.shape.dim[i - lead];
     }
-    return lucid__check_shape(s, "expand", &shape) ? lucid__broadcast(s, x, &shape) : EMPTY;
+    if (!lucid__check_shape(s, "expand", &shape))
+        return EMPTY;
+    if (lucid__shape_equal(&x.v->aval.shape, &shape))
+        return lucid__unchanged(s, x);
+    return lucid__broadcast(s, x, &shape);
 }
 
 lucid_tensor lucid_squeeze(lucid_scope *s, lucid_tensor x, lucid_dims dims)
@@ -214,7 +219,7 @@ lucid_tensor lucid_slice(lucid_scope *s, lucid_tensor x, int dim, int64_t start,
     int64_t first, count;
     resolve_slice(shape.dim[at], start, stop, step, &first, &count);
     if (count == shape.dim[at] && (step == 1 || count == 0))
-        return x;
+        return lucid__unchanged(s, x);
     int64_t params[3 * LUCID_MAX_NDIM];
     for (int i = 0; i < ndim; i++) {
         params[i] = i == at ? first : 0;
@@ -285,7 +290,7 @@ lucid_tensor lucid_concatenate(lucid_scope *s, const lucid_tensor *xs, size_t n,
         }
     }
     if (n == 1)
-        return xs[0];
+        return lucid__unchanged(s, xs[0]);
     lucid_tensor *in = lucid_alloc(s, n * sizeof *in);
     if (!in)
         return EMPTY;

@@ -125,6 +125,15 @@ void lucid_set_grad(lucid_scope *s, lucid_tensor leaf, lucid_tensor grad)
     lucid__value_release(old);
 }
 
+/* The batch value x with another value inside. */
+static lucid_tensor rewrapped(lucid_scope *s, lucid_tensor x, lucid_tensor inner)
+{
+    lucid__value *v = lucid__value_new_batch(x.v->level, lucid__value_retain(inner.v), x.v->axis);
+    if (v)
+        v->version = x.v->version;
+    return lucid__own(s, v);
+}
+
 /* Recursion is as deep as transforms are nested. */
 lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x)
 {
@@ -139,10 +148,44 @@ lucid_tensor lucid_detach(lucid_scope *s, lucid_tensor x)
     lucid_tensor inner = lucid_detach(s, (lucid_tensor){x.v->inner});
     if (!inner.v || inner.v == x.v->inner)
         return inner.v ? x : inner;
-    lucid__value *v = lucid__value_new_batch(x.v->level, lucid__value_retain(inner.v), x.v->axis);
-    if (v)
-        v->version = x.v->version;
-    return lucid__own(s, v);
+    return rewrapped(s, x, inner);
+}
+
+static lucid_tensor without_derivatives(lucid_scope *s, lucid_tensor x);
+
+/* The two parts of a dual value that stays one, without the derivatives of levels further out. */
+static lucid_tensor inner_without(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor inner = without_derivatives(s, (lucid_tensor){x.v->inner});
+    lucid_tensor tangent = without_derivatives(s, (lucid_tensor){x.v->tangent});
+    if (!inner.v || !tangent.v)
+        return (lucid_tensor){NULL};
+    if (inner.v == x.v->inner && tangent.v == x.v->tangent)
+        return x;
+    return lucid__own(s, lucid__value_new_dual(x.v->level, lucid__value_retain(inner.v),
+                                               lucid__value_retain(tangent.v)));
+}
+
+/* Recursion is as deep as transforms are nested. */
+static lucid_tensor without_derivatives(lucid_scope *s, lucid_tensor x)
+{
+    const lucid__level *level = x.v->level ? lucid__level_find(s, x.v->level) : NULL;
+    bool records = level && lucid__level_records(s, level);
+    if (x.v->kind == LUCID__DUAL)
+        return records ? inner_without(s, x) : without_derivatives(s, (lucid_tensor){x.v->inner});
+    if (x.v->kind == LUCID__TAPE)
+        return records || !lucid__is_staged(s, x.v) ? x : lucid_detach(s, x);
+    if (x.v->kind != LUCID__BATCH)
+        return x;
+    lucid_tensor inner = without_derivatives(s, (lucid_tensor){x.v->inner});
+    return inner.v && inner.v != x.v->inner ? rewrapped(s, x, inner) : inner.v ? x : inner;
+}
+
+lucid_tensor lucid__unchanged(lucid_scope *s, lucid_tensor x)
+{
+    return s->session->no_grad == 0 || !x.v || !lucid__is_float(x.v->aval.dtype)
+               ? x
+               : without_derivatives(s, x);
 }
 
 void lucid_no_grad_begin(lucid_scope *s)

@@ -15,6 +15,7 @@ void lucid__level_push(lucid_scope *s, lucid__level *level)
 {
     level->id = lucid__number_take(&s->session->level_ids, &next_id);
     level->below = s->session->top;
+    level->no_grad = s->session->no_grad;
     s->session->top = level;
 }
 

@@ -132,7 +132,7 @@ static lucid_status capture_joint(lucid_scope *s, void *user, const lucid_tensor
     lucid_fn f = lucid__closure_fn(s, &(lucid__closure){.name = "body",
                                                         .words = v->body->words,
                                                         .nargs = (int)v->body->words[1]});
-    (void)lucid_jvp_listing(s, f, in, dx, (size_t)v->body->nin, y, dy);
+    (void)lucid__jvp(s, f, in, dx, (size_t)v->body->nin, y, dy);
     lucid_tensor *tangents = lucid_alloc(s, ((size_t)v->d->nout + 1) * sizeof *tangents);
     for (int k = 0; tangents && k < v->d->nout; k++)
         tangents[k] = lucid_results_at(dy, (size_t)k);

@@ -337,7 +337,7 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const rules *r
         return;
     lucid_tensor *dx = in + nx;
     bool any = false;
-    bool recording = level->id != LUCID__AMBIENT_DUAL || s->session->no_grad == 0;
+    bool recording = lucid__level_records(s, level);
     for (size_t i = 0; i < nx; i++) {
         bool dual = x[i].v->level == level->id;
         in[i].v = dual ? x[i].v->inner : x[i].v;

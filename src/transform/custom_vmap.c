@@ -180,7 +180,7 @@ static lucid_status call_jvp(lucid_scope *s, const void *self, const lucid_tenso
     lucid_results *dy = lucid_results_new(s);
     if (!dy || nx != 2 * d->nx)
         return lucid_error(s);
-    (void)lucid_jvp_listing(s, (lucid_fn){d->f}, x, x + d->nx, d->nx, out, dy);
+    (void)lucid__jvp(s, (lucid_fn){d->f}, x, x + d->nx, d->nx, out, dy);
     return push_all(s, out, dy);
 }
 
@@ -190,7 +190,7 @@ static lucid_status call_vjp(lucid_scope *s, const void *self, const lucid_tenso
 {
     const derived_self *d = self;
     lucid_results *y = lucid_results_new(s);
-    lucid_fn pull = lucid_vjp_listing(s, (lucid_fn){d->f}, x, d->nx, y);
+    lucid_fn pull = lucid__vjp(s, (lucid_fn){d->f}, x, d->nx, y);
     return lucid_call_listing(s, pull, x + d->nx, nx - d->nx, out);
 }
 
@@ -278,7 +278,7 @@ static lucid_status jvp_rule(lucid_scope *s, int64_t size, const bool *mapped,
             in[at] = both[i] ? lucid__batch_at(s, x[at], mapped[at] ? 0 : -1, 0, size) : x[at];
     }
     ruled_self u = {.of = base_of(user), .size = size, .mapped = both, .scope = s};
-    if (lucid_jvp_listing(s, ruled(s, &u), in, in + n, n, r, dr) != LUCID_OK)
+    if (lucid__jvp(s, ruled(s, &u), in, in + n, n, r, dr) != LUCID_OK)
         return lucid_error(s);
     (void)push_with_lanes(s, y, r, &u);
     return push_with_lanes(s, y, dr, &u);
@@ -299,7 +299,7 @@ static lucid_status vjp_rule(lucid_scope *s, int64_t size, const bool *mapped,
         in[i] = all[i] ? lucid__batch_at(s, x[i], mapped[i] ? 0 : -1, 0, size) : x[i];
     }
     ruled_self u = {.of = base_of(user), .size = size, .mapped = all, .scope = s};
-    lucid_fn pull = lucid_vjp_listing(s, ruled(s, &u), in, n, r);
+    lucid_fn pull = lucid__vjp(s, ruled(s, &u), in, n, r);
     for (size_t k = 0; lucid__ok(s) && u.out_dim && k < u.ny && n + k < nx; k++) {
         lucid_tensor ct = lucid__batch_at(s, x[n + k], mapped[n + k] ? 0 : -1,
                                           u.out_dim[k] < 0 ? 0 : u.out_dim[k], size);
@@ -359,7 +359,7 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_s
     lucid_tensor *dx = in + nx, *dy = NULL;
     bool any = false, taped = true;
     uint64_t tape = 0;
-    bool recording = level->id != LUCID__AMBIENT_DUAL || s->session->no_grad == 0;
+    bool recording = lucid__level_records(s, level);
     for (size_t i = 0; i < nx; i++) {
         bool dual = x[i].v->level == level->id;
         in[i].v = dual ? x[i].v->inner : x[i].v;

@@ -86,7 +86,7 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         return;
     lucid_tensor *dx = in + c->nin;
     bool any = false;
-    bool recording = level->id != LUCID__AMBIENT_DUAL || s->session->no_grad == 0;
+    bool recording = lucid__level_records(s, level);
     for (int i = 0; i < c->nin; i++) {
         lucid__value *v = c->in[i].v;
         bool dual = v->level == level->id;

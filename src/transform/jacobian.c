@@ -191,8 +191,11 @@ static lucid_status call_forward(lucid_scope *s, const void *self, const lucid_t
                 lucid__shape_remove(&column.v->aval.shape, column.v->aval.shape.ndim - 1);
             lucid_shape shape;
             int i = lucid__argnum(&j->argnums, a, nx);
-            if (join(s, &out_shape, &x[i].v->aval.shape, &shape))
-                (void)lucid_results_push(s, out, lucid_reshape(s, column, shape));
+            if (!join(s, &out_shape, &x[i].v->aval.shape, &shape))
+                continue;
+            if (!lucid__is_float(column.v->aval.dtype)) /* a result that has no derivative */
+                column = lucid_cast(s, column, x[i].v->aval.dtype);
+            (void)lucid_results_push(s, out, lucid_reshape(s, column, shape));
         }
     for (size_t k = ny; k < first->count && lucid__ok(s); k++)
         (void)lucid_results_push_aux(s, out, first->at[k].x);

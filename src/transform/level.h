@@ -20,6 +20,7 @@ struct lucid__level {
     lucid__level_kind kind;
     uint64_t id;
     lucid__level *below;
+    int no_grad; /* DUAL, STAGE: lucid_no_grad_begin that were open when it began */
     bool hidden; /* a vmap of our own making (jacobians): random operations do not see it */
     /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
     int64_t first, size, lanes;
@@ -47,6 +48,15 @@ void lucid__level_push(lucid_scope *s, lucid__level *level);
 void lucid__level_pop(lucid_scope *s, const lucid__level *level);
 /* NULL: its transform has ended, or runs in another thread. */
 lucid__level *lucid__level_find(const lucid_scope *s, uint64_t id);
+
+/* Whether what is done now belongs to the derivatives of the level: there is no lucid_no_grad_begin open inside it. */
+static inline bool lucid__level_records(const lucid_scope *s, const lucid__level *level)
+{
+    return s->session->no_grad <= level->no_grad;
+}
+
+/* x as an operation that leaves it as it is gives it: under lucid_no_grad_begin a constant. */
+lucid_tensor lucid__unchanged(lucid_scope *s, lucid_tensor x);
 
 /* A batch value of this level, over the lanes that are left: owned by s. */
 lucid_tensor lucid__level_wrap(lucid_scope *s, const lucid__level *level, lucid_tensor inner,

@@ -75,6 +75,12 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         (void)lucid__tape_entry_retain(e);
     for (int k = 0; k < nout; k++)
         out[k] = lucid__own(s, lucid__value_new_tape(level->id, e, k, &avals[k]));
+    if (level->kind == LUCID__LEVEL_STAGE && !lucid__level_records(s, level) &&
+        c->prim !=
+            LUCID__detach) /* under no_grad: whoever runs the record differentiates up to here */
+        for (int k = 0; k < nout; k++)
+            if (lucid__is_float(avals[k].dtype))
+                out[k] = lucid_detach(s, out[k]);
 }
 
 bool lucid__is_on_tape(const lucid_scope *s, const lucid__value *v)

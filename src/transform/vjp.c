@@ -19,8 +19,7 @@ static bool check_count(lucid_scope *s, const char *what, size_t expected, size_
     return expected == got;
 }
 
-/* A tangent or cotangent must be like what it belongs to; a bare number or another float dtype of the
- * right shape is cast. */
+/* A tangent or cotangent must have the shape of what it belongs to; another dtype is cast. */
 static lucid_tensor conform(lucid_scope *s, const char *prefix, const lucid__fn *f,
                             const char *word, size_t i, lucid_tensor x, const lucid__aval *aval)
 {
@@ -34,6 +33,35 @@ static lucid_tensor conform(lucid_scope *s, const char *prefix, const lucid__fn 
                             lucid__shape_text(&aval->shape, want, sizeof want));
     }
     return lucid_cast(s, x, aval->dtype);
+}
+
+/* The same of a tangent, which must be a float as what it belongs to is. */
+static lucid_tensor conform_tangent(lucid_scope *s, const char *prefix, const lucid__fn *f,
+                                    const char *word, size_t i, lucid_tensor x,
+                                    const lucid__aval *aval)
+{
+    if (!x.v) /* none: zero */
+        return x;
+    if (!x.v->weak && !lucid__is_float(x.v->aval.dtype)) {
+        char name[LUCID__PLACE_TEXT];
+        return lucid__error(s, LUCID_TYPE_ERROR, "%s%s is %s, expected a float", prefix,
+                            lucid__argument_name(f, word, i, name),
+                            lucid_dtype_name(x.v->aval.dtype));
+    }
+    return conform(s, prefix, f, word, i, x, aval);
+}
+
+/* False and an error that names argument i if it is no float. */
+static bool check_float(lucid_scope *s, const char *name, const lucid__fn *f, size_t i,
+                        lucid_dtype dtype, const char *instead)
+{
+    char place[LUCID__PLACE_TEXT];
+    if (!lucid__is_float(dtype))
+        (void)lucid_fail(
+            s, LUCID_TYPE_ERROR,
+            "%s: %s is %s; only floats can be differentiated: cast it to a float, or %s", name,
+            lucid__argument_name(f, "argument", i, place), lucid_dtype_name(dtype), instead);
+    return lucid__ok(s);
 }
 
 static lucid_status push_all(lucid_scope *s, lucid_results *out, const lucid_tensor *v,
@@ -55,9 +83,7 @@ static lucid_status call_pull(lucid_scope *s, const void *self, const lucid_tens
         return lucid_error(s);
     lucid_tensor *dx = dy + linear->ny;
     for (size_t k = 0; k < nx; k++)
-        dy[k] = linear->y[k] ? conform(s, "", lucid__fn_of_self(self), "cotangent", k, x[k],
-                                       &linear->y_avals[k])
-                             : (lucid_tensor){NULL};
+        dy[k] = conform(s, "", lucid__fn_of_self(self), "cotangent", k, x[k], &linear->y_avals[k]);
     lucid__linear_pull(s, linear, dy, dx);
     return push_all(s, out, dx, linear->x_avals, linear->nx);
 }
@@ -73,9 +99,8 @@ static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tens
         return lucid_error(s);
     lucid_tensor *dy = dx + linear->nx;
     for (size_t i = 0; i < nx; i++)
-        dx[i] = linear->x[i] ? conform(s, "", lucid__fn_of_self(self), "tangent", i, x[i],
-                                       &linear->x_avals[i])
-                             : (lucid_tensor){NULL};
+        dx[i] = conform_tangent(s, "", lucid__fn_of_self(self), "tangent", i, x[i],
+                                &linear->x_avals[i]);
     lucid__linear_push(s, linear, dx, dy);
     return push_all(s, out, dy, linear->y_avals, linear->ny);
 }
@@ -97,16 +122,32 @@ static lucid_fn linear_fn(lucid_scope *s, lucid_fn f, const lucid_tensor *x, siz
     return lucid__own_fn(s, object);
 }
 
+lucid_fn lucid__vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx, lucid_results *y)
+{
+    return linear_fn(s, f, x, nx, y, "vjp", call_pull);
+}
+
+/* The same of arguments that must be floats. */
+static lucid_fn linear_fn_of_floats(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
+                                    lucid_results *y, const char *name, lucid__fn_call *call)
+{
+    for (size_t i = 0; lucid__ok(s) && i < nx; i++)
+        if (x[i].v && !check_float(s, name, f.f, i, x[i].v->aval.dtype,
+                                   "let the function capture it instead"))
+            return (lucid_fn){NULL};
+    return linear_fn(s, f, x, nx, y, name, call);
+}
+
 lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                            lucid_results *y)
 {
-    return linear_fn(s, f, x, nx, y, "vjp", call_pull);
+    return linear_fn_of_floats(s, f, x, nx, y, "vjp", call_pull);
 }
 
 lucid_fn lucid_linearize_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                  lucid_results *y)
 {
-    return linear_fn(s, f, x, nx, y, "linearize", call_push);
+    return linear_fn_of_floats(s, f, x, nx, y, "linearize", call_push);
 }
 
 /* Moves exactly ny results of a child scope out. */
@@ -125,7 +166,7 @@ static lucid_fn listed(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t
     lucid_scope child;
     lucid__scope_enter(&child, s);
     lucid_results *r = lucid_results_new(&child);
-    lucid_fn linear = linear_fn(&child, f, x, nx, r, name, call);
+    lucid_fn linear = linear_fn_of_floats(&child, f, x, nx, r, name, call);
     unlist(&child, r, y, ny);
     linear = lucid__ok(s) ? lucid_keep_fn(&child, linear) : (lucid_fn){NULL};
     lucid__scope_leave(&child);
@@ -150,6 +191,16 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
                                const lucid_tensor *dx, size_t nx, lucid_results *y,
                                lucid_results *dy)
 {
+    for (size_t i = 0; lucid__ok(s) && i < nx; i++)
+        if (x[i].v && dx[i].v &&
+            !check_float(s, "jvp", f.f, i, x[i].v->aval.dtype, "give it no tangent"))
+            return lucid_error(s);
+    return lucid__jvp(s, f, x, dx, nx, y, dy);
+}
+
+lucid_status lucid__jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, const lucid_tensor *dx,
+                        size_t nx, lucid_results *y, lucid_results *dy)
+{
     lucid_scope child;
     lucid__scope_enter(&child, s);
     x = lucid__arguments(&child, "jvp", x, nx, true);
@@ -160,7 +211,8 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
         in[i] = x[i];
         lucid_tensor t = {NULL};
         if (lucid__is_float(x[i].v->aval.dtype))
-            t = conform(&child, "jvp: the tangent of ", f.f, "argument", i, dx[i], &x[i].v->aval);
+            t = conform_tangent(&child, "jvp: the tangent of ", f.f, "argument", i, dx[i],
+                                &x[i].v->aval);
         if (t.v)
             in[i] = t;
         else

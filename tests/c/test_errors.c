@@ -376,6 +376,23 @@ BAD(linearize_shape, lucid_tensor x = F(2), y;
     (void)lucid_call1(s, lucid_linearize(s, fn(s, identity), &x, 1, &y, 1), F(2, 2)))
 BAD(jvp_shape, lucid_tensor x = F(2), dx = F(3), y, dy;
     (void)lucid_jvp(s, fn(s, identity), &x, &dx, 1, &y, &dy, 1))
+BAD(vjp_constant_shape, lucid_tensor x = F(2), y;
+    (void)lucid_call1(s, lucid_vjp(s, fn(s, returns_a_constant), &x, 1, &y, 1), F(5)))
+BAD(vjp_integers, lucid_tensor x = integers(s, LUCID_SHAPE(2)), y;
+    (void)lucid_vjp(s, fn(s, identity), &x, 1, &y, 1))
+BAD(linearize_integers, lucid_tensor x = integers(s, LUCID_SHAPE(2)), y;
+    (void)lucid_linearize(s, fn(s, identity), &x, 1, &y, 1))
+BAD(linearize_bools, lucid_tensor x = lucid_gt(s, F(2), F(2)), y;
+    (void)lucid_linearize(s, fn(s, identity), &x, 1, &y, 1))
+BAD(linear_fn_integers, lucid_tensor x = F(2), y;
+    (void)lucid_call1(s, lucid_linearize(s, fn(s, identity), &x, 1, &y, 1),
+                      integers(s, LUCID_SHAPE(2))))
+BAD(linear_fn_empty, lucid_tensor x = F(2), y;
+    (void)lucid_call1(s, lucid_linearize(s, fn(s, identity), &x, 1, &y, 1), empty))
+BAD(jvp_integers, lucid_tensor x = integers(s, LUCID_SHAPE(2)), y, dy;
+    (void)lucid_jvp(s, fn(s, identity), &x, &x, 1, &y, &dy, 1))
+BAD(jvp_integer_tangent, lucid_tensor x = F(2), dx = integers(s, LUCID_SHAPE(2)), y, dy;
+    (void)lucid_jvp(s, fn(s, identity), &x, &dx, 1, &y, &dy, 1))
 BAD(jvp_empty_x, lucid_tensor dx = F(3), y, dy;
     (void)lucid_jvp(s, fn(s, identity), &empty, &dx, 1, &y, &dy, 1))
 BAD(jvp_empty_fn, lucid_tensor x = F(3), y, dy; (void)lucid_jvp(s, no_fn, &x, &x, 1, &y, &dy, 1))
@@ -551,6 +568,14 @@ static const bad_call bad_calls[] = {
     ROW(vjp_arguments, T, "1 arguments expected, 2 given"),
     ROW(linearize_shape, V, "tangent 0 has shape (2, 2), expected (2,)"),
     ROW(jvp_shape, V, "the tangent of argument 0 has shape (3,), expected (2,)"),
+    ROW(vjp_constant_shape, V, "cotangent 0 has shape (5,), expected (2,)"),
+    ROW(vjp_integers, T, "vjp: argument 0 is int64; only floats can be differentiated"),
+    ROW(linearize_integers, T, "linearize: argument 0 is int64; only floats"),
+    ROW(linearize_bools, T, "linearize: argument 0 is bool; only floats"),
+    ROW(linear_fn_integers, T, "tangent 0 is int64, expected a float"),
+    ROW(linear_fn_empty, T, "linearize: argument 0 is an empty handle"),
+    ROW(jvp_integers, T, "jvp: argument 0 is int64; only floats can be differentiated"),
+    ROW(jvp_integer_tangent, T, "jvp: the tangent of argument 0 is int64, expected a float"),
     ROW(jvp_empty_x, T, "jvp: argument 0 is an empty handle"),
     ROW(jvp_empty_fn, T, "empty handle"),
     ROW(escaped_vmap, R, "escaped"),

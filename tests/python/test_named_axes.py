@@ -169,6 +169,10 @@ BAD: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         r"all_gather\(\): axis_name must be a str, not",
     ),
     (lambda x: all_gather(x, "b", 5), {}, ValueError, "dim 5 is out of range"),
+    (lambda x: psum(x, ("b", "b")), {}, ValueError, r"psum\(\): axis_name names 'b' twice"),
+    (lambda x: pmean(x, ("b", "b")), {}, ValueError, r"pmean\(\): axis_name names 'b' twice"),
+    (lambda x: pmax(x, ("b", "c", "b")), {}, ValueError, r"pmax\(\): axis_name names 'b' twice"),
+    (lambda x: pmin(x, ("b", "b")), {}, ValueError, r"pmin\(\): axis_name names 'b' twice"),
     (lambda x: psum("x", "b"), {}, TypeError, "a collective was given 'str'"),
 ]
 
