@@ -682,8 +682,10 @@ LUCID_API lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid
  *
  * custom_vjp: fwd maps the arguments to the ny results and any number of residuals (ny 0: all but the
  * auxiliary results, which are the residuals); bwd maps residuals and ny cotangents to nx cotangents, what
- * it gives for integers does not matter. Forward mode transposes bwd, as a function of the cotangents at
- * zero. LUCID_VALUE_ERROR, LUCID_TYPE_ERROR: a rule gives other shapes, dtypes or numbers of results. */
+ * it gives for integers does not matter. Forward mode transposes bwd where it is made of
+ * operations that are linear in the cotangents, loops of a known number of steps and branches among them; where it
+ * is not (a loop until convergence) it is LUCID_RUNTIME_ERROR: use custom_jvp, which serves both modes.
+ * LUCID_VALUE_ERROR, LUCID_TYPE_ERROR: a rule gives other shapes, dtypes or numbers of results. */
 LUCID_API lucid_fn lucid_custom_jvp(lucid_scope *s, lucid_fn f, lucid_fn jvp);
 LUCID_API lucid_fn lucid_custom_vjp(lucid_scope *s, lucid_fn f, lucid_fn fwd, lucid_fn bwd,
                                     size_t ny);

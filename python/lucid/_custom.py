@@ -113,7 +113,8 @@ class custom_jvp(_Custom):
     ``@f.defjvp`` takes the rule: ``rule(primals, tangents) -> (out, tangent_out)``, where primals
     and tangents are tuples like the arguments and tangent_out is like out; it must be linear in
     the tangents. A tangent of None in tangent_out is zeros; that of an integer argument is zeros
-    like it. Reverse mode comes by transposing the rule. Derivatives of higher order differentiate
+    like it. Reverse mode comes by transposing the rule, which may use loops and branches on the
+    tangents whose course does not depend on them. Derivatives of higher order differentiate
     the rule, so it should call the function itself for out.
 
     nondiff_argnums: positions of arguments that are not differentiated; they may be any object,
@@ -160,8 +161,10 @@ class custom_vjp(_Custom):
     ``f.defvjp(fwd, bwd)`` takes them: ``fwd(*args) -> (out, residuals)`` runs in the place of f
     where something is differentiated; ``bwd(residuals, cotangents)`` returns a tuple of the
     cotangents of the arguments, with None for zeros. Residuals are any structure; cotangents are
-    like out. bwd may do anything with the cotangents, e.g. clip them. Forward mode transposes bwd,
-    as a function of the cotangents at zero.
+    like out. bwd may do anything with the cotangents, e.g. clip them. Forward mode (jvp, jacfwd,
+    hessian, ...) transposes bwd where that is made of operations that are linear in the cotangents,
+    loops of a known number of steps and branches among them; where it is not, e.g. a loop until
+    convergence, it raises RuntimeError: use custom_jvp, which serves both modes.
 
     nondiff_argnums: positions of arguments that are not differentiated; they may be any object.
     fwd gets them where they are, bwd in front: ``bwd(*nondiff, residuals, cotangents)``.

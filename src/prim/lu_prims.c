@@ -114,6 +114,7 @@ const lucid__rules lucid__rules_solve = {
     .infer = solve_infer,
     .batch = lucid__solve_batch,
     .jvp = solve_jvp,
+    .linear_by_jvp = LUCID__INPUT(1),
     .why_not = "it is not linear in the matrix",
     .samples = solve_samples,
     .doc = "Solves a x = b by LU with partial pivoting; also gives the factors. A singular matrix "

@@ -81,6 +81,9 @@ typedef struct lucid__rules {
     uint32_t linear;
     /* Instead of `linear`, where the parameters say it. */
     bool (*linear_in)(const lucid__call *c, int input);
+    /* Bit i: output 0 is linear in input i while the others are held fixed, and no other output depends on it; `jvp`
+     * at zero gives the operations. */
+    uint32_t linear_by_jvp;
     bool bilinear;                     /* linear in each of two inputs, the other held fixed */
     bool zero_derivative;              /* piecewise constant */
     const char *why_not;               /* LUCID__UNSUPPORTED: why a rule left out cannot be */

@@ -1,6 +1,7 @@
 #include "transform/concrete.h"
 
 #include "transform/level.h"
+#include "transform/linearity.h"
 #include "transform/split.h"
 
 /* A level that x depends on and that cannot answer through `level` (NULL: nobody answers): one whose lanes may
@@ -18,6 +19,15 @@ static const lucid__level *mute(lucid_scope *s, const lucid__level *level, const
     return NULL;
 }
 
+/* What bwd of a custom_vjp gets in forward mode. */
+static bool is_cotangent(const lucid_scope *s, const lucid__value *v)
+{
+    while (v->kind == LUCID__BATCH || v->kind == LUCID__DUAL)
+        v = v->inner;
+    const lucid__level *on = v->kind == LUCID__TAPE ? lucid__level_find(s, v->level) : NULL;
+    return on && on->of_pullback;
+}
+
 static const char *where_name(const lucid_scope *s)
 {
     return lucid__wording(s, "lucid_where()", "where()");
@@ -30,11 +40,18 @@ static lucid_tensor no_answer(lucid_scope *s, const lucid__level *mute, const ch
         (void)lucid_fail(s, LUCID_DIVERGED,
                          "%s: the batch is empty, so there is no answer; use %s or a mask", what,
                          where_name(s));
+    else if (mute->hidden)
+        (void)lucid_fail(
+            s, LUCID_DIVERGED,
+            "%s: the value depends on the direction of the derivative, and jacrev, jacfwd "
+            "and hessian take all directions at once, so there is no one answer; use %s "
+            "or a mask",
+            what, where_name(s));
     else
         (void)lucid_fail(
             s, LUCID_DIVERGED,
-            "%s: the answer differs from lane to lane of the batch, so the function "
-            "cannot go on as one under %s; use %s, a mask, or %s",
+            "%s: each lane of the batch has a value of its own and may answer differently, but the "
+            "function runs once for all of them under %s; use %s, a mask, or %s",
             what, lucid__wording(s, "LUCID_STRATEGY_VECTORIZED", "strategy=\"vectorized\""),
             where_name(s), lucid__wording(s, "LUCID_STRATEGY_AUTO", "strategy=\"auto\""));
     if (first)
@@ -64,6 +81,10 @@ lucid_tensor lucid__concrete(lucid_scope *s, lucid_tensor x, const char *what)
         v = v->inner;
     if (v->kind == LUCID__GRAPH)
         return may_ask(s, what) ? (lucid_tensor){v} : (lucid_tensor){NULL};
+    if (is_cotangent(s, v)) {
+        lucid__refuse_on_tape(s, "it asks one for its value");
+        return (lucid_tensor){NULL};
+    }
     if (v->kind == LUCID__TAPE) {
         const lucid__level *on = lucid__level_find(s, v->level);
         return lucid__error(

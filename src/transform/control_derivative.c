@@ -9,8 +9,10 @@
  * was kept, so that what a loop keeps is its carries and no more. A while loop becomes a scan over as
  * many steps as it took (control_while.c). */
 #include "transform/control_derivative.h"
+
 #include "base/dtype.h"
 #include "prim/family.h"
+#include "transform/linearity.h"
 #include "transform/tape.h"
 
 /* ---- which tangents there are ----------------------------------------------------------------------- */
@@ -96,7 +98,11 @@ bool lucid__derivative_inputs(lucid_scope *s, const lucid__derivative *v, const 
         return false;
     *dx = *in + b->nin + 1;
     for (int i = 0; i < b->nin; i++) {
-        (*in)[i] = x[v->value_at[b->from[i]]];
+        const int64_t from = b->from[i];
+        (*in)[i] = x[v->value_at[from]];
+        if (from < v->d->consts.n && lucid__is_written_zero(v->d->consts.x[from].v) &&
+            !(v->d->consts.flags[from] & LUCID__PER_LANE)) /* rules may add it to tangents */
+            (*in)[i] = v->d->consts.x[from];
         if (v->active[b->from[i]])
             (*dx)[i] = x[v->tangent_at[b->from[i]]];
     }

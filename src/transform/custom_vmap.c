@@ -349,6 +349,34 @@ static void record(lucid_scope *s, const custom_self *c, const lucid_tensor *in,
     lucid__tape_function_record(s, &p, t, dy);
 }
 
+/* Whether x is mapped by this level, perhaps inside of others. Recursion is as deep as transforms are nested. */
+static bool is_mapped_by(const lucid__value *x, uint64_t level)
+{
+    while (x->kind == LUCID__BATCH || x->kind == LUCID__DUAL) {
+        if (x->kind == LUCID__BATCH && x->level == level)
+            return true;
+        if (x->kind == LUCID__DUAL && is_mapped_by(x->tangent, level))
+            return true;
+        x = x->inner;
+    }
+    return false;
+}
+
+/* Whether each vmap that maps a tangent maps a primal, too. */
+static bool mapped_as(const lucid_tensor *x, const lucid_tensor *dx, size_t nx)
+{
+    for (size_t i = 0; i < nx; i++)
+        for (const lucid__value *v = dx[i].v; v->kind == LUCID__BATCH || v->kind == LUCID__DUAL;
+             v = v->inner) {
+            bool both = v->kind == LUCID__DUAL;
+            for (size_t k = 0; k < nx && !both; k++)
+                both = is_mapped_by(x[k].v, v->level);
+            if (!both)
+                return false;
+        }
+    return true;
+}
+
 static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_self *c,
                        const lucid_tensor *x, size_t nx, lucid_results *out)
 {
@@ -387,6 +415,12 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_s
         dy = lucid_alloc(s, (ny + 1) * sizeof *dy);
         for (size_t k = 0; dy && k < ny; k++)
             dy[k] = r->at[ny + k].x;
+        if (dy && lucid__ok(s) && !mapped_as(in, dx, nx)) {
+            /* Results with the lanes of the tangents: they are those of the primals, which may be asked. */
+            r = lucid_results_new(s);
+            if (r)
+                (void)call(s, c, in, nx, r);
+        }
     }
     for (size_t k = 0; lucid__ok(s) && dy && k < ny; k++) {
         lucid_tensor y = r->at[k].x;

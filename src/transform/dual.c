@@ -57,13 +57,30 @@ static void push_partials(lucid_scope *s, const lucid__call *c, lucid_tensor y,
     }
 }
 
-static void push_tangents(lucid_scope *s, const lucid__call *c, const lucid_tensor *y,
-                          const lucid_tensor *dx, lucid_tensor *dy)
+/* The derivative of a piecewise constant function on the tape of lucid_backward, which gives zeros to the leaves
+ * that it finds there. */
+static void record_zeros(lucid_scope *s, const lucid__call *c, lucid_tensor y,
+                         const lucid_tensor *dx, lucid_tensor *dy)
+{
+    if (!lucid__is_float(y.v->aval.dtype))
+        return;
+    for (int i = 0; i < c->nin; i++)
+        if (dx[i].v)
+            dy[0] = lucid__add_cotangents(s, dy[0],
+                                          lucid_where(s, lucid_scalar_bool(s, false), dx[i],
+                                                      lucid__zeros(s, &dx[i].v->aval)));
+}
+
+static void push_tangents(lucid_scope *s, const lucid__level *level, const lucid__call *c,
+                          const lucid_tensor *y, const lucid_tensor *dx, lucid_tensor *dy)
 {
     const lucid__prim *prim = lucid__prim_get(c->prim);
     const lucid__rules *rules = prim->rules;
-    if (rules->zero_derivative)
+    if (rules->zero_derivative) {
+        if (level->id == LUCID__AMBIENT_DUAL && prim->family == LUCID__ELEMENTWISE)
+            record_zeros(s, c, y[0], dx, dy);
         return;
+    }
     if (rules->jvp)
         rules->jvp(s, c, y, dx, dy);
     else if (linear_here(c, dx))
@@ -114,7 +131,7 @@ void lucid__dual_apply(lucid_scope *s, const lucid__level *level, const lucid__c
     if (joint)
         rules->joint(s, &primal, dx, out, dy);
     else
-        push_tangents(s, &primal, out, dx, dy);
+        push_tangents(s, level, &primal, out, dx, dy);
     for (int k = 0; k < nout && lucid__ok(s); k++)
         if (dy[k].v && lucid__is_float(out[k].v->aval.dtype))
             out[k] = lucid__own(s, lucid__value_new_dual(level->id, lucid__scope_take(s, out[k]),

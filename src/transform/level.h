@@ -20,8 +20,9 @@ struct lucid__level {
     lucid__level_kind kind;
     uint64_t id;
     lucid__level *below;
-    int no_grad; /* DUAL, STAGE: lucid_no_grad_begin that were open when it began */
-    bool hidden; /* a vmap of our own making (jacobians): random operations do not see it */
+    int no_grad;      /* DUAL, STAGE: lucid_no_grad_begin that were open when it began */
+    bool of_pullback; /* TAPE: forward mode through custom_vjp, whose bwd is to be transposed */
+    bool hidden;      /* a vmap of our own making (jacobians): random operations do not see it */
     /* BATCH, LANE: lanes first .. first + size - 1 of `lanes`. */
     int64_t first, size, lanes;
     lucid_randomness randomness;

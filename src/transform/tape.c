@@ -5,6 +5,7 @@
 #include "graph/node.h"
 #include "prim/family.h"
 #include "transform/entries.h"
+#include "transform/linearity.h"
 #include "transform/remat.h"
 #include "transform/tape_function.h"
 
@@ -13,8 +14,18 @@ enum { FEW = 4 };
 
 /* ---- recording ----------------------------------------------------------------------------- */
 
-/* Whether c is linear in the inputs that are on the tape; bilinear only with the other one off it. */
-static bool is_linear(const lucid__level *level, const lucid__call *c)
+/* Of what is added to values of the tape: false if it is known not to be zero, or must be known to be. */
+static bool may_be_zero(lucid_scope *s, const lucid__level *level, lucid_tensor x)
+{
+    const lucid__value *v = x.v;
+    while (v->kind == LUCID__BATCH || v->kind == LUCID__DUAL)
+        v = v->inner;
+    return v->kind == LUCID__GRAPH ? lucid__is_zero(s, x) : !level->of_pullback;
+}
+
+/* Whether c is linear in the inputs that are on the tape; bilinear only with the other one off it. What is added
+ * to them must be zero, and what need not be computed for that is not. */
+static bool is_linear(lucid_scope *s, const lucid__level *level, const lucid__call *c)
 {
     const lucid__rules *rules = lucid__prim_get(c->prim)->rules;
     int on_tape = 0;
@@ -25,7 +36,15 @@ static bool is_linear(const lucid__level *level, const lucid__call *c)
         on_tape++;
         jointly &= lucid__is_linear_in(c, i);
     }
-    return jointly || (rules->bilinear && on_tape == 1);
+    if (!jointly)
+        return rules->bilinear && on_tape == 1;
+    for (int i = 0; i < c->nin && on_tape < c->nin; i++) {
+        const lucid__value *v = c->in[i].v;
+        if (v->level != level->id && lucid__is_float(v->aval.dtype) && lucid__is_linear_in(c, i) &&
+            !may_be_zero(s, level, c->in[i]))
+            return false;
+    }
+    return true;
 }
 
 void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__call *c,
@@ -36,10 +55,11 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         (void)lucid__refuse_stage(s, prim->name);
         return;
     }
-    if (level->kind == LUCID__LEVEL_TAPE && !is_linear(level, c)) {
-        (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
-                         "%s: a derivative rule used it on a tangent, in which it is not linear",
-                         prim->name);
+    if (level->kind == LUCID__LEVEL_TAPE && !is_linear(s, level, c)) {
+        if (prim->family == LUCID__CONTROL)
+            lucid__control_on_tape(s, level, c, out);
+        else if (lucid__ok(s) && !lucid__linear_by_jvp(s, level, c, out))
+            lucid__refuse_op_on_tape(s, level, c->prim);
         return;
     }
     if (level->kind == LUCID__LEVEL_STAGE && lucid__minds_zero(c)) {

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/dtype.h"
 #include "prim/family.h"
+#include "transform/linearity.h"
 
 void lucid__tape_function_record(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
                                  lucid_tensor *y)
@@ -49,39 +50,36 @@ void lucid__pullback_pull(lucid_scope *s, const lucid__pullback *p, const lucid_
 
 /* ---- forwards ------------------------------------------------------------------------------ */
 
-/* The pullback as a function of the cotangents alone. */
-static lucid_status call_bound(lucid_scope *s, const void *self, const lucid_tensor *x, size_t nx,
-                               lucid_results *out)
-{
-    const lucid__pullback *p = *(const lucid__pullback *const *)self;
-    lucid_tensor *dct = lucid_alloc(s, (p->n + 1) * sizeof *dct);
-    if (!dct || nx != p->ny)
-        return lucid_error(s);
-    lucid__pullback_pull(s, p, x, dct);
-    for (size_t i = 0; i < p->n && lucid__ok(s); i++)
-        (void)lucid_results_push(s, out, dct[i]);
-    return lucid_error(s);
-}
-
+/* The tape that fn gives for cotangents, transposed. Without values there is nothing that fn could do which is not
+ * linear, unless it is refused: a loop until convergence would stop at once for cotangents of zero. */
 void lucid__pullback_push(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
                           lucid_tensor *dy)
 {
-    lucid__fn *object =
-        lucid__fn_alloc("pullback", sizeof(const lucid__pullback *), call_bound, NULL);
-    if (object)
-        memcpy(object->self, &p, sizeof(const lucid__pullback *));
-    lucid_fn bound = lucid__own_fn(s, object);
-    lucid_tensor *zero = lucid_alloc(s, (p->ny + 1) * sizeof *zero);
-    lucid_results *r = lucid_results_new(s);
-    if (!zero || !r)
+    lucid__value **leaf = lucid_alloc(s, (p->ny + 1) * sizeof(*leaf));
+    lucid__value **result = lucid_alloc(s, (p->n + 1) * sizeof(*result));
+    lucid_tensor *ct = lucid_alloc(s, (p->ny + p->n + 1) * sizeof *ct);
+    if (!leaf || !result || !ct)
         return;
-    for (size_t k = 0; k < p->ny; k++)
-        zero[k] = lucid__zeros(s, &p->y[k]);
-    lucid__linear linear;
-    if (!lucid__linearize(s, bound.f, zero, NULL, p->ny, false, r, &linear))
-        return;
-    lucid__linear_pull(s, &linear, t, dy);
-    lucid__linear_release(&linear);
+    lucid_tensor *dct = ct + p->ny;
+    lucid__level tape = {.kind = LUCID__LEVEL_TAPE, .of_pullback = true};
+    lucid__level_push(s, &tape);
+    for (size_t k = 0; k < p->ny && lucid__ok(s); k++) {
+        const bool number = lucid__is_float(p->y[k].dtype);
+        ct[k] = number ? lucid__tape_leaf(s, tape.id, &p->y[k]) : lucid__zeros(s, &p->y[k]);
+        leaf[k] = number ? ct[k].v : NULL;
+    }
+    lucid__pullback_pull(s, p, ct, dct);
+    lucid__level_pop(s, &tape);
+    for (size_t i = 0; i < p->n && lucid__ok(s); i++) {
+        const bool linear = dct[i].v->level == tape.id;
+        result[i] = linear ? dct[i].v : NULL;
+        if (lucid__level_owns_or_outer(s, &tape, dct[i]) && !linear && !lucid__is_zero(s, dct[i]) &&
+            lucid__ok(s))
+            lucid__refuse_on_tape(s, "a result does not depend on them");
+    }
+    lucid__linear linear = {.level = tape.id, .nx = p->ny, .ny = p->n, .x = leaf, .y = result};
+    if (lucid__ok(s))
+        lucid__linear_pull(s, &linear, t, dy);
 }
 
 /* ---- entries ------------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
  *
  *     (residuals..., cotangents of the outputs...) -> cotangents of the inputs...
  *
- * which may be the user's (custom_vjp). On a tape such a map is one entry. Backwards the function is called;
- * forwards it is transposed, as a map of the cotangents at zero: derivatives are linear in them, and where
- * the user's is not, that is its derivative there. Either way it is made of ordinary operations. */
+ * which may be the user's (custom_vjp). On a tape such a map is one entry. Backwards the function is called, and may
+ * do with cotangents what it likes; forwards it is called on values of a tape, which is transposed, and refused where
+ * that cannot see it to be linear in the cotangents. Either way it is made of ordinary operations. */
 #ifndef LUCID__TAPE_FUNCTION_H
 #define LUCID__TAPE_FUNCTION_H
 

@@ -9,7 +9,7 @@ from support import close, numbers
 
 import lucid
 import lucid.nn.functional as F
-from lucid.func import grad, vmap
+from lucid.func import compile, grad, vmap
 
 
 def leaf(*values: float) -> lucid.Tensor:
@@ -172,3 +172,35 @@ def test_copies_and_pickles() -> None:
     assert w.grad is None
     y = pickle.loads(pickle.dumps(w * 2))
     assert not y.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [lucid.float32, lucid.float64])
+@pytest.mark.parametrize("shape", [(), (3,), (0,), (2, 3)])
+@pytest.mark.parametrize("name", ["floor", "ceil", "round", "trunc", "sign"])
+def test_piecewise_constant_functions_give_zeros_as_grad_does(
+    name: str, shape: tuple[int, ...], dtype: lucid.dtype
+) -> None:
+    f = getattr(lucid, name)
+    w = (1.7 * lucid.ones(*shape, dtype=dtype)).requires_grad_()
+    y = f(w)
+    assert y.requires_grad
+    y.sum().backward()
+    assert w.grad is not None
+    assert w.grad.dtype == dtype
+    close(w.grad, np.zeros(shape))
+    close(w.grad, grad(lambda x: f(x).sum())(w.detach()))
+    (f(w) * w + compile(f)(w)).sum().backward()
+    close(w.grad, f(w).detach())
+
+
+def test_gradients_through_piecewise_constant_functions_are_zero_beside_infinity() -> None:
+    w, v = leaf(1.5), leaf(2.0)
+    (lucid.floor(w) * lucid.tensor([float("inf")])).sum().backward()
+    close(w.grad, [0.0])
+    lucid.floor_divide(w, v).sum().backward()
+    close(w.grad, [0.0])
+    close(v.grad, [0.0])
+    with pytest.raises(RuntimeError, match="does not come from one that requires grad"):
+        (w > 0).to(
+            lucid.float32
+        ).sum().backward()  # integers and bools are not recorded, as in torch
