@@ -50,7 +50,7 @@ static lucid_tensor no_answer(lucid_scope *s, const lucid__level *mute, const ch
     else
         (void)lucid_fail(
             s, LUCID_DIVERGED,
-            "%s: each lane of the batch has a value of its own and may answer differently, but the "
+            "%s: each lane of the batch has an answer of its own, but the "
             "function runs once for all of them under %s; use %s, a mask, or %s",
             what, lucid__wording(s, "LUCID_STRATEGY_VECTORIZED", "strategy=\"vectorized\""),
             where_name(s), lucid__wording(s, "LUCID_STRATEGY_AUTO", "strategy=\"auto\""));

@@ -55,6 +55,12 @@ void lucid__tape_apply(lucid_scope *s, const lucid__level *level, const lucid__c
         (void)lucid__refuse_stage(s, prim->name);
         return;
     }
+    if (level->kind == LUCID__LEVEL_TAPE && c->prim == LUCID__detach) {
+        out[0] =
+            c->in
+                [0]; /* as lucid_detach of it outside of a body: a tangent is differentiated further out */
+        return;
+    }
     if (level->kind == LUCID__LEVEL_TAPE && !is_linear(s, level, c)) {
         if (prim->family == LUCID__CONTROL)
             lucid__control_on_tape(s, level, c, out);

@@ -492,3 +492,40 @@ def test_psum_as_a_plain_oracle() -> None:
     one = lambda x: f(x).sin().sum()  # noqa: E731
     close(grad(lambda x: vmap(one, axis_name="b")(x).sum())(x), grad(total)(x))
     close(vmap(grad(one), axis_name="b")(x), grad(total)(x))
+
+
+@pytest.mark.parametrize("all_batched", [True, False])
+def test_results_of_custom_vmap_can_be_asked_where_the_arguments_are_not_mapped(
+    all_batched: bool,
+) -> None:
+    @custom_vmap
+    def double(x: lucid.Tensor) -> lucid.Tensor:
+        return 2 * x
+
+    @double.def_vmap
+    def rule(size: int, in_batched: Any, x: lucid.Tensor) -> Any:
+        if all_batched and not in_batched[0]:
+            return lucid.stack([2 * x] * size), True
+        return 2 * x, in_batched[0]
+
+    def f(x: lucid.Tensor) -> lucid.Tensor:
+        return double(x) * int(double(x).sum()) if double(x)[0] > 0 else x
+
+    x = lucid.tensor([1.5, 2.5])
+    eye = lucid.eye(2)
+    close(jacfwd(f)(x), 16 * eye)
+    close(jacrev(f)(x), 16 * eye)
+    close(hessian(lambda x: (f(x) * x).sum())(x), 32 * eye)
+    close(vmap(jacfwd(f))(lucid.stack([x, -x])), lucid.stack([16 * eye, eye]))
+    close(vmap(lambda t: jvp(f, (x,), (t,))[1])(eye), 16 * eye)
+    close(vmap(lambda t: jvp(f, (x,), (t,))[1], strategy="vectorized")(eye), 16 * eye)
+
+
+def test_asking_under_vectorized_never_says_that_lanes_differ() -> None:
+    with pytest.raises(RuntimeError, match="runs once for all of them") as caught:
+        vmap(lambda x: x if x > 0 else -x, strategy="vectorized")(lucid.ones(3))
+    assert "differ" not in str(caught.value)
+    f = custom_jvp(lambda x: x * 1)
+    f.defjvp(lambda p, t: (p[0] * 1, t[0] if t[0].sum() > 0 else t[0]))
+    with pytest.raises(RuntimeError, match="depends on the direction of the derivative"):
+        jacfwd(f)(lucid.ones(2))

@@ -255,3 +255,17 @@ def test_forward_mode_refuses_a_bwd_that_asks(name: str) -> None:
 
 def test_a_bwd_of_none_is_zeros_forwards() -> None:
     close(jacfwd(fixed_point(lambda ct: None))(X), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("transform", ["grad", "grad of compile", "grad in scan", "jacfwd"])
+def test_no_grad_in_a_rule_is_about_derivatives_of_the_rule(transform: str) -> None:
+    f = custom_jvp(lambda x: x.sin())
+
+    def rule(primals: Any, tangents: Any) -> Any:
+        with lucid.no_grad():
+            return primals[0].sin(), primals[0].cos() * tangents[0]
+
+    f.defjvp(rule)
+    derive, expected = TRANSFORMS[transform]
+    close(derive(f)(X), expected)
+    close(hessian(total(f))(X), np.zeros((2, 2)))
