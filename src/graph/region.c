@@ -162,9 +162,10 @@ static lucid__value *replaced(lucid__value *v, replace_node *replace, void *ctx)
         if (node == v->node)
             return lucid__value_retain(v);
         lucid__value *new = lucid__value_new_graph(lucid__node_retain(node), v->out);
-        if (new)
+        if (new) {
             new->weak = v->weak;
-        new->alone = v->alone;
+            new->alone = v->alone;
+        }
         return new;
     }
     if (v->kind == LUCID__TAPE)

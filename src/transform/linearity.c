@@ -278,10 +278,10 @@ bool lucid__linear_by_jvp(lucid_scope *s, const lucid__level *tape, const lucid_
             return false;
     const int nout = lucid__outputs_of(c->prim, c->params);
     const size_t nin = (size_t)c->nin + 1;
-    lucid_tensor *x = lucid_alloc(s, 2 * nin * sizeof *x), *dx = x + nin;
-    lucid_tensor dy[LUCID__MAX_OUTPUTS] = {{NULL}};
+    lucid_tensor *x = lucid_alloc(s, 2 * nin * sizeof *x), dy[LUCID__MAX_OUTPUTS] = {{NULL}};
     if (!x || nout > LUCID__MAX_OUTPUTS)
         return true;
+    lucid_tensor *dx = x + nin;
     at_zero(s, tape, c, x, dx);
     lucid__call primal = *c;
     primal.in = x;
@@ -297,11 +297,13 @@ void lucid__control_on_tape(lucid_scope *s, const lucid__level *tape, const luci
 {
     const int nout = lucid__outputs_of(c->prim, c->params);
     const size_t nin = (size_t)c->nin + 1, room = (size_t)nout + 1;
-    lucid__form *form = lucid_alloc(s, (nin + room) * sizeof *form), *results = form + nin;
-    lucid_tensor *x = lucid_alloc(s, 2 * nin * sizeof *x), *dx = x + nin;
+    lucid__form *form = lucid_alloc(s, (nin + room) * sizeof *form);
+    lucid_tensor *x = lucid_alloc(s, 2 * nin * sizeof *x);
     lucid_tensor *dy = lucid_alloc(s, room * sizeof *dy);
     if (!form || !x || !dy)
         return;
+    lucid__form *results = form + nin;
+    lucid_tensor *dx = x + nin;
     for (int i = 0; i < c->nin; i++)
         form[i] = lucid__form_of(tape, c->in[i].v);
     at_zero(s, tape, c, x, dx);
