@@ -247,12 +247,12 @@ static void at_zero(lucid_scope *s, const lucid__level *tape, const lucid__call 
 
 void lucid__refuse_on_tape(lucid_scope *s, const char *reason)
 {
-    (void)lucid_fail(
-        s, LUCID_RUNTIME_ERROR,
-        "custom_vjp: forward mode (jvp, jacfwd, hessian, ...) transposes bwd, which must "
-        "be seen to be linear in the cotangents for that, and is not: %s; give the "
-        "function a custom_jvp rule instead, or use reverse mode",
-        reason);
+    (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
+                     "custom_vjp: forward mode, and reverse mode through loops and branches, "
+                     "transpose bwd, which must "
+                     "be seen to be linear in the cotangents for that, and is not: %s; give the "
+                     "function a custom_jvp rule instead",
+                     reason);
 }
 
 void lucid__refuse_op_on_tape(lucid_scope *s, const lucid__level *tape, lucid__prim_id prim)
