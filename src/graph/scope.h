@@ -43,6 +43,7 @@ typedef struct lucid__session {
     lucid_dtype default_dtype;      /* of floats for which nobody named one */
     struct lucid__replay *replay;   /* innermost function that runs several times */
     lucid__path_log paths;
+    int to_transpose; /* linear bodies for a tape that are being recorded (transform/control_linear.c) */
     int recording_rules; /* derivative rules that are being recorded (transform/custom_body.c) */
     bool python;         /* messages write code as Python does (lucid__wording) */
     bool whole;          /* pending chains of any length stay pending */

@@ -27,7 +27,9 @@ static lucid_status capture_tangents(lucid_scope *s, void *user, const lucid_ten
     lucid__linear linear;
     if (!f.f || !lucid__linearize(s, f.f, in, active, n, false, y, &linear))
         return lucid_error(s);
+    s->session->to_transpose++;
     lucid__linear_push(s, &linear, dx, dy);
+    s->session->to_transpose--;
     lucid__linear_release(&linear);
     return lucid__ok(s) ? lucid__derivative_push(s, v, y, dy, false, out) : lucid_error(s);
 }

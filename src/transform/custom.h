@@ -24,6 +24,12 @@ void lucid__custom_record(lucid_scope *s, const lucid__custom_rules *r, const lu
 /* Makes the call that was recorded; sets every out[k]. */
 void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
 
+/* A pullback that is transposed twice, as an operation of a body: forwards in the body, backwards when that is
+ * transposed. dy: as lucid__pullback_push. */
+struct lucid__pullback;
+void lucid__custom_pull_record(lucid_scope *s, const struct lucid__pullback *p,
+                               const lucid_tensor *t, lucid_tensor *dy);
+
 /* A rule sees values below `level` and gives such values; anything else it captured. */
 bool lucid__from_arguments(lucid_scope *s, const char *name, uint64_t level, lucid_tensor y);
 

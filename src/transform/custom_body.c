@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "prim/custom_call.h"
+#include "prim/family.h"
 #include "transform/custom.h"
 #include "transform/stage.h"
+#include "transform/tape_function.h"
 
 enum { MOST_PARTS = 3 }; /* the function, and jvp or fwd and bwd */
 
@@ -111,8 +113,14 @@ void lucid__custom_record(lucid_scope *s, const lucid__custom_rules *r, const lu
 
 /* ---- applying ---------------------------------------------------------------------------------------- */
 
+static void apply_pull(lucid_scope *s, const lucid__call *c, lucid_tensor *out);
+
 void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
 {
+    if (c->prim == LUCID__custom_pull) {
+        apply_pull(s, c, out);
+        return;
+    }
     lucid__custom_call call = lucid__custom_read(c->params);
     lucid_scope child;
     lucid__scope_enter(&child, s);
@@ -143,5 +151,96 @@ void lucid__custom_apply(lucid_scope *s, const lucid__call *c, lucid_tensor *out
     }
     for (int k = 0; k < call.nout && lucid__ok(s); k++)
         out[k] = lucid__scope_move(&child, lucid_results_at(y, (size_t)k));
+    lucid__scope_leave(&child);
+}
+
+/* ---- pullbacks --------------------------------------------------------------------------------------- */
+
+/* Parameters of custom_pull; *n: how many. */
+static int64_t *pull_params(lucid_scope *s, const lucid__pullback *p, const lucid__staged *bwd,
+                            int *n)
+{
+    size_t words = 5 + p->n + (size_t)bwd->nin + (size_t)bwd->words[0];
+    for (size_t k = 0; k < p->ny; k++)
+        words += lucid__aval_words(&p->y[k]);
+    int64_t *params = lucid_alloc(s, words * sizeof *params), *at = params;
+    if (!params)
+        return NULL;
+    *at++ = (int64_t)p->ny;
+    *at++ = (int64_t)p->n;
+    *at++ = (int64_t)p->nres;
+    for (size_t i = 0; i < p->n; i++)
+        *at++ = p->which[i];
+    for (size_t k = 0; k < p->ny; k++)
+        at = lucid__aval_write(at, &p->y[k]);
+    (void)write_part(at, bwd, (int)(p->n + p->nres));
+    *n = (int)words;
+    return params;
+}
+
+void lucid__custom_pull_record(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
+                               lucid_tensor *dy)
+{
+    lucid__staged bwd;
+    const size_t nargs = p->nres + p->ny;
+    lucid__aval *avals = lucid_alloc(s, (nargs + 1) * sizeof *avals);
+    for (size_t i = 0; avals && i < nargs; i++)
+        avals[i] = i < p->nres ? p->residuals[i].v->aval : p->y[i - p->nres];
+    const int open = s->session->to_transpose;
+    s->session->to_transpose = 0;
+    const bool ok = avals && lucid__stage_fn(s, p->fn, avals, nargs, &bwd);
+    s->session->to_transpose = open;
+    if (!ok)
+        return;
+    const size_t nin = p->n + p->nres + (size_t)bwd.ncaptures;
+    lucid_tensor *in = lucid_alloc(s, (nin + 1) * sizeof *in);
+    int nparams;
+    const int64_t *params = pull_params(s, p, &bwd, &nparams);
+    if (!in || !params)
+        return;
+    for (size_t i = 0; i < nin; i++)
+        in[i] = i < p->n             ? t[i]
+                : i < p->n + p->nres ? p->residuals[i - p->n]
+                                     : bwd.captures[i - p->n - p->nres];
+    const lucid__call c = {LUCID__custom_pull, (int)nin, nparams, in, params};
+    lucid__bind(s, &c, dy);
+}
+
+/* On a tape it is one entry again; elsewhere the tangents are there. */
+static void apply_pull(lucid_scope *s, const lucid__call *c, lucid_tensor *out)
+{
+    const int nout = (int)c->params[0], n = (int)c->params[1];
+    lucid_scope child;
+    lucid__scope_enter(&child, s);
+    lucid__aval *avals = lucid_alloc(&child, ((size_t)nout + 1) * sizeof *avals);
+    lucid_tensor *t = lucid_alloc(&child, (size_t)(n + nout + 1) * sizeof *t);
+    int64_t *which = lucid_alloc(&child, ((size_t)n + 1) * sizeof *which);
+    if (avals && t && which) {
+        const lucid__custom_pull_call call = lucid__custom_pull_read(c->params, avals);
+        lucid__custom_part part;
+        (void)lucid__custom_part_at(call.bwd, &part);
+        lucid_fn bwd = lucid__closure_fn(&child, &(lucid__closure){.name = "custom_vjp",
+                                                                   .words = part.words,
+                                                                   .from = part.from,
+                                                                   .nargs = part.nargs,
+                                                                   .captures = c->in,
+                                                                   .ncaptures = c->nin});
+        lucid__pullback p = {bwd.f, c->in + n, (size_t)call.nres, avals, (size_t)nout, which, 0};
+        lucid_tensor *dy = t + n;
+        for (int i = 0; i < n; i++)
+            if (lucid__is_on_tape(s, c->in[i].v)) {
+                which[p.n] = call.which[i];
+                t[p.n++] = c->in[i];
+            }
+        if (p.n > 0 && lucid__ok(s)) {
+            lucid__tape_function_record(&child, &p, t, dy);
+        } else if (lucid__ok(s)) {
+            p.which = call.which;
+            p.n = (size_t)n;
+            lucid__pullback_push(&child, &p, c->in, dy);
+        }
+        for (int k = 0; k < nout && lucid__ok(s); k++)
+            out[k] = lucid__scope_move(&child, dy[k].v ? dy[k] : lucid__zeros(&child, &avals[k]));
+    }
     lucid__scope_leave(&child);
 }

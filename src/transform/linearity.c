@@ -136,7 +136,7 @@ static bool op_forms(lucid_scope *s, const lucid__body *body, const lucid__body_
     const lucid__family family = lucid__prim_get(op->prim)->family;
     if (family == LUCID__CONTROL)
         return lucid__control_forms(s, &c, in, out);
-    if (family == LUCID__RECORDED)
+    if (op->prim == LUCID__custom)
         return custom_forms(s, &c, in, out);
     const lucid__form results = form_of_results(&c, avals, in);
     const bool first_only = lucid__prim_get(op->prim)->rules->linear_by_jvp != 0;
@@ -247,12 +247,12 @@ static void at_zero(lucid_scope *s, const lucid__level *tape, const lucid__call 
 
 void lucid__refuse_on_tape(lucid_scope *s, const char *reason)
 {
-    (void)lucid_fail(s, LUCID_RUNTIME_ERROR,
-                     "custom_vjp: forward mode, and reverse mode through loops and branches, "
-                     "transpose bwd, which must "
-                     "be seen to be linear in the cotangents for that, and is not: %s; give the "
-                     "function a custom_jvp rule instead",
-                     reason);
+    (void)lucid_fail(
+        s, LUCID_RUNTIME_ERROR,
+        "custom_vjp: forward mode (jvp, jacfwd, hessian, ...) transposes bwd, which must "
+        "be seen to be linear in the cotangents for that, and is not: %s; give the "
+        "function a custom_jvp rule instead, or use reverse mode",
+        reason);
 }
 
 void lucid__refuse_op_on_tape(lucid_scope *s, const lucid__level *tape, lucid__prim_id prim)

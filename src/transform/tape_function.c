@@ -4,6 +4,7 @@
 
 #include "base/dtype.h"
 #include "prim/family.h"
+#include "transform/custom.h"
 #include "transform/linearity.h"
 
 void lucid__tape_function_record(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
@@ -50,11 +51,24 @@ void lucid__pullback_pull(lucid_scope *s, const lucid__pullback *p, const lucid_
 
 /* ---- forwards ------------------------------------------------------------------------------ */
 
+/* Whether what is done to the tangents is recorded to be transposed itself. */
+static bool is_for_transposing(const lucid_scope *s, const lucid_tensor *t, size_t n)
+{
+    for (size_t i = 0; s->session->to_transpose > 0 && i < n; i++)
+        if (lucid__is_staged(s, t[i].v))
+            return true;
+    return false;
+}
+
 /* The tape that fn gives for cotangents, transposed. Without values there is nothing that fn could do which is not
  * linear, unless it is refused: a loop until convergence would stop at once for cotangents of zero. */
 void lucid__pullback_push(lucid_scope *s, const lucid__pullback *p, const lucid_tensor *t,
                           lucid_tensor *dy)
 {
+    if (is_for_transposing(s, t, p->n)) {
+        lucid__custom_pull_record(s, p, t, dy);
+        return;
+    }
     lucid__value **leaf = lucid_alloc(s, (p->ny + 1) * sizeof(*leaf));
     lucid__value **result = lucid_alloc(s, (p->n + 1) * sizeof(*result));
     lucid_tensor *ct = lucid_alloc(s, (p->ny + p->n + 1) * sizeof *ct);

@@ -269,3 +269,62 @@ def test_no_grad_in_a_rule_is_about_derivatives_of_the_rule(transform: str) -> N
     derive, expected = TRANSFORMS[transform]
     close(derive(f)(X), expected)
     close(hessian(total(f))(X), np.zeros((2, 2)))
+
+
+# -- reverse mode through loops: bwd gets the cotangents of its step -------------------------------
+
+
+def clipped(x: lucid.Tensor) -> lucid.Tensor:
+    f = custom_vjp(lambda x: x * 1)
+    f.defvjp(lambda x: (x * 1, None), lambda _, ct: (ct.clamp(-1.0, 1.0),))
+    return 1.5 * f(x)
+
+
+def converged(x: lucid.Tensor) -> lucid.Tensor:
+    def bwd(_: None, ct: lucid.Tensor) -> tuple[lucid.Tensor]:
+        return (
+            lucid.while_loop(
+                lambda s: (s[0] - s[1]).abs().max() > 1e-6,
+                lambda s: (A.T @ s[0] + ct, s[0]),
+                (ct, ct * 2),
+                max_steps=50,
+            )[0],
+        )
+
+    f = custom_vjp(lambda x: lucid.linalg.solve(lucid.eye(2) - A, x))
+    f.defvjp(lambda x: (lucid.linalg.solve(lucid.eye(2) - A, x), None), bwd)
+    return 1.5 * f(x)
+
+
+LOOPS: dict[str, Callable[[Function, lucid.Tensor], lucid.Tensor]] = {
+    "scan": lambda f, x: lucid.scan(lambda c, t: (f(c), c), x, lucid.zeros(2))[0],
+    "fori": lambda f, x: lucid.fori_loop(0, 2, lambda i, c: f(c), x),
+    "while": lambda f, x: lucid.while_loop(
+        lambda s: s[0] < 2, lambda s: (s[0] + 1, f(s[1])), (0, x), max_steps=4
+    )[1],
+    "cond": lambda f, x: lucid.cond(x.sum() > 0, lambda a: f(f(a)), lambda a: a, x),
+    "nested": lambda f, x: lucid.fori_loop(
+        0, 1, lambda i, c: lucid.fori_loop(0, 2, lambda j, d: f(d), c), x
+    ),
+    "map": lambda f, x: lucid.map(lambda y: f(f(y)), x[None])[0],
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("f", [clipped, converged])
+def test_bwd_gets_the_cotangents_of_its_step(f: Function, loop: str) -> None:
+    def looped(x: lucid.Tensor) -> lucid.Tensor:
+        return LOOPS[loop](f, x).sum()
+
+    def unrolled(x: lucid.Tensor) -> lucid.Tensor:
+        return f(f(x)).sum()
+
+    several: list[Callable[[Function], Callable[..., Any]]] = [
+        grad,
+        lambda g: lambda x: vmap(grad(g))(lucid.stack([x, 2 * x])),
+        lambda g: grad(lambda x: vmap(g)(lucid.stack([x, 2 * x])).sum()),
+        lambda g: compile(grad(g)),
+        lambda g: grad(compile(g)),
+    ]
+    for derive in several:
+        close(derive(looped)(X), derive(unrolled)(X), rtol=1e-4)
