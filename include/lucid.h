@@ -646,8 +646,8 @@ LUCID_API lucid_fn lucid_hessian(lucid_scope *s, lucid_fn f, const lucid_grad_op
 
 /* Runs f at x; y receives its results. The function returned maps cotangents of y to cotangents of
  * x (ny in, nx out) and may be called any number of times, inside other transforms too. A cotangent has the
- * shape of its result, else LUCID_VALUE_ERROR; another dtype is cast. LUCID_TYPE_ERROR for an x[i] that is no
- * float. */
+ * shape of its result, else LUCID_VALUE_ERROR; another dtype is cast. An x[i] of integers or bools is a constant
+ * with cotangents of zero; LUCID_TYPE_ERROR when no x[i] is a float. */
 LUCID_API lucid_fn lucid_vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                              lucid_tensor *y, size_t ny);
 LUCID_API lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
@@ -658,8 +658,8 @@ LUCID_API lucid_fn lucid_linearize(lucid_scope *s, lucid_fn f, const lucid_tenso
                                    lucid_tensor *y, size_t ny);
 LUCID_API lucid_fn lucid_linearize_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
                                            size_t nx, lucid_results *y);
-/* y = f(x), dy = the derivative of f at x in direction dx; an empty dx[i] is zero. Errors as linearize, but an
- * x[i] of integers or bools with an empty dx[i] is a constant. */
+/* y = f(x), dy = the derivative of f at x in direction dx; an empty dx[i] is zero. Errors and constants as
+ * linearize. */
 LUCID_API lucid_status lucid_jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x,
                                  const lucid_tensor *dx, size_t nx, lucid_tensor *y,
                                  lucid_tensor *dy, size_t ny);

@@ -281,6 +281,26 @@ static bool take_primals(lucid_scope *s, lucidpy_run *run, PyObject *const *prim
     return ok;
 }
 
+/* What is no float can only be a constant: a primal without a tangent, where there are tangents (dxs). */
+static bool check_floats(const lucidpy_run *run, const lucid_tensor *dxs, const char *instead)
+{
+    for (size_t i = 0; i < run->in.leaf_count; i++) {
+        const lucid_dtype dtype = lucid_dtype_of(run->in.leaves[i]);
+        if (dtype == LUCID_FLOAT32 || dtype == LUCID_FLOAT64 ||
+            (dxs && lucid_is_empty_handle(dxs[i])))
+            continue;
+        PyObject *path = lucidpy_leaf_path(&run->in, i);
+        if (path)
+            PyErr_Format(
+                PyExc_TypeError,
+                "%s: %U is %s; only floats can be differentiated: cast it to a float, or %s",
+                run->name, path, lucid_dtype_name(dtype), instead);
+        Py_XDECREF(path);
+        return false;
+    }
+    return true;
+}
+
 static PyObject *output_of(lucid_scope *s, const lucidpy_run *run, const lucid_tensor *ys)
 {
     return lucidpy_unflatten_tensors(s, &run->out, 0, ys);
@@ -311,7 +331,8 @@ static PyObject *run_linearizer(lucidpy_call *c, linearizer *build, bool has_aux
     lucidpy_run_init(&run, c->name, c->arg[0]);
     run.has_aux = has_aux;
     PyObject *result = NULL;
-    if (take_primals(s, &run, c->rest, c->rest_count)) {
+    if (take_primals(s, &run, c->rest, c->rest_count) &&
+        check_floats(&run, NULL, "let func capture it instead")) {
         lucid_results *results = lucid_results_new(s);
         lucid_fn fn = build(s, lucidpy_run_fn(s, &run), run.in.leaves, run.in.leaf_count, results);
         size_t count;
@@ -372,7 +393,8 @@ static PyObject *run_jvp(lucidpy_call *c, lucidpy_run *run)
     lucid_scope *s = c->s;
     size_t n = run->in.leaf_count, count, tangent_count;
     lucid_tensor *dxs = lucid_alloc(s, (n + 1) * sizeof *dxs);
-    if (!lucidpy_ok(s) || !take_tangents(s, run, c->arg[2], dxs))
+    if (!lucidpy_ok(s) || !take_tangents(s, run, c->arg[2], dxs) ||
+        !check_floats(run, dxs, "give None as its tangent"))
         return NULL;
     lucid_results *y = lucid_results_new(s), *dy = lucid_results_new(s);
     lucid_jvp_listing(s, lucidpy_run_fn(s, run), run->in.leaves, dxs, n, y, dy);

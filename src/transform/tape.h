@@ -47,7 +47,7 @@ void lucid__tape_backward(lucid_scope *s, lucid_tensor y, lucid_tensor dy);
 bool lucid__linearize(lucid_scope *s, const lucid__fn *f, const lucid_tensor *x, const bool *active,
                       size_t nx, bool first_result_only, lucid_results *y, lucid__linear *linear);
 
-/* lucid_vjp_listing and lucid_jvp_listing without the demand that arguments be floats: another is a constant,
+/* lucid_vjp_listing and lucid_jvp_listing without the demand that there be a float: other arguments are constants,
  * whose tangent is not looked at and whose cotangent is zeros. */
 lucid_fn lucid__vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx, lucid_results *y);
 lucid_status lucid__jvp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, const lucid_tensor *dx,

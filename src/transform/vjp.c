@@ -51,16 +51,19 @@ static lucid_tensor conform_tangent(lucid_scope *s, const char *prefix, const lu
     return conform(s, prefix, f, word, i, x, aval);
 }
 
-/* False and an error that names argument i if it is no float. */
-static bool check_float(lucid_scope *s, const char *name, const lucid__fn *f, size_t i,
-                        lucid_dtype dtype, const char *instead)
+/* False and an error when there is no float to differentiate by. */
+static bool check_floats(lucid_scope *s, const char *name, const lucid__fn *f,
+                         const lucid_tensor *x, size_t nx)
 {
+    for (size_t i = 0; i < nx; i++)
+        if (!x[i].v || lucid__is_float(x[i].v->aval.dtype))
+            return true;
     char place[LUCID__PLACE_TEXT];
-    if (!lucid__is_float(dtype))
-        (void)lucid_fail(
-            s, LUCID_TYPE_ERROR,
-            "%s: %s is %s; only floats can be differentiated: cast it to a float, or %s", name,
-            lucid__argument_name(f, "argument", i, place), lucid_dtype_name(dtype), instead);
+    if (nx > 0 && lucid__ok(s))
+        (void)lucid_fail(s, LUCID_TYPE_ERROR,
+                         "%s: %s is %s; only floats can be differentiated: cast it to a float",
+                         name, lucid__argument_name(f, "argument", 0, place),
+                         lucid_dtype_name(x[0].v->aval.dtype));
     return lucid__ok(s);
 }
 
@@ -99,8 +102,9 @@ static lucid_status call_push(lucid_scope *s, const void *self, const lucid_tens
         return lucid_error(s);
     lucid_tensor *dy = dx + linear->nx;
     for (size_t i = 0; i < nx; i++)
-        dx[i] = conform_tangent(s, "", lucid__fn_of_self(self), "tangent", i, x[i],
-                                &linear->x_avals[i]);
+        dx[i] = linear->x[i] ? conform_tangent(s, "", lucid__fn_of_self(self), "tangent", i, x[i],
+                                               &linear->x_avals[i])
+                             : (lucid_tensor){NULL};
     lucid__linear_push(s, linear, dx, dy);
     return push_all(s, out, dy, linear->y_avals, linear->ny);
 }
@@ -127,15 +131,12 @@ lucid_fn lucid__vjp(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx
     return linear_fn(s, f, x, nx, y, "vjp", call_pull);
 }
 
-/* The same of arguments that must be floats. */
+/* The same of arguments among which are floats. */
 static lucid_fn linear_fn_of_floats(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
                                     lucid_results *y, const char *name, lucid__fn_call *call)
 {
-    for (size_t i = 0; lucid__ok(s) && i < nx; i++)
-        if (x[i].v && !check_float(s, name, f.f, i, x[i].v->aval.dtype,
-                                   "let the function capture it instead"))
-            return (lucid_fn){NULL};
-    return linear_fn(s, f, x, nx, y, name, call);
+    return check_floats(s, name, f.f, x, nx) ? linear_fn(s, f, x, nx, y, name, call)
+                                             : (lucid_fn){NULL};
 }
 
 lucid_fn lucid_vjp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x, size_t nx,
@@ -191,10 +192,8 @@ lucid_status lucid_jvp_listing(lucid_scope *s, lucid_fn f, const lucid_tensor *x
                                const lucid_tensor *dx, size_t nx, lucid_results *y,
                                lucid_results *dy)
 {
-    for (size_t i = 0; lucid__ok(s) && i < nx; i++)
-        if (x[i].v && dx[i].v &&
-            !check_float(s, "jvp", f.f, i, x[i].v->aval.dtype, "give it no tangent"))
-            return lucid_error(s);
+    if (!check_floats(s, "jvp", f.f, x, nx))
+        return lucid_error(s);
     return lucid__jvp(s, f, x, dx, nx, y, dy);
 }
 
