@@ -133,15 +133,15 @@ static const lucid__sample modulus_samples[] = {
 PARTIAL(remainder)
 {
     (void)y;
-    return i == 0 ? lucid_ones_like(s, X) : lucid_neg(s, lucid_floor(s, lucid_div(s, X, Y)));
+    return i == 0 ? lucid_ones_like(s, X) : lucid_neg(s, lucid_floor_divide(s, X, Y));
 }
 const lucid__rules lucid__rules_remainder = {.partial = remainder_partial,
                                              .samples = modulus_samples};
 
 PARTIAL(fmod)
 {
-    (void)y;
-    return i == 0 ? lucid_ones_like(s, X) : lucid_neg(s, lucid_trunc(s, lucid_div(s, X, Y)));
+    /* x - out is a whole multiple of y, where x / y might be rounded up to the next one. */
+    return i == 0 ? lucid_ones_like(s, X) : lucid_round(s, lucid_div(s, lucid_sub(s, y, X), Y));
 }
 const lucid__rules lucid__rules_fmod = {.partial = fmod_partial, .samples = modulus_samples};
 
@@ -170,15 +170,18 @@ const lucid__rules lucid__rules_minimum = {.partial = minimum_partial, .samples 
 
 /* ---- pow, atan2 -------------------------------------------------------------------------------- */
 
-/* d/dx = y x^(y-1), which is 0 for y = 0 whatever x is. d/dy = out log x, which is 0 where out is 0
- * because x is (so x = 0, y > 0), and NaN for x < 0. */
+/* d/dx = y x^(y-1), which is 0 for y = 0 whatever x is; for y < 1/2, where y - 1 would be rounded, y out / x.
+ * d/dy = out log x, which is 0 where out is 0 because x is (so x = 0, y > 0), and NaN for x < 0. */
 PARTIAL(pow)
 {
     lucid_tensor zero = NUM(0);
     if (i == 0) {
         lucid_tensor none = lucid_eq(s, Y, zero);
         lucid_tensor less = lucid_where(s, none, NUM(1), lucid_sub(s, Y, NUM(1)));
-        return lucid_mul(s, Y, lucid_pow(s, X, less));
+        lucid_tensor low = lucid_logical_and(s, lucid_lt(s, Y, NUM(0.5)), lucid_ne(s, X, zero));
+        low = lucid_logical_and(s, low, lucid_logical_not(s, none));
+        lucid_tensor ratio = lucid_div(s, lucid_mul(s, Y, y), lucid_where(s, low, X, NUM(1)));
+        return lucid_where(s, low, ratio, lucid_mul(s, Y, lucid_pow(s, X, less)));
     }
     lucid_tensor at_zero = lucid_logical_and(s, lucid_eq(s, X, zero), lucid_ge(s, Y, zero));
     lucid_tensor base = lucid_where(s, at_zero, NUM(1), X);
@@ -191,12 +194,20 @@ const lucid__rules lucid__rules_pow = {
            "-1 for those bases).",
 };
 
-/* atan2(a, b): d/da = b / (a^2 + b^2), d/db = -a / (a^2 + b^2) */
+/* atan2(a, b): d/da = b / (a^2 + b^2), d/db = -a / (a^2 + b^2). Scaled by 1 / max(|a|, |b|), so that no square
+ * leaves the range; the scale is a constant to derivatives, which do not depend on it. */
 PARTIAL(atan2)
 {
     (void)y;
-    lucid_tensor r = lucid_add(s, lucid_square(s, X), lucid_square(s, Y));
-    return i == 0 ? lucid_div(s, Y, r) : lucid_neg(s, lucid_div(s, X, r));
+    lucid_tensor largest =
+        lucid_maximum(s, lucid_abs(s, lucid_detach(s, X)), lucid_abs(s, lucid_detach(s, Y)));
+    lucid_tensor usable =
+        lucid_logical_and(s, lucid_ne(s, largest, NUM(0)), lucid_isfinite(s, largest));
+    largest = lucid_where(s, usable, largest, NUM(1));
+    lucid_tensor a = lucid_div(s, X, largest), b = lucid_div(s, Y, largest);
+    lucid_tensor r = lucid_add(s, lucid_square(s, a), lucid_square(s, b));
+    lucid_tensor part = lucid_div(s, lucid_div(s, i == 0 ? b : a, r), largest);
+    return i == 0 ? part : lucid_neg(s, part);
 }
 const lucid__rules lucid__rules_atan2 = {.partial = atan2_partial, .samples = nonzero_samples};
 

@@ -132,8 +132,8 @@ RULES(exp2, any);
 
 PARTIAL(expm1)
 {
-    UNUSED;
-    return lucid_add(s, y, NUM(1));
+    UNUSED; /* y + 1 would lose all digits where y is near -1 */
+    return lucid_exp(s, X);
 }
 RULES(expm1, any);
 
@@ -188,6 +188,14 @@ PARTIAL(tan)
 }
 RULES(tan, unit);
 
+/* 1 / max(1, |x|), a constant to derivatives: what is scaled by it does not depend on it. */
+static lucid_tensor scale_beyond_one(lucid_scope *s, lucid_tensor x)
+{
+    lucid_tensor size =
+        lucid_maximum(s, lucid_abs(s, lucid_detach(s, x)), lucid__number_of(s, 1, x.v->aval.dtype));
+    return lucid_reciprocal(s, size);
+}
+
 /* 1 - x^2 as (1 - x)(1 + x), which keeps its digits near 1. */
 static lucid_tensor one_minus_square(lucid_scope *s, lucid_tensor x)
 {
@@ -210,8 +218,10 @@ RULES(acos, unit);
 
 PARTIAL(atan)
 {
-    UNUSED;
-    return lucid_reciprocal(s, lucid_add(s, NUM(1), lucid_square(s, X)));
+    UNUSED; /* 1 / (1 + x^2) = r / (r + x^2 r) for any r: with r = 1 / max(1, |x|) nothing overflows */
+    lucid_tensor r = scale_beyond_one(s, X);
+    lucid_tensor scaled = lucid_mul(s, lucid_mul(s, X, r), X);
+    return lucid_mul(s, r, lucid_reciprocal(s, lucid_add(s, r, scaled)));
 }
 RULES(atan, any);
 
@@ -231,22 +241,29 @@ RULES(cosh, any);
 
 PARTIAL(tanh)
 {
-    UNUSED;
-    return one_minus_square(s, y);
+    UNUSED; /* 1 - y^2 = e^(-2|x|) (1 + |y|)^2; as y nears 1 the former loses all digits */
+    lucid_tensor positive = lucid_ge(s, X, NUM(0));
+    lucid_tensor rate = lucid_where(s, positive, NUM(-2), NUM(2));
+    lucid_tensor decay = lucid_exp(s, lucid_mul(s, rate, X));
+    lucid_tensor size = lucid_where(s, positive, y, lucid_neg(s, y));
+    return lucid_mul(s, decay, lucid_square(s, lucid_add(s, NUM(1), size)));
 }
 RULES(tanh, any);
 
 PARTIAL(asinh)
 {
-    UNUSED;
-    return lucid_rsqrt(s, lucid_add(s, NUM(1), lucid_square(s, X)));
+    UNUSED; /* 1 / sqrt(1 + x^2) = r / sqrt(r^2 + (x r)^2) */
+    lucid_tensor r = scale_beyond_one(s, X);
+    lucid_tensor square = lucid_square(s, lucid_mul(s, X, r));
+    return lucid_mul(s, r, lucid_rsqrt(s, lucid_add(s, lucid_square(s, r), square)));
 }
 RULES(asinh, any);
 
 PARTIAL(acosh)
 {
-    UNUSED; /* (x - 1)(x + 1) keeps its digits near 1 */
-    return lucid_rsqrt(s, lucid_mul(s, lucid_sub(s, X, NUM(1)), lucid_add(s, X, NUM(1))));
+    UNUSED; /* of x^2 - 1 = (x - 1)(x + 1), whose factors keep their digits near 1 and do not overflow */
+    return lucid_mul(s, lucid_rsqrt(s, lucid_sub(s, X, NUM(1))),
+                     lucid_rsqrt(s, lucid_add(s, X, NUM(1))));
 }
 RULES(acosh, above_one);
 
@@ -259,22 +276,39 @@ RULES(atanh, unit);
 
 /* ---- special functions: d erf / dx = 2 / sqrt(pi) exp(-x^2) (DLMF 7.2.1) ----------------------- */
 
-static lucid_tensor gauss(lucid_scope *s, lucid_tensor x, double factor)
+/* factor exp(sign x^2). What rounding takes from the square, up to 88 (709) units in the last place of the result,
+ * is put back: x = head + tail, where the square of the head is exact, so that x^2 - fl(x^2) is
+ * (head^2 - fl(x^2)) + (x - head)(x + head). Beyond `most` the result is 0 or infinite. */
+static lucid_tensor gauss(lucid_scope *s, lucid_tensor x, double sign, double factor)
 {
-    return lucid_mul(s, lucid_scalar(s, factor), lucid_exp(s, lucid_neg(s, lucid_square(s, x))));
+    lucid_dtype dtype = x.v->aval.dtype;
+    const double most = dtype == LUCID_FLOAT32 ? 15 : 40,
+                 unit = dtype == LUCID_FLOAT32 ? 0x1p8 : 0x1p20;
+    x = lucid_maximum(s, x, lucid__number_of(s, -most, dtype));
+    x = lucid_minimum(s, x, lucid__number_of(s, most, dtype));
+    lucid_tensor head = lucid_round(s, lucid_mul(s, x, lucid__number_of(s, unit, dtype)));
+    head = lucid_mul(s, head, lucid__number_of(s, 1 / unit, dtype));
+    lucid_tensor square = lucid_square(s, x);
+    lucid_tensor lost = lucid_mul(s, lucid_sub(s, x, head), lucid_add(s, x, head));
+    lost = lucid_add(s, lucid_sub(s, lucid_square(s, head), square), lost);
+    lucid_tensor signed_one = lucid__number_of(s, sign, dtype);
+    lucid_tensor e = lucid_exp(s, lucid_mul(s, signed_one, square));
+    lucid_tensor back = lucid_add(s, lucid__number_of(s, 1, dtype), lucid_mul(s, signed_one, lost));
+    e = lucid_mul(s, e, back);
+    return lucid_mul(s, lucid__number_of(s, factor, dtype), e);
 }
 
 PARTIAL(erf)
 {
     UNUSED;
-    return gauss(s, X, 1.12837916709551257390);
+    return gauss(s, X, -1, 1.12837916709551257390);
 }
 RULES(erf, any);
 
 PARTIAL(erfc)
 {
     UNUSED;
-    return gauss(s, X, -1.12837916709551257390);
+    return gauss(s, X, -1, -1.12837916709551257390);
 }
 RULES(erfc, any);
 
@@ -283,8 +317,7 @@ PARTIAL(ndtri)
 {
     UNUSED;
     const double sqrt_2_pi = 2.50662827463100050242;
-    lucid_tensor half_square = lucid_mul(s, NUM(0.5), lucid_square(s, y));
-    return lucid_mul(s, NUM(sqrt_2_pi), lucid_exp(s, half_square));
+    return gauss(s, lucid_mul(s, NUM(0.70710678118654752440), y), 1, sqrt_2_pi);
 }
 RULES(ndtri, probability);
 
@@ -292,7 +325,7 @@ PARTIAL(erfinv)
 {
     UNUSED;
     const double half_sqrt_pi = 0.88622692545275801365;
-    return lucid_mul(s, NUM(half_sqrt_pi), lucid_exp(s, lucid_square(s, y)));
+    return gauss(s, y, 1, half_sqrt_pi);
 }
 RULES(erfinv, unit);
 

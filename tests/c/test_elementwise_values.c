@@ -19,6 +19,7 @@
 #include "support/differences.h"
 #include "support/elementwise_reference.h"
 #include "support/samples.h"
+#include "support/ulps.h"
 
 static const double ulps_allowed = 4;
 
@@ -133,32 +134,9 @@ static long double wide(lucid_dtype dtype, element e)
     }
 }
 
-/* How far got is from want, in units of the last place of a float of `digits` bits whose least
- * exponent is `low`; infinite when one of them is not finite, or beyond the range, and the other is
- * not. */
-static double ulps(long double got, long double want, int digits, int low, long double max,
-                   long double least)
-{
-    if (isnan(want) || isnan(got))
-        return isnan(want) && isnan(got) ? 0 : INFINITY;
-    if (got == want)
-        return 0;
-    if (isinf(got) || isinf(want)) { /* the largest finite number is one unit away from infinity */
-        bool close = fabsl(got) >= max && fabsl(want) >= max * (1 - 2 * powl(2, -digits));
-        return close && (got > 0) == (want > 0) ? 1 : INFINITY;
-    }
-    int exponent;
-    (void)frexpl(fabsl(want) < least ? least : want, &exponent);
-    long double unit = ldexpl(1, (exponent > low ? exponent : low) - digits);
-    return (double)(fabsl(got - want) / unit);
-}
-
 static double ulps_of(lucid_dtype dtype, element got, long double want, long double least)
 {
-    if (dtype == LUCID_FLOAT32)
-        return ulps((long double)got.f, want, FLT_MANT_DIG, FLT_MIN_EXP, (long double)FLT_MAX,
-                    least);
-    return ulps((long double)got.d, want, DBL_MANT_DIG, DBL_MIN_EXP, (long double)DBL_MAX, least);
+    return ulps_off(dtype, wide(dtype, got), want, least);
 }
 
 /* ---- one operation on one dtype ---------------------------------------------------------------- */
