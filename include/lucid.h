@@ -174,6 +174,10 @@ LUCID_API void *lucid_alloc(lucid_scope *s, size_t bytes);
 LUCID_API lucid_status lucid_set_default_dtype(lucid_scope *s, lucid_dtype dtype);
 LUCID_API lucid_dtype lucid_get_default_dtype(const lucid_scope *s);
 
+/* For functions made of several operations: what messages about values (a number that does not fit, an index out of
+ * range) call all that is built in s, and in its children unless they say otherwise. The name must outlive s. */
+LUCID_API void lucid_name_operation(lucid_scope *s, const char *name);
+
 LUCID_API lucid_status lucid_error(const lucid_scope *s);
 LUCID_API const char *lucid_status_name(lucid_status status);    /* "LUCID_VALUE_ERROR" */
 LUCID_API const char *lucid_error_message(const lucid_scope *s); /* "" when there is none */
@@ -211,11 +215,12 @@ LUCID_API lucid_dtype lucid_dtype_of(lucid_tensor x);
 LUCID_API lucid_tensor lucid_scalar(lucid_scope *s, double value);
 LUCID_API lucid_tensor lucid_scalar_int(lucid_scope *s, int64_t value);
 LUCID_API lucid_tensor lucid_scalar_bool(lucid_scope *s, bool value);
-/* Copies row-major data of the shape. */
+/* Copies row-major data of the shape. A byte of a bool that is not 0 becomes 1. */
 LUCID_API lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype,
                                        lucid_shape shape);
 /* Uses memory of the caller in place, strides in elements (NULL: row-major). `release(owner)` runs
- * when the last tensor lets go, on any thread; it runs also when this call fails. */
+ * when the last tensor lets go, on any thread; it runs also when this call fails. Bools of which a byte is neither
+ * 0 nor 1 are copied instead, as by lucid_from_data. */
 LUCID_API lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype dtype,
                                          lucid_shape shape, const int64_t *strides,
                                          void (*release)(void *owner), void *owner);
@@ -380,7 +385,7 @@ LUCID_API lucid_tensor lucid_dynamic_update_slice(lucid_scope *s, lucid_tensor x
 /* Looks at the values: (count, ndim) int64 positions of what is not zero, row-major. */
 LUCID_API lucid_tensor lucid_nonzero(lucid_scope *s, lucid_tensor x);
 LUCID_API lucid_tensor lucid_masked_select(lucid_scope *s, lucid_tensor x, lucid_tensor mask);
-/* int64, one more dim; an index outside of 0 .. classes - 1 gives zeros. */
+/* int64, one more dim. LUCID_INDEX_ERROR when it is computed: a class outside of 0 .. classes - 1. */
 LUCID_API lucid_tensor lucid_one_hot(lucid_scope *s, lucid_tensor index, int64_t classes);
 /* Stable; NaN sorts last (first when descending). `index` (may be NULL) receives the order, int64. */
 LUCID_API lucid_tensor lucid_sort(lucid_scope *s, lucid_tensor x, int dim, bool descending,
@@ -466,9 +471,18 @@ LUCID_API lucid_tensor lucid_log_softmax(lucid_scope *s, lucid_tensor x, int dim
 
 typedef enum lucid_reduction { LUCID_MEAN, LUCID_SUM, LUCID_NO_REDUCTION } lucid_reduction;
 /* logits (C) with a 0-d class, or (N, C) with (N) classes, or (N, C, d...) with (N, d...): integer
- * classes; or probabilities of the shape of logits. */
+ * classes; or probabilities of the shape of logits. Where the class is `ignored` (-100 in the first form) the loss
+ * is 0, and the mean is over the others: NaN where there are none. LUCID_INDEX_ERROR when it is computed: another
+ * class below 0 or not below C. */
+#define LUCID_IGNORED_CLASS (-100)
 LUCID_API lucid_tensor lucid_cross_entropy(lucid_scope *s, lucid_tensor logits, lucid_tensor target,
                                            lucid_reduction reduction);
+LUCID_API lucid_tensor lucid_cross_entropy_ignoring(lucid_scope *s, lucid_tensor logits,
+                                                    lucid_tensor target, int64_t ignored,
+                                                    lucid_reduction reduction);
+/* -x of the target class: x (C), (N, C) or (N, C, d...) log-probabilities; classes as above. */
+LUCID_API lucid_tensor lucid_nll_loss(lucid_scope *s, lucid_tensor x, lucid_tensor target,
+                                      int64_t ignored, lucid_reduction reduction);
 LUCID_API lucid_tensor lucid_mse_loss(lucid_scope *s, lucid_tensor x, lucid_tensor target,
                                       lucid_reduction reduction);
 /* x W^T + b: x (..., in), weight (out, in), bias (out) or empty. */
@@ -505,7 +519,9 @@ LUCID_API lucid_tensor lucid_rand_of(lucid_scope *s, lucid_shape shape, lucid_dt
 LUCID_API lucid_tensor lucid_randn_of(lucid_scope *s, lucid_shape shape, lucid_dtype dtype);
 /* int64 in [low, high), every number equally likely to a relative 2^-32. */
 LUCID_API lucid_tensor lucid_randint(lucid_scope *s, int64_t low, int64_t high, lucid_shape shape);
-/* 1 with probability p, else 0, in the dtype of p; p is not checked to be in [0, 1]. */
+/* Parameters that no distribution has are LUCID_VALUE_ERROR when the numbers are computed: NaN, a p outside of
+ * [0, 1], a std below 0, a rate not above 0 (poisson: below 0), low above high, and but for poisson infinity. */
+/* 1 with probability p, else 0, in the dtype of p. */
 LUCID_API lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p);
 /* mean + std * a standard normal: differentiable in both. */
 LUCID_API lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std);
@@ -513,12 +529,11 @@ LUCID_API lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_ten
 LUCID_API lucid_tensor lucid_uniform(lucid_scope *s, lucid_tensor low, lucid_tensor high);
 /* A standard exponential / rate, above 0: differentiable in rate. */
 LUCID_API lucid_tensor lucid_exponential(lucid_scope *s, lucid_tensor rate);
-/* Poisson numbers in the dtype of rate; a rate below 0 or NaN is an error when they are computed. The
- * derivative is 0. */
+/* Poisson numbers in the dtype of rate. The derivative is 0. */
 LUCID_API lucid_tensor lucid_poisson(lucid_scope *s, lucid_tensor rate);
 /* `count` positions, int64, drawn with the probabilities in the last dim of p, which need not add up to
- * 1; one that is not above 0 is not drawn, as long as there are others. Without replacement all
- * different. */
+ * 1: one that is 0 is not drawn, as long as there are others. LUCID_VALUE_ERROR when they are computed: none is above
+ * 0, or one is negative or not finite. Without replacement all different. */
 LUCID_API lucid_tensor lucid_multinomial(lucid_scope *s, lucid_tensor p, int64_t count,
                                          bool replacement);
 /* 0 .. n - 1 in random order, int64. */

@@ -6,6 +6,7 @@
 #include "interchange.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 void lucidpy_fail_call(lucidpy_call *c)
@@ -28,9 +29,25 @@ bool lucidpy_is_none(const lucidpy_call *c, int i)
     return c->arg[i] == Py_None;
 }
 
+/* Sets an exception that names argument i if it is an int beyond int64. */
+static bool is_beyond(lucidpy_call *c, int i)
+{
+    int overflow = 0;
+    if (PyLong_Check(c->arg[i]))
+        (void)PyLong_AsLongLongAndOverflow(c->arg[i], &overflow);
+    if (overflow)
+        PyErr_Format(PyExc_ValueError, "%s(): argument '%U' is %R, which does not fit int64",
+                     c->name, c->signature->at[i].name, c->arg[i]);
+    return overflow != 0;
+}
+
 static lucid_tensor convert(lucidpy_call *c, int i)
 {
     lucid_tensor x = {NULL};
+    if (is_beyond(c, i)) {
+        lucidpy_fail_call(c);
+        return x;
+    }
     int converted = lucidpy_convert(c->s, c->arg[i], &x);
     if (converted == 0)
         lucidpy_bad_argument(c, i, "a tensor, a number or an array");
@@ -58,10 +75,11 @@ lucid_tensor lucidpy_optional_tensor(lucidpy_call *c, int i)
 
 bool lucidpy_is_integer(PyObject *o)
 {
-    return PyLong_Check(o) || (!PyFloat_Check(o) && PyIndex_Check(o));
+    return (PyLong_Check(o) && !PyBool_Check(o)) ||
+           (!PyLong_Check(o) && !PyFloat_Check(o) && PyIndex_Check(o));
 }
 
-bool lucidpy_read_int(PyObject *o, int64_t *value)
+bool lucidpy_read_int(PyObject *o, const char *what, int64_t *value)
 {
     PyObject *index = PyNumber_Index(o);
     if (!index)
@@ -69,19 +87,37 @@ bool lucidpy_read_int(PyObject *o, int64_t *value)
     int overflow;
     *value = PyLong_AsLongLongAndOverflow(index, &overflow);
     if (overflow)
-        PyErr_Format(PyExc_ValueError, "%R does not fit int64", index);
+        PyErr_Format(PyExc_ValueError, "%s: %R does not fit int64", what, index);
     Py_DECREF(index);
     return !overflow;
+}
+
+/* An integer of argument i; false with an exception that names it. */
+static bool read_argument(lucidpy_call *c, int i, PyObject *o, int64_t *value)
+{
+    PyObject *index = lucidpy_is_integer(o) ? PyNumber_Index(o) : NULL;
+    int overflow = 0;
+    if (index)
+        *value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    if (overflow)
+        PyErr_Format(PyExc_ValueError, "%s(): argument '%U' has %R, which does not fit int64",
+                     c->name, c->signature->at[i].name, index);
+    else if (!index && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)))
+        PyErr_Clear();
+    Py_XDECREF(index);
+    return index && !overflow;
 }
 
 int64_t lucidpy_int(lucidpy_call *c, int i)
 {
     int64_t value = 0;
-    if (!lucidpy_is_integer(c->arg[i]))
-        lucidpy_bad_argument(c, i, "an int");
-    else if (!lucidpy_read_int(c->arg[i], &value))
+    if (read_argument(c, i, c->arg[i], &value))
+        return value;
+    if (PyErr_Occurred())
         lucidpy_fail_call(c);
-    return value;
+    else
+        lucidpy_bad_argument(c, i, "an int");
+    return 0;
 }
 
 bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size)
@@ -94,8 +130,10 @@ bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size)
         *chunk_size = LUCID_AUTO_CHUNK;
         return true;
     }
-    bool integer = lucidpy_is_integer(o) && !PyBool_Check(o);
-    if (integer && !lucidpy_read_int(o, chunk_size))
+    bool integer = lucidpy_is_integer(o);
+    char what[64];
+    (void)snprintf(what, sizeof what, "%s: chunk_size", c->name);
+    if (integer && !lucidpy_read_int(o, what, chunk_size))
         return false;
     if (integer && *chunk_size >= 1)
         return true;
@@ -104,15 +142,21 @@ bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size)
     return false;
 }
 
-/* Dims are far below the limits of int; what is not stays out of range. */
-static int as_dim(int64_t value)
+/* A dim, which is far below the limits of int. */
+static int as_dim(lucidpy_call *c, int i, int64_t value)
 {
-    return value > INT_MAX ? INT_MAX : value <= INT_MIN ? INT_MIN + 1 : (int)value;
+    if (value < INT_MAX && value > INT_MIN)
+        return (int)value;
+    if (lucid_error(c->s) == LUCID_OK && !PyErr_Occurred())
+        PyErr_Format(PyExc_ValueError, "%s(): argument '%U' is %lld, which is out of range",
+                     c->name, c->signature->at[i].name, (long long)value);
+    lucidpy_fail_call(c);
+    return 0;
 }
 
 int lucidpy_dim(lucidpy_call *c, int i)
 {
-    return lucidpy_is_none(c, i) ? LUCID_NONE : as_dim(lucidpy_int(c, i));
+    return lucidpy_is_none(c, i) ? LUCID_NONE : as_dim(c, i, lucidpy_int(c, i));
 }
 
 /* A number has no derivative: a tensor that has one is refused instead of being read as a constant. */
@@ -142,6 +186,10 @@ double lucidpy_float(lucidpy_call *c, int i)
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
         lucidpy_bad_argument(c, i, "a number");
+    } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Format(PyExc_ValueError, "%s(): argument '%U' is %R, which does not fit a float",
+                     c->name, c->signature->at[i].name, c->arg[i]);
+        lucidpy_fail_call(c);
     } else {
         lucidpy_fail_call(c);
     }
@@ -188,22 +236,25 @@ int lucidpy_word(lucidpy_call *c, int i, const char *const *words)
     return -1;
 }
 
-/* Reads n integers; false with an exception, or with none when one of them is no integer. */
-static bool read_ints(PyObject *const *items, Py_ssize_t n, lucid_shape *out)
+/* Reads n integers of argument i; false with an exception, or with none when one of them is no integer. */
+static bool read_ints(lucidpy_call *c, int i, PyObject *const *items, Py_ssize_t n,
+                      lucid_shape *out)
 {
     if (n > LUCID_MAX_NDIM) {
-        PyErr_Format(PyExc_ValueError, "%zd dimensions: at most %d are supported", n,
-                     LUCID_MAX_NDIM);
+        PyErr_Format(PyExc_ValueError,
+                     "%s(): argument '%U' has %zd dimensions: at most %d are supported", c->name,
+                     c->signature->at[i].name, n, LUCID_MAX_NDIM);
         return false;
     }
     out->ndim = (int)n;
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (!lucidpy_is_integer(items[i]) || !lucidpy_read_int(items[i], &out->dim[i]))
+    for (Py_ssize_t k = 0; k < n; k++)
+        if (!read_argument(c, i, items[k], &out->dim[k]))
             return false;
     return true;
 }
 
-bool lucidpy_read_ints(PyObject *o, lucid_shape *out)
+/* A list or tuple of ints, at most LUCID_MAX_NDIM; false with no exception when it is none. */
+static bool read_sequence(lucidpy_call *c, int at, PyObject *o, lucid_shape *out)
 {
     bool list = PyList_Check(o);
     if (!list && !PyTuple_Check(o))
@@ -212,7 +263,7 @@ bool lucidpy_read_ints(PyObject *o, lucid_shape *out)
     Py_ssize_t n = PySequence_Size(o);
     for (Py_ssize_t i = 0; i < n && i < LUCID_MAX_NDIM; i++)
         items[i] = list ? PyList_GetItem(o, i) : PyTuple_GetItem(o, i);
-    return read_ints(items, n, out);
+    return read_ints(c, at, items, n, out);
 }
 
 /* The integers of an argument: one, a sequence, or what *name collected. */
@@ -224,14 +275,14 @@ static lucid_shape read_list(lucidpy_call *c, int i)
     PyObject *o = c->arg[i];
     bool read;
     if (!o) {
-        read = read_ints(c->rest, c->rest_count, &list);
+        read = read_ints(c, i, c->rest, c->rest_count, &list);
         for (Py_ssize_t j = 0; j < c->rest_count && !c->arg[i]; j++)
             if (!lucidpy_is_integer(c->rest[j]))
                 c->arg[i] = c->rest[j]; /* the one to complain about */
     } else if (lucidpy_is_integer(o)) {
-        read = read_ints(&o, 1, &list);
+        read = read_ints(c, i, &o, 1, &list);
     } else {
-        read = lucidpy_read_ints(o, &list);
+        read = read_sequence(c, i, o, &list);
     }
     if (!read && !PyErr_Occurred())
         lucidpy_bad_argument(c, i, "an int or a tuple of ints");
@@ -251,7 +302,7 @@ lucid_dims lucidpy_dims(lucidpy_call *c, int i, int keep)
     dims.all = list.ndim == 0 && c->signature->rest != i;
     dims.n = list.ndim;
     for (int d = 0; d < list.ndim; d++)
-        dims.dim[d] = as_dim(list.dim[d]);
+        dims.dim[d] = as_dim(c, i, list.dim[d]);
     return dims;
 }
 

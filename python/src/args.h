@@ -75,13 +75,11 @@ void lucidpy_bad_argument(lucidpy_call *c, int i, const char *expected);
 /* Marks the call as failed when an exception was set elsewhere. */
 void lucidpy_fail_call(lucidpy_call *c);
 
-/* Integers of Python and what counts as one (0-d integer tensors, NumPy integers). */
+/* Integers of Python and what counts as one (0-d integer tensors, NumPy integers); a bool does not. */
 bool lucidpy_is_integer(PyObject *o);
-/* False with an exception. */
 /* chunk_size: an int >= 1, None (0) or 'auto'. False with an exception. */
 bool lucidpy_chunk_size(const lucidpy_call *c, int i, int64_t *chunk_size);
-bool lucidpy_read_int(PyObject *o, int64_t *value);
-/* A list or tuple of ints, at most LUCID_MAX_NDIM; false with no exception when it is none. */
-bool lucidpy_read_ints(PyObject *o, lucid_shape *out);
+/* False with an exception, which says what does not fit int64. */
+bool lucidpy_read_int(PyObject *o, const char *what, int64_t *value);
 
 #endif

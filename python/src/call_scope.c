@@ -12,6 +12,9 @@
 static THREAD_LOCAL lucid_scope *current;
 static THREAD_LOCAL int no_grad_depth;
 
+/* Of all threads; written with the GIL held. */
+static lucid_dtype default_dtype = LUCID_FLOAT32;
+
 static lucid_generator *generator;
 static pthread_key_t root_key;
 static _Atomic(lucidpy_owner *) released;
@@ -177,8 +180,11 @@ lucid_scope *lucidpy_enter(void)
     if (!parent)
         return NULL;
     lucid_scope *s = lucid_scope_new(parent);
-    if (lucid_error(s) == LUCID_OK)
+    if (lucid_error(s) == LUCID_OK) {
+        if (lucid_get_default_dtype(s) != default_dtype)
+            lucid_set_default_dtype(s, default_dtype);
         return s;
+    }
     lucidpy_ok(s);
     lucid_close(s);
     return NULL;
@@ -242,6 +248,11 @@ lucid_status lucidpy_status_of_exception(void)
     return PyErr_ExceptionMatches(divergence)          ? LUCID_DIVERGED
            : PyErr_ExceptionMatches(PyExc_MemoryError) ? LUCID_MEMORY_ERROR
                                                        : LUCID_CALLBACK_ERROR;
+}
+
+lucid_dtype *lucidpy_default_dtype(void)
+{
+    return &default_dtype;
 }
 
 lucid_generator *lucidpy_generator(void)

@@ -47,6 +47,9 @@ void lucidpy_take_back(PyThreadState *state);
  * still be reading the value: then it goes a little later. */
 void lucidpy_release(lucid_tensor x);
 
+/* The dtype of floats for which nothing else says one, in every thread of this process. */
+lucid_dtype *lucidpy_default_dtype(void);
+
 /* The generator that every thread of this process draws from. */
 lucid_generator *lucidpy_generator(void);
 

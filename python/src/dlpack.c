@@ -78,7 +78,9 @@ static bool wants_versioned(const lucidpy_call *c, int i)
     PyObject *version = c->arg[i];
     PyObject *major = PyTuple_Check(version) ? PyTuple_GetItem(version, 0) : NULL;
     PyErr_Clear();
-    return major && PyLong_Check(major) && PyLong_AsLong(major) >= DLPACK_MAJOR;
+    int overflow = 0;
+    long value = major && PyLong_Check(major) ? PyLong_AsLongAndOverflow(major, &overflow) : 0;
+    return overflow > 0 || value >= DLPACK_MAJOR;
 }
 
 static PyObject *export(lucid_tensor x, const void *data, bool versioned)

@@ -55,16 +55,22 @@ static void refuse_seed(PyObject *o)
 
 static bool read_seed(PyObject *o, uint64_t *seed)
 {
-    PyObject *index = PyIndex_Check(o) ? PyNumber_Index(o) : NULL;
+    PyObject *index = PyIndex_Check(o) && !PyBool_Check(o) ? PyNumber_Index(o) : NULL;
     if (!index) {
         if (!PyErr_Occurred())
             refuse_seed(o);
         return false;
     }
     /* Negative seeds count too: every 64-bit pattern is one. */
-    *seed = PyLong_AsUnsignedLongLongMask(index);
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    *seed = overflow > 0 ? PyLong_AsUnsignedLongLong(index) : (unsigned long long)value;
+    if (overflow < 0 || PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "a seed of random numbers must fit 64 bits, not %R", index);
+        overflow = -1;
+    }
     Py_DECREF(index);
-    return !PyErr_Occurred();
+    return overflow >= 0;
 }
 
 static bool set_state(lucid_generator *generator, PyObject *o)

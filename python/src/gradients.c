@@ -6,6 +6,8 @@
 #include "tree_path.h"
 #include "tree_types.h"
 
+#include <stdio.h>
+
 enum { MAX_ARGNUMS = 64 };
 
 typedef lucid_fn build_fn(lucid_scope *s, lucid_fn f, const lucid_grad_options *options);
@@ -288,12 +290,14 @@ static PyObject *call_derivative(const lucidpy_wrapper *w, PyObject *args, PyObj
 static bool read_argnum(const char *name, PyObject *o, int *argnum)
 {
     int64_t value;
-    if (!lucidpy_is_integer(o) || PyBool_Check(o)) {
+    if (!lucidpy_is_integer(o)) {
         PyErr_Format(PyExc_TypeError, "%s: argnums must be an int or a tuple of ints, not %R", name,
                      o);
         return false;
     }
-    if (!lucidpy_read_int(o, &value))
+    char what[64];
+    (void)snprintf(what, sizeof what, "%s: argnums", name);
+    if (!lucidpy_read_int(o, what, &value))
         return false;
     *argnum = value > 1 << 20 ? 1 << 20 : value < -(1 << 20) ? -(1 << 20) : (int)value;
     return true;

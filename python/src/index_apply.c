@@ -169,6 +169,7 @@ PyObject *lucidpy_getitem(PyObject *self, PyObject *o)
     lucid_scope *s = lucidpy_enter();
     if (!s)
         return NULL;
+    lucid_name_operation(s, "index");
     lucidpy_place place;
     lucidpy_place_begin(&place, self);
     if (PyLong_CheckExact(o)) { /* x[3]: by far the most frequent */

@@ -109,7 +109,7 @@ static bool parse_array(lucid_scope *s, PyObject *o, lucidpy_index_item *item)
 static bool parse_integer_like(PyObject *o, lucidpy_index_item *item)
 {
     PyObject *number = PyIndex_Check(o) ? PyNumber_Index(o) : NULL;
-    bool read = number && lucidpy_read_int(number, &item->start);
+    bool read = number && lucidpy_read_int(number, "index", &item->start);
     Py_XDECREF(number);
     PyErr_Clear();
     return read;
@@ -120,7 +120,7 @@ static bool parse_item(lucid_scope *s, PyObject *o, lucid_tensor x, int dim,
 {
     if (PyLong_Check(o) && !PyBool_Check(o)) {
         *item = (lucidpy_index_item){.kind = LUCIDPY_AT, .dims = 1};
-        return lucidpy_read_int(o, &item->start);
+        return lucidpy_read_int(o, "index", &item->start);
     }
     if (PySlice_Check(o)) {
         if (dim >= lucid_ndim(x)) {

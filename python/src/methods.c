@@ -186,7 +186,7 @@ static PyObject *indented(const char *text, int indent)
 /* Whether lucid.tensor would give the printed values this dtype by itself. */
 static bool is_default_dtype(lucid_dtype dtype)
 {
-    return dtype == LUCID_FLOAT32 || dtype == LUCID_INT64 || dtype == LUCID_BOOL;
+    return dtype == *lucidpy_default_dtype() || dtype == LUCID_INT64 || dtype == LUCID_BOOL;
 }
 
 static PyObject *describe(lucid_tensor x)
@@ -213,7 +213,7 @@ static PyObject *print(lucid_tensor x, const char *text)
                                               lucid_dtype_name(dtype))
                        : NULL;
         Py_XDECREF(shape);
-    } else if (is_default_dtype(dtype) && (lucid_numel(x) || dtype == LUCID_FLOAT32)) {
+    } else if (is_default_dtype(dtype) && (lucid_numel(x) || lucidpy_is_float(dtype))) {
         result = PyUnicode_FromFormat("tensor(%U)", values);
     } else {
         result =

@@ -2,6 +2,7 @@
 
 #include "call_scope.h"
 #include "convert.h"
+#include "dtype_type.h"
 
 /* What a first walk over the list finds out. */
 typedef struct census {
@@ -85,28 +86,58 @@ typedef struct cursor {
     char *at;
 } cursor;
 
+static bool does_not_fit(PyObject *o, lucid_dtype dtype)
+{
+    PyErr_Format(PyExc_ValueError, "%R does not fit %s", o, lucid_dtype_name(dtype));
+    return false;
+}
+
+/* A number as an integer of the dtype; of a float without its fraction. */
+static bool store_integer(const cursor *c, PyObject *o)
+{
+    bool narrow = c->dtype == LUCID_INT32;
+    long long value;
+    int overflow = 0;
+    if (PyFloat_Check(o)) {
+        double x = PyFloat_AsDouble(o);
+        if (!(x >= -0x1p63 && x < 0x1p63))
+            return does_not_fit(o, c->dtype);
+        value = (long long)x;
+    } else {
+        value = PyLong_AsLongLongAndOverflow(o, &overflow);
+    }
+    if (overflow || (narrow && (value < INT32_MIN || value > INT32_MAX)))
+        return does_not_fit(o, c->dtype);
+    if (narrow)
+        *(int32_t *)(void *)c->at = (int32_t)value;
+    else
+        *(int64_t *)(void *)c->at = value;
+    return true;
+}
+
+static bool store_float(const cursor *c, PyObject *o)
+{
+    double value = PyFloat_AsDouble(o);
+    if (value == -1 && PyErr_Occurred())
+        return does_not_fit(o, c->dtype);
+    if (c->dtype == LUCID_FLOAT32)
+        *(float *)(void *)c->at = (float)value;
+    else
+        *(double *)(void *)c->at = value;
+    return true;
+}
+
 static bool store(cursor *c, PyObject *o)
 {
-    if (c->dtype == LUCID_FLOAT32 || c->dtype == LUCID_FLOAT64) {
-        double value = PyFloat_AsDouble(o);
-        if (value == -1 && PyErr_Occurred())
-            return false;
-        if (c->dtype == LUCID_FLOAT32)
-            *(float *)(void *)c->at = (float)value;
-        else
-            *(double *)(void *)c->at = value;
-    } else if (c->dtype == LUCID_INT64) {
-        long long value = PyLong_AsLongLong(o);
-        if (value == -1 && PyErr_Occurred()) {
-            PyErr_Format(PyExc_ValueError, "%R does not fit int64", o);
-            return false;
-        }
-        *(int64_t *)(void *)c->at = value;
-    } else {
-        *(bool *)c->at = o == Py_True;
-    }
+    bool stored = true;
+    if (lucidpy_is_float(c->dtype))
+        stored = store_float(c, o);
+    else if (c->dtype != LUCID_BOOL)
+        stored = store_integer(c, o);
+    else
+        *(bool *)c->at = PyObject_IsTrue(o) == 1;
     c->at += lucid_dtype_size(c->dtype);
-    return true;
+    return stored;
 }
 
 static bool store_all(cursor *c, PyObject *list)
@@ -149,8 +180,10 @@ bool lucidpy_import_nested_list(lucid_scope *s, PyObject *list, lucid_dtype want
         c.dtype = LUCID_FLOAT32;
     else if (c.depth != c.shape.ndim)
         return ragged();
-    if (c.dtype == LUCID_FLOAT32 && wanted == LUCID_FLOAT64)
-        c.dtype = LUCID_FLOAT64;
+    if (wanted != LUCID_NO_DTYPE)
+        c.dtype = wanted;
+    else if (c.dtype == LUCID_FLOAT32)
+        c.dtype = *lucidpy_default_dtype();
     int64_t numel = 1;
     for (int d = 0; d < c.shape.ndim; d++)
         numel *= c.shape.dim[d];

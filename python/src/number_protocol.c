@@ -6,6 +6,8 @@
 #include "interchange.h"
 #include "tensor_type.h"
 
+#include <math.h>
+
 typedef lucid_tensor builder(lucid_scope *s, lucid_tensor x, lucid_tensor y);
 
 /* Both operands as tensors. 1, 0: leave it to the other operand, -1: an exception. */
@@ -125,13 +127,32 @@ static PyObject *positive(PyObject *self)
     return Py_NewRef(self);
 }
 
+/* An int beyond int64 as the nearest float, which compares as it does with every int64; others as they are. */
+static PyObject *comparable(PyObject *o)
+{
+    int overflow = 0;
+    if (PyLong_CheckExact(o))
+        (void)PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (!overflow)
+        return Py_NewRef(o);
+    double value = PyLong_AsDouble(o);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        value = overflow > 0 ? (double)INFINITY : -(double)INFINITY;
+    }
+    return PyFloat_FromDouble(value);
+}
+
 static PyObject *compare(PyObject *a, PyObject *b, int operation)
 {
     static builder *const build[] = {
         [Py_LT] = lucid_lt, [Py_LE] = lucid_le, [Py_EQ] = lucid_eq,
         [Py_NE] = lucid_ne, [Py_GT] = lucid_gt, [Py_GE] = lucid_ge,
     };
-    return apply(build[operation], a, b);
+    b = comparable(b);
+    PyObject *result = b ? apply(build[operation], a, b) : NULL;
+    Py_XDECREF(b);
+    return result;
 }
 
 /* -- a concrete answer: the value is computed, without holding the GIL ------------------------- */

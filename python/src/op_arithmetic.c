@@ -71,10 +71,9 @@ lucid_tensor lucidpy_op_div(lucidpy_call *c)
         return lucid_floor_divide(c->s, x, y);
     /* The remainder of fmod has the sign of x, so what is left is a whole multiple of y. */
     lucid_tensor whole = lucid_sub(c->s, x, lucid_fmod(c->s, x, y));
-    lucid_tensor quotient = lucid_trunc(c->s, lucid_div(c->s, whole, y));
     if (lucidpy_is_float(lucid_dtype_of(whole)))
         return lucid_round(c->s, lucid_div(c->s, whole, y));
-    return lucid_cast(c->s, quotient, lucid_dtype_of(whole));
+    return lucid_floor_divide(c->s, whole, y); /* exact */
 }
 
 /* (condition, input, other), or (condition): where it is true, as nonzero says with as_tuple. */
@@ -104,14 +103,26 @@ lucid_tensor lucidpy_op_polygamma(lucidpy_call *c)
     return lucid_polygamma(c->s, n, lucidpy_tensor(c, 1));
 }
 
+/* A bound of clamp, the empty handle where there is none. An int beyond int64 is none for integers on its own
+ * side, and a float for floats. */
+static lucid_tensor bound(lucidpy_call *c, lucid_tensor x, int i, int side)
+{
+    int overflow = 0;
+    if (PyLong_Check(c->arg[i]))
+        (void)PyLong_AsLongLongAndOverflow(c->arg[i], &overflow);
+    if (overflow && !lucid_is_empty_handle(x) && lucidpy_is_float(lucid_dtype_of(x)))
+        return lucid_scalar(c->s, lucidpy_float(c, i));
+    return overflow == side ? (lucid_tensor){NULL} : lucidpy_optional_tensor(c, i);
+}
+
 lucid_tensor lucidpy_op_clamp(lucidpy_call *c)
 {
-    lucid_tensor x = lucidpy_tensor(c, 0), low = lucidpy_optional_tensor(c, 1);
+    lucid_tensor x = lucidpy_tensor(c, 0), low = bound(c, x, 1, -1);
     if (lucidpy_is_none(c, 1) && lucidpy_is_none(c, 2)) {
         PyErr_SetString(PyExc_ValueError, "clamp(): one of min and max must be given");
         lucidpy_fail_call(c);
     }
-    return lucid_clamp(c->s, x, low, lucidpy_optional_tensor(c, 2));
+    return lucid_clamp(c->s, x, low, bound(c, x, 2, 1));
 }
 
 /* What stands in for elements that are not finite, in their dtype. */

@@ -95,13 +95,13 @@ static lucid_tensor filled(lucidpy_call *c, lucid_shape shape, double value, int
 lucid_tensor lucidpy_op_zeros(lucidpy_call *c)
 {
     lucid_shape shape = lucidpy_shape(c, 0);
-    return finish(c, 1, 2, filled(c, shape, 0, 1, LUCID_FLOAT32));
+    return finish(c, 1, 2, filled(c, shape, 0, 1, *lucidpy_default_dtype()));
 }
 
 lucid_tensor lucidpy_op_ones(lucidpy_call *c)
 {
     lucid_shape shape = lucidpy_shape(c, 0);
-    return finish(c, 1, 2, filled(c, shape, 1, 1, LUCID_FLOAT32));
+    return finish(c, 1, 2, filled(c, shape, 1, 1, *lucidpy_default_dtype()));
 }
 
 lucid_tensor lucidpy_op_empty(lucidpy_call *c)
@@ -192,29 +192,46 @@ lucid_tensor lucidpy_op_eye(lucidpy_call *c)
 
 static bool is_whole(PyObject *o)
 {
-    return o == Py_None || PyLong_Check(o) || (!PyFloat_Check(o) && lucidpy_is_integer(o));
+    return o == Py_None || (!PyFloat_Check(o) && lucidpy_is_integer(o));
 }
 
 lucid_tensor lucidpy_op_arange(lucidpy_call *c)
 {
     lucid_dtype dtype = lucidpy_dtype(c, 3);
     bool one = lucidpy_is_none(c, 1);
+    if (is_whole(c->arg[0]) && is_whole(c->arg[1]) && is_whole(c->arg[2])) {
+        int64_t start = one ? 0 : lucidpy_int(c, 0), end = lucidpy_int(c, !one);
+        return finish(c, 3, 4, lucid_arange_int(c->s, start, end, lucidpy_int(c, 2), dtype));
+    }
     double start = one ? 0 : lucidpy_float(c, 0), end = lucidpy_float(c, !one);
     double step = lucidpy_float(c, 2);
     if (dtype == LUCID_NO_DTYPE)
-        dtype = is_whole(c->arg[0]) && is_whole(c->arg[1]) && is_whole(c->arg[2]) ? LUCID_INT64
-                                                                                  : LUCID_FLOAT32;
+        dtype = *lucidpy_default_dtype();
     return finish(c, 3, 4, lucid_arange(c->s, start, end, step, dtype));
 }
 
 lucid_tensor lucidpy_op_linspace(lucidpy_call *c)
 {
-    lucid_scope *s = c->s;
     double start = lucidpy_float(c, 0), end = lucidpy_float(c, 1);
     int64_t count = lucidpy_int(c, 2);
-    if (lucidpy_dtype(c, 3) != LUCID_FLOAT64 || count < 2)
-        return finish(c, 3, 4, lucid_linspace(s, start, end, count));
-    lucid_tensor steps = lucid_arange(s, 0, (double)count, 1, LUCID_FLOAT64);
-    lucid_tensor step = lucid_scalar(s, (end - start) / (double)(count - 1));
-    return finish(c, 3, 4, lucid_add(s, lucid_scalar(s, start), lucid_mul(s, steps, step)));
+    lucid_dtype dtype = lucidpy_dtype(c, 3);
+    if (dtype == LUCID_NO_DTYPE)
+        dtype = *lucidpy_default_dtype();
+    return finish(c, 3, 4, lucid_linspace_of(c->s, start, end, count, dtype));
+}
+
+/* -- the default dtype ------------------------------------------------------------------------ */
+
+PyObject *lucidpy_op_set_default_dtype(lucidpy_call *c)
+{
+    lucid_dtype dtype = lucidpy_dtype(c, 0);
+    if (lucid_error(c->s) == LUCID_OK && lucid_set_default_dtype(c->s, dtype) == LUCID_OK)
+        *lucidpy_default_dtype() = dtype;
+    return lucidpy_ok(c->s) ? Py_NewRef(Py_None) : NULL;
+}
+
+PyObject *lucidpy_op_get_default_dtype(lucidpy_call *c)
+{
+    (void)c;
+    return lucidpy_dtype_object(*lucidpy_default_dtype());
 }

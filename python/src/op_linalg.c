@@ -22,9 +22,48 @@ static lucid_tensor scaled(lucidpy_call *c, int i, lucid_tensor x)
     return c->arg[i] == c->signature->at[i].fallback ? x : lucid_mul(c->s, x, lucidpy_tensor(c, i));
 }
 
+/* Whether two operands have the numbers of dims that the operation is defined for. */
+static bool have_ndims(lucidpy_call *c, lucid_tensor a, int a_ndim, lucid_tensor b, int b_ndim)
+{
+    if (lucid_error(c->s) == LUCID_OK && (ndim_of(a) != a_ndim || ndim_of(b) != b_ndim))
+        lucid_fail(c->s, LUCID_VALUE_ERROR,
+                   "%s: expected a %d-D and a %d-D tensor, not a %d-D and a %d-D one (matmul takes "
+                   "others)",
+                   c->name, a_ndim, b_ndim, ndim_of(a), ndim_of(b));
+    return lucid_error(c->s) == LUCID_OK;
+}
+
+/* Arguments i and i + 1 multiplied. */
+static lucid_tensor product(lucidpy_call *c, int i, int a_ndim, int b_ndim)
+{
+    lucid_tensor a = lucidpy_tensor(c, i), b = lucidpy_tensor(c, i + 1);
+    return have_ndims(c, a, a_ndim, b, b_ndim) ? lucid_matmul(c->s, a, b) : a;
+}
+
+lucid_tensor lucidpy_op_mm(lucidpy_call *c)
+{
+    return product(c, 0, 2, 2);
+}
+
+lucid_tensor lucidpy_op_bmm(lucidpy_call *c)
+{
+    lucid_tensor a = lucidpy_tensor(c, 0), b = lucidpy_tensor(c, 1);
+    if (have_ndims(c, a, 3, b, 3) && lucid_size(a, 0) != lucid_size(b, 0))
+        lucid_fail(c->s, LUCID_VALUE_ERROR, "bmm: %lld and %lld matrices; expected as many",
+                   (long long)lucid_size(a, 0), (long long)lucid_size(b, 0));
+    return lucid_matmul(c->s, a, b);
+}
+
+lucid_tensor lucidpy_op_mv(lucidpy_call *c)
+{
+    return product(c, 0, 2, 1);
+}
+
 lucid_tensor lucidpy_op_addmm(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0), a = lucidpy_tensor(c, 1), b = lucidpy_tensor(c, 2);
+    if (!have_ndims(c, a, 2, b, 2))
+        return x;
     return lucid_add(c->s, scaled(c, 3, x), scaled(c, 4, lucid_matmul(c->s, a, b)));
 }
 

@@ -118,20 +118,15 @@ static lucid_tensor reduced(lucidpy_call *c, int i, lucid_tensor losses)
 lucid_tensor lucidpy_op_cross_entropy(lucidpy_call *c)
 {
     lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
-    return lucid_cross_entropy(c->s, x, target, reduction_argument(c, 2));
+    int64_t ignored = lucidpy_int(c, 2);
+    return lucid_cross_entropy_ignoring(c->s, x, target, ignored, reduction_argument(c, 3));
 }
 
 lucid_tensor lucidpy_op_nll_loss(lucidpy_call *c)
 {
-    lucid_scope *s = c->s;
     lucid_tensor x = lucidpy_tensor(c, 0), target = lucidpy_tensor(c, 1);
-    int dim = ndim_of(x) > 1;
-    if (lucid_error(s) == LUCID_OK && ndim_of(target) != ndim_of(x) - 1)
-        lucid_fail(s, LUCID_VALUE_ERROR, "nll_loss: a %d-D input needs a %d-D target, not %d-D",
-                   ndim_of(x), ndim_of(x) - 1, ndim_of(target));
-    lucid_tensor index = lucid_unsqueeze(s, target, dim);
-    lucid_tensor picked = lucid_squeeze(s, lucid_take_along_dim(s, x, index, dim), LUCID_DIMS(dim));
-    return reduced(c, 2, lucid_neg(s, picked));
+    int64_t ignored = lucidpy_int(c, 2);
+    return lucid_nll_loss(c->s, x, target, ignored, reduction_argument(c, 3));
 }
 
 lucid_tensor lucidpy_op_mse_loss(lucidpy_call *c)

@@ -88,7 +88,7 @@ static PyObject *split_evenly(lucidpy_call *c, lucid_tensor x, int dim, int64_t 
         return NULL;
     }
     int64_t size = lucid_size(x, dim);
-    size_t n = size ? (size_t)((size + length - 1) / length) : 1;
+    size_t n = size ? (size_t)((size - 1) / length + 1) : 1;
     int64_t *sizes = lucid_alloc(c->s, n * sizeof *sizes);
     for (size_t i = 0; sizes && i < n; i++)
         sizes[i] = i + 1 < n ? length : size - length * (int64_t)(n - 1);
@@ -103,15 +103,18 @@ static PyObject *split_by_list(lucidpy_call *c, lucid_tensor x, int dim, PyObjec
     int64_t total = 0;
     for (Py_ssize_t i = 0; sizes && i < n; i++) {
         PyObject *o = PySequence_GetItem(list, i);
-        bool read = o && lucidpy_is_integer(o) && lucidpy_read_int(o, &sizes[i]);
+        bool read = o && lucidpy_is_integer(o) &&
+                    lucidpy_read_int(o, "split(): argument 'split_size'", &sizes[i]);
         Py_XDECREF(o);
         if (!read || sizes[i] < 0) {
             if (!PyErr_Occurred())
-                PyErr_SetString(PyExc_TypeError,
-                                "split(): argument 'split_size' must be an int or a list of sizes");
+                PyErr_Format(read ? PyExc_ValueError : PyExc_TypeError,
+                             "split(): argument 'split_size' must be an int >= 1 or a list of "
+                             "sizes >= 0, not %R",
+                             list);
             return NULL;
         }
-        total += sizes[i];
+        total = sizes[i] > INT64_MAX - total ? INT64_MAX : total + sizes[i];
     }
     if (sizes && total != lucid_size(x, dim)) {
         lucid_fail(c->s, LUCID_VALUE_ERROR, "split: the sizes add up to %lld, dim %d has size %lld",
@@ -143,8 +146,8 @@ PyObject *lucidpy_op_chunk(lucidpy_call *c)
                    (long long)chunks);
     if (dim < 0 || lucid_error(c->s) != LUCID_OK)
         return NULL;
-    int64_t size = lucid_size(x, dim), length = (size + chunks - 1) / chunks;
-    return split_evenly(c, x, dim, length ? length : 1);
+    int64_t size = lucid_size(x, dim), length = size ? (size - 1) / chunks + 1 : 1;
+    return split_evenly(c, x, dim, length);
 }
 
 PyObject *lucidpy_op_unbind(lucidpy_call *c)

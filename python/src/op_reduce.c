@@ -215,6 +215,8 @@ lucid_tensor lucidpy_op_diff(lucidpy_call *c)
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 2));
     if (times < 0)
         lucid_fail(c->s, LUCID_VALUE_ERROR, "diff: n must be >= 0, not %lld", (long long)times);
+    if (lucid_error(c->s) == LUCID_OK && times >= lucid_size(x, dim) && times > 0)
+        return lucid_slice(c->s, x, dim, 0, 0, 1); /* no differences are left */
     for (int64_t k = 0; k < times && lucid_error(c->s) == LUCID_OK; k++) {
         lucid_tensor next = lucid_slice(c->s, x, dim, 1, LUCID_END, 1);
         lucid_tensor here = lucid_slice(c->s, x, dim, 0, lucid_size(next, dim), 1);

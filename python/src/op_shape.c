@@ -177,7 +177,7 @@ lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
     lucid_tensor x = lucidpy_viewed_tensor(c, 0);
     lucid_shape sizes = lucidpy_shape(c, 2);
     int dim = lucidpy_wrap_dim(c, x, lucidpy_dim(c, 1));
-    if (dim < 0 || !lucidpy_ok(c->s))
+    if (dim < 0 || lucid_error(c->s) != LUCID_OK)
         return x;
     lucid_shape old = lucid_shape_of(x), new = {.ndim = old.ndim - 1 + sizes.ndim};
     if (new.ndim > LUCID_MAX_NDIM)
@@ -185,16 +185,19 @@ lucid_tensor lucidpy_op_unflatten(lucidpy_call *c)
                x;
     int64_t known = 1;
     int open = -1;
+    bool fits = true;
     for (int k = 0; k < sizes.ndim; k++) {
-        if (sizes.dim[k] == -1)
+        bool unknown = sizes.dim[k] == -1;
+        fits &= unknown ? open < 0 : sizes.dim[k] >= 0;
+        if (unknown)
             open = k;
-        else
-            known *= sizes.dim[k];
+        else if (__builtin_mul_overflow(known, sizes.dim[k], &known))
+            fits = false;
     }
     if (open >= 0 && known > 0)
         sizes.dim[open] = old.dim[dim] / known;
-    int64_t whole = open < 0 ? known : known * sizes.dim[open];
-    if (whole != old.dim[dim])
+    fits &= open < 0 ? known == old.dim[dim] : known > 0 && old.dim[dim] % known == 0;
+    if (!fits)
         return lucid_fail(c->s, LUCID_VALUE_ERROR,
                           "unflatten: the sizes do not multiply to %lld, the size of dim %d",
                           (long long)old.dim[dim], dim),
@@ -265,9 +268,14 @@ lucid_tensor lucidpy_op_pad_last(lucidpy_call *c)
         int dim = ndim - 1 - k;
         int64_t before = pad.dim[2 * k], after = pad.dim[2 * k + 1];
         int64_t size = lucid_size(x, dim);
-        if (before + after < -size)
-            lucid_fail(s, LUCID_VALUE_ERROR, "pad: %lld and %lld cut more than the size %lld",
-                       (long long)before, (long long)after, (long long)size);
+        /* Sums of what users write may be beyond int64. */
+        const int64_t largest = INT64_MAX / 8;
+        bool wide = before < -size || after < -size || before > largest || after > largest;
+        if (wide || before + after < -size)
+            return lucid_fail(s, LUCID_VALUE_ERROR,
+                              "pad: %lld and %lld cannot be added to the size %lld",
+                              (long long)before, (long long)after, (long long)size),
+                   x;
         if (before < 0 || after < 0)
             x = lucid_slice(s, x, dim, before < 0 ? -before : 0,
                             after < 0 ? size + after : LUCID_END, 1);

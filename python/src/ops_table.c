@@ -76,6 +76,7 @@ static PyObject *run(int id, PyObject *self, PyObject *const *args, Py_ssize_t n
     c.s = lucidpy_enter();
     if (!c.s)
         return NULL;
+    lucid_name_operation(c.s, op->name);
     if (op->tensor) {
         lucid_tensor y = op->tensor(&c);
         PyObject *tensor = lucidpy_result_view(c.s, y, &c.place);
@@ -108,6 +109,7 @@ static PyObject *run_in_place(int id, PyObject *self, PyObject *const *args, Py_
     c.s = lucidpy_enter();
     if (!c.s)
         return NULL;
+    lucid_name_operation(c.s, op->name);
     bool written = lucidpy_rebind(c.s, self, op->tensor(&c));
     lucidpy_leave(c.s);
     return written ? Py_NewRef(self) : NULL;

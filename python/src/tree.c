@@ -242,7 +242,7 @@ static bool is_dim(PyObject *prefix, int *dim)
     if (!lucidpy_is_dim(prefix))
         return false;
     Py_ssize_t value = PyNumber_AsSsize_t(prefix, NULL); /* clipped */
-    *dim = value > INT_MAX ? INT_MAX : value <= INT_MIN ? INT_MIN + 1 : (int)value;
+    *dim = value >= INT_MAX ? INT_MAX - 1 : value <= INT_MIN ? INT_MIN + 1 : (int)value;
     return true;
 }
 

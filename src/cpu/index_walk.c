@@ -1,9 +1,7 @@
 #include "cpu/index_walk.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "cpu/instr.h"
+#include "prim/position_use.h"
 
 lucid__index_walk lucid__index_walk_new(const lucid__kernel_args *args, const lucid__view *x,
                                         int at, bool row_major)
@@ -136,10 +134,8 @@ lucid_status lucid__index_report(const lucid__index_walk *w, const lucid__kernel
                 continue;
             int64_t v = x->dtype == LUCID_INT32 ? ((const int32_t *)x->data)[where]
                                                 : ((const int64_t *)x->data)[where];
-            (void)snprintf(args->error, args->error_size,
-                           "index %" PRId64 " is out of range for dim %d of size %" PRId64, v,
-                           w->shown_dim + j, w->size[j]);
-            return LUCID_INDEX_ERROR;
+            return lucid__position_message(w->shown_dim + j, v, w->size[j], args->error,
+                                           args->error_size);
         }
     return LUCID_OK;
 }

@@ -1,12 +1,11 @@
 /* The instruction gather. Positions are worked out for the lanes of the indices, which may be fewer than those of
  * the result: rows are then copied from each. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/thread.h"
 #include "cpu/index_walk.h"
 #include "cpu/machine.h"
+#include "prim/position_use.h"
 
 /* Where no rows are copied, as many positions at once: they stay in the nearest cache. */
 enum { TOGETHER = LUCID__INDEX_BLOCK };
@@ -74,10 +73,8 @@ lucid_status lucid__bad_index_status(const lucid__program *p, const lucid__bad_i
                                      char *error, size_t error_size)
 {
     const lucid__table *t = &p->tables[p->instrs[bad->instr].imm];
-    (void)snprintf(error, error_size,
-                   "index %" PRId64 " is out of range for dim %d of size %" PRId64, bad->value,
-                   t->shown_dim + bad->number, t->size[bad->number]);
-    return LUCID_INDEX_ERROR;
+    return lucid__position_message(t->shown_dim + bad->number, bad->value, t->size[bad->number],
+                                   error, error_size);
 }
 
 /* ---- positions ----------------------------------------------------------------------------------- */

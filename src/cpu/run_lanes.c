@@ -1,8 +1,6 @@
 /* Lane programs over all examples. Scans and branches go tile by tile. The lanes of a while loop leave when
  * they are done and others take their places, so that a tile is full as long as there are any: a few slow
  * examples among many quick ones cost what they cost alone. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/interrupt.h"
@@ -11,6 +9,7 @@
 #include "cpu/lane_machine.h"
 #include "cpu/native_lanes.h"
 #include "cpu/threads.h"
+#include "prim/position_use.h"
 
 /* Instructions times lanes that are worth a thread, as in run_program.c; nobody knows how many iterations a
  * while loop has. */
@@ -24,6 +23,7 @@ typedef struct job {
     _Atomic int64_t next; /* the first example that nobody has taken */
     atomic_bool failed;
     atomic_bool out_of_range; /* an index; the first to find one tells it */
+    lucid_status told;        /* by that one */
 } job;
 
 /* What went wrong in a machine is told once. */
@@ -31,9 +31,9 @@ static void tell(job *j, const lucid__lane_machine *m)
 {
     if (!m->bad_table || atomic_exchange(&j->out_of_range, true))
         return;
-    (void)snprintf(j->args->error, j->args->error_size,
-                   "index %" PRId64 " is out of range for dim %d of size %" PRId64, m->bad_index,
-                   m->bad_table->shown_dim + m->bad_dim, m->bad_table->dim[m->bad_dim]);
+    j->told =
+        lucid__position_message(m->bad_table->shown_dim + m->bad_dim, m->bad_index,
+                                m->bad_table->dim[m->bad_dim], j->args->error, j->args->error_size);
 }
 
 /* The next examples, at most so many; 0: none are left. */
@@ -274,6 +274,6 @@ lucid_status lucid__run_lanes(lucid__lane_program *p, const lucid__kernel_args *
         }
     }
     return atomic_load(&j.failed)         ? LUCID_MEMORY_ERROR
-           : atomic_load(&j.out_of_range) ? LUCID_INDEX_ERROR
+           : atomic_load(&j.out_of_range) ? j.told
                                           : LUCID_OK;
 }

@@ -280,6 +280,7 @@ lucid_status lucid__fn_run(lucid_scope *s, const lucid__fn *f, const lucid_tenso
     lucid_scope child;
     const int no_grad = s->session->no_grad;
     lucid__scope_enter(&child, s);
+    child.operation = ""; /* what the function builds has names of its own */
     x = lucid__arguments(&child, f->name, x, nx, f->takes_numbers);
     lucid_status status = x ? f->call(&child, f->self, x, nx, y) : lucid_error(s);
     lucid__scope_leave(&child);

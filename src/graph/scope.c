@@ -64,6 +64,11 @@ lucid_dtype lucid_get_default_dtype(const lucid_scope *s)
     return s ? s->session->default_dtype : LUCID_FLOAT32;
 }
 
+void lucid_name_operation(lucid_scope *s, const char *name)
+{
+    s->operation = name;
+}
+
 lucid_scope *lucid_scope_new(lucid_scope *parent)
 {
     lucid_scope *s = lucid__malloc(sizeof *s);

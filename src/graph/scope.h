@@ -61,7 +61,8 @@ enum {
 struct lucid_scope {
     lucid_scope *parent;
     lucid__session *session;
-    int opens; /* a child that could not be had is its parent, opened once more */
+    const char *operation; /* what messages call what is built here; NULL: as the parent says */
+    int opens;             /* a child that could not be had is its parent, opened once more */
     size_t count, capacity;
     lucid__value **values;
     lucid__value *first_values[LUCID__SCOPE_INLINE];
@@ -76,6 +77,7 @@ static inline void lucid__scope_init(lucid_scope *s, lucid_scope *parent, lucid_
 {
     s->parent = parent;
     s->session = session;
+    s->operation = NULL;
     s->opens = 1;
     s->count = 0;
     s->capacity = LUCID__SCOPE_INLINE;
@@ -118,6 +120,14 @@ lucid_fn lucid__own_fn(lucid_scope *s, struct lucid__fn *f);
 static inline bool lucid__ok(const lucid_scope *s)
 {
     return s && s->session->status == LUCID_OK;
+}
+
+/* What messages call an operation: what its caller said, or its own name. */
+static inline const char *lucid__operation(const lucid_scope *s, const char *name)
+{
+    while (s && !s->operation)
+        s = s->parent;
+    return s && *s->operation ? s->operation : name;
 }
 
 /* An empty handle for `return lucid__error(...)`. */

@@ -1,8 +1,17 @@
 /* Random numbers with parameters: what each element's distribution is may differ, and may be batched. */
+#include <float.h>
 #include <math.h>
 
 #include "ops/numbers.h"
 #include "ops/random.h"
+
+static lucid_tensor not_above(lucid_scope *s, lucid_tensor low, lucid_tensor high)
+{
+    double l, h;
+    if (!lucid__ok(s) || (lucid__known_value(low, &l) && lucid__known_value(high, &h) && l <= h))
+        return low;
+    return lucid__require(s, LUCID__FOR_uniform, low, lucid_le(s, low, high));
+}
 
 /* low + (high - low) u; where that rounds up to high it is low, so high itself never comes out. */
 lucid_tensor lucid_uniform(lucid_scope *s, lucid_tensor low, lucid_tensor high)
@@ -14,6 +23,12 @@ lucid_tensor lucid_uniform(lucid_scope *s, lucid_tensor low, lucid_tensor high)
     if (!lucid__parameters(&t, "uniform", in))
         return lucid__leave(&t, (lucid_tensor){NULL});
     const lucid__aval *aval = &in[0].v->aval;
+    double least = aval->dtype == LUCID_FLOAT32 ? -(double)FLT_MAX : -DBL_MAX;
+    in[1] = lucid__finite_from(&t, LUCID__FOR_uniform, in[1], least);
+    in[0] = lucid__finite_from(&t, LUCID__FOR_uniform, in[0], least);
+    in[0] = not_above(&t, in[0], in[1]);
+    if (!lucid__ok(&t))
+        return lucid__leave(&t, (lucid_tensor){NULL});
     lucid_tensor u = lucid__uniform(&t, "uniform", &aval->shape, aval->dtype);
     lucid_tensor x = lucid_add(&t, in[0], lucid_mul(&t, u, lucid_sub(&t, in[1], in[0])));
     return lucid__leave(&t, lucid_where(&t, lucid_lt(&t, x, in[1]), x, in[0]));
@@ -54,6 +69,8 @@ lucid_tensor lucid_exponential(lucid_scope *s, lucid_tensor rate)
         return lucid__leave(&t, rate);
     const lucid__aval *aval = &rate.v->aval;
     lucid_tensor x = standard_exponential(&t, "exponential", &aval->shape, aval->dtype);
+    double least = aval->dtype == LUCID_FLOAT32 ? (double)FLT_TRUE_MIN : DBL_TRUE_MIN;
+    rate = lucid__finite_from(&t, LUCID__FOR_exponential, rate, least);
     return lucid__leave(&t, lucid_div(&t, x, rate));
 }
 
@@ -124,6 +141,18 @@ static lucid_tensor draw_repeated(lucid_scope *s, lucid_tensor p, int64_t count)
     return count_below(s, sums, share, n);
 }
 
+/* Checked row by row: finite, none below 0, and one above 0. */
+static lucid_tensor possible_rows(lucid_scope *s, lucid_tensor p)
+{
+    lucid_dims last = LUCID_DIMS_KEEP(-1);
+    double largest = p.v->aval.dtype == LUCID_FLOAT32 ? (double)FLT_MAX : DBL_MAX;
+    lucid_tensor zero = lucid__number(s, 0, p), most = lucid__number(s, largest, p);
+    lucid_tensor fine = lucid_logical_and(s, lucid_ge(s, p, zero), lucid_le(s, p, most));
+    lucid_tensor some = lucid_any(s, lucid_gt(s, p, zero), last);
+    fine = lucid_logical_and(s, lucid_all(s, fine, last), some);
+    return lucid__require(s, LUCID__FOR_multinomial, p, fine);
+}
+
 lucid_tensor lucid_multinomial(lucid_scope *s, lucid_tensor p, int64_t count, bool replacement)
 {
     lucid_scope t;
@@ -144,6 +173,8 @@ lucid_tensor lucid_multinomial(lucid_scope *s, lucid_tensor p, int64_t count, bo
                          (long long)n, replacement ? " or more" : " (without replacement)",
                          (long long)count));
     p = lucid_cast(&t, p, lucid_dtype_of(p)); /* a bare number takes its dtype */
+    if (p.v)
+        p = possible_rows(&t, p);
     if (!p.v)
         return lucid__leave(&t, p);
     return lucid__leave(&t,

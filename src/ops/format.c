@@ -147,6 +147,15 @@ static void write_dim(lucid__text *t, const survey *s, const lucid_shape *shape,
     lucid__put(t, "]");
 }
 
+/* How many innermost brackets a tensor without elements has: none below the first dim of size 0. */
+static bool many_brackets(const lucid_shape *shape)
+{
+    int64_t n = 1;
+    for (int d = 0; d < shape->ndim && shape->dim[d] > 0 && n <= WHOLE_UP_TO; d++)
+        n = shape->dim[d] > WHOLE_UP_TO ? WHOLE_UP_TO + 1 : n * shape->dim[d];
+    return n > WHOLE_UP_TO;
+}
+
 size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size)
 {
     lucid__text t = {to, size, 0};
@@ -179,7 +188,10 @@ size_t lucid_format(lucid_scope *s, lucid_tensor x, char *to, size_t size)
                                (v.low > 0 && v.low < INFINITY && v.high / v.low > 1e8);
             scan(shape, cut, 0, 0, survey_width, &v);
         }
-        write_dim(&t, &v, shape, cut, 0, 0, 0);
+        if (lucid__numel(shape) == 0 && many_brackets(shape))
+            lucid__put(&t, "[]");
+        else
+            write_dim(&t, &v, shape, cut, 0, 0, 0);
     }
     lucid__scope_leave(&child);
     return t.length;

@@ -57,9 +57,9 @@ static lucid_tensor index_put(lucid_scope *s, lucid_tensor x, const lucid_tensor
     places.ndim = k + rest;
     memcpy(places.dim + k, shape->dim + n, (size_t)rest * sizeof(int64_t));
     in[1] = lucid__fit_values(s, "index_put", values, x, &places);
-    const int64_t nb = 0;
-    return lucid__bind1(s, accumulate ? LUCID__scatter_add : LUCID__scatter, in, (int)n + 2, &nb,
-                        1);
+    const int64_t params[2] = {0, lucid__use_param(s, LUCID__FOR_index_put, 0)};
+    return lucid__bind1(s, accumulate ? LUCID__scatter_add : LUCID__scatter, in, (int)n + 2, params,
+                        2);
 }
 
 lucid_tensor lucid_index_put(lucid_scope *s, lucid_tensor x, const lucid_tensor *index, size_t n,
@@ -84,7 +84,9 @@ static lucid_tensor write_rows(lucid_scope *s, const char *name, lucid__prim_id 
 {
     lucid_shape shape = x.v->aval.shape;
     shape.dim[dim] = lucid__numel(&index.v->aval.shape);
-    const int64_t params[2] = {0, dim};
+    lucid__position_use use =
+        prim == LUCID__scatter_add ? LUCID__FOR_index_add : LUCID__FOR_index_copy;
+    const int64_t params[2] = {0, lucid__use_param(s, use, dim)};
     lucid_tensor v = lucid__fit_values(s, name, values, x, &shape);
     lucid_tensor in[3] = {lucid_movedim(s, x, dim, 0), lucid_movedim(s, v, dim, 0),
                           lucid_reshape(s, index, LUCID_SHAPE(shape.dim[dim]))};

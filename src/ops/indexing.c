@@ -23,6 +23,32 @@ bool lucid__check_indices(lucid_scope *s, const char *name, const lucid_tensor *
     return true;
 }
 
+int64_t lucid__use_param(lucid_scope *s, lucid__position_use use, int dim)
+{
+    return lucid__position_param(lucid__position_use_named(lucid__operation(s, NULL), use), dim);
+}
+
+lucid_tensor lucid__class_index(lucid_scope *s, lucid_tensor index, int64_t classes)
+{
+    lucid_tensor beyond = lucid_scalar_int(s, classes), zero = lucid_scalar_int(s, 0);
+    index = lucid_cast(s, index, LUCID_INT64);
+    lucid_tensor negative = lucid_lt(s, index, zero);
+    return lucid_where(s, negative, lucid_sub(s, index, beyond), index);
+}
+
+/* An impossible argument is looked up at position 1 of one zero. */
+lucid_tensor lucid__require(lucid_scope *s, lucid__position_use use, lucid_tensor x,
+                            lucid_tensor possible)
+{
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
+    const lucid__aval zero = {x.v->aval.dtype, LUCID_SHAPE(1)};
+    lucid_tensor at = lucid_cast(s, lucid_logical_not(s, possible), LUCID_INT64);
+    lucid_tensor in[2] = {lucid__zeros(s, &zero), at};
+    const int64_t params[2] = {0, lucid__position_param(use, 0)};
+    return lucid_add(s, x, lucid__bind1(s, LUCID__gather, in, 2, params, 2));
+}
+
 /* ---- index --------------------------------------------------------------------------------- */
 
 static lucid_tensor index_leading(lucid_scope *s, lucid_tensor x, const lucid_tensor *index,
@@ -32,8 +58,8 @@ static lucid_tensor index_leading(lucid_scope *s, lucid_tensor x, const lucid_te
     memcpy(in + 1, index, n * sizeof *in);
     if (!lucid__broadcast_all(s, "index", in + 1, n))
         return (lucid_tensor){NULL};
-    const int64_t nb = 0;
-    return lucid__bind1(s, LUCID__gather, in, (int)n + 1, &nb, 1);
+    const int64_t params[2] = {0, lucid__use_param(s, LUCID__FOR_index, 0)};
+    return lucid__bind1(s, LUCID__gather, in, (int)n + 1, params, 2);
 }
 
 lucid_tensor lucid_index(lucid_scope *s, lucid_tensor x, const lucid_tensor *index, size_t n)
@@ -56,7 +82,9 @@ lucid_tensor lucid_index(lucid_scope *s, lucid_tensor x, const lucid_tensor *ind
 static lucid_tensor take(lucid_scope *s, lucid_tensor x, lucid_tensor index, int dim)
 {
     int k = index.v->aval.shape.ndim, rest = x.v->aval.shape.ndim - 1;
-    const int64_t params[2] = {0, dim};
+    const int64_t params[2] = {0, lucid__use_param(s, LUCID__FOR_take, dim)};
+    if (params[1] >> 8 == LUCID__FOR_embedding)
+        index = lucid__class_index(s, index, x.v->aval.shape.dim[dim]);
     lucid_tensor in[2] = {lucid_movedim(s, x, dim, 0), index};
     lucid_tensor y = lucid__bind1(s, LUCID__gather, in, 2, params, 2);
     if (dim == 0 || k + rest > MAX)
@@ -111,12 +139,15 @@ static bool along_shapes(lucid_scope *s, lucid_tensor x, lucid_tensor index, int
 }
 
 /* All dims but one are shared by x and the index, which makes them gather's leading dims. */
-static lucid_tensor take_along(lucid_scope *s, lucid_tensor x, lucid_tensor index, int dim)
+lucid_tensor lucid__take_along(lucid_scope *s, lucid__position_use use, lucid_tensor x,
+                               lucid_tensor index, int dim)
 {
+    if (!lucid__ok(s))
+        return (lucid_tensor){NULL};
     lucid_shape x_shape, index_shape;
     if (!along_shapes(s, x, index, dim, &x_shape, &index_shape))
         return (lucid_tensor){NULL};
-    const int64_t params[2] = {x_shape.ndim - 1, dim};
+    const int64_t params[2] = {x_shape.ndim - 1, lucid__position_param(use, dim)};
     lucid_tensor in[2] = {lucid_movedim(s, lucid__broadcast(s, x, &x_shape), dim, -1),
                           lucid_movedim(s, lucid__broadcast(s, index, &index_shape), dim, -1)};
     return lucid_movedim(s, lucid__bind1(s, LUCID__gather, in, 2, params, 2), -1, dim);
@@ -134,15 +165,20 @@ lucid_tensor lucid_take_along_dim(lucid_scope *s, lucid_tensor x, lucid_tensor i
         return (lucid_tensor){NULL};
     lucid_scope child;
     lucid__scope_enter(&child, s);
-    return lucid__leave_with(&child, take_along(&child, x, index, at));
+    lucid__position_use use =
+        lucid__position_use_named(lucid__operation(s, NULL), LUCID__FOR_take_along_dim);
+    return lucid__leave_with(&child, lucid__take_along(&child, use, x, index, at));
 }
 
 /* ---- one_hot ------------------------------------------------------------------------------- */
 
+/* The class is looked up in the list of all classes: so one that there is not is found. */
 static lucid_tensor one_hot(lucid_scope *s, lucid_tensor index, int64_t classes)
 {
     lucid_tensor number = lucid__index_range(s, classes);
-    lucid_tensor x = lucid_unsqueeze(s, lucid_cast(s, index, LUCID_INT64), -1);
+    lucid_tensor in[2] = {number, lucid__class_index(s, index, classes)};
+    const int64_t params[2] = {0, lucid__position_param(LUCID__FOR_one_hot, 0)};
+    lucid_tensor x = lucid_unsqueeze(s, lucid__bind1(s, LUCID__gather, in, 2, params, 2), -1);
     return lucid_cast(s, lucid_eq(s, x, number), LUCID_INT64);
 }
 

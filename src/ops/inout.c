@@ -29,14 +29,60 @@ static lucid_tensor over_buffer(lucid_scope *s, lucid_dtype dtype, const lucid_s
     return lucid__own(s, node ? lucid__value_new_graph(node, 0) : NULL);
 }
 
+/* The bytes of bools, row-major into `to` (NULL: nowhere) as 0 and 1. False: some are neither, which no operation
+ * would expect. */
+static bool copy_bools(const lucid_shape *shape, const int64_t *stride, const unsigned char *from,
+                       unsigned char *to)
+{
+    int64_t n = lucid__numel(shape), at[LUCID_MAX_NDIM] = {0}, offset = 0;
+    bool plain = true;
+    for (int64_t i = 0; i < n; i++) {
+        unsigned char value = from[offset];
+        plain &= value <= 1;
+        if (to)
+            to[i] = value != 0;
+        for (int d = shape->ndim - 1; d >= 0; d--) {
+            offset += stride[d];
+            if (++at[d] < shape->dim[d])
+                break;
+            offset -= at[d] * stride[d];
+            at[d] = 0;
+        }
+    }
+    return plain;
+}
+
+static lucid__buffer *bools_of(const lucid_shape *shape, const int64_t *strides, const void *data)
+{
+    int64_t own[LUCID_MAX_NDIM];
+    lucid__strides(shape, own);
+    lucid__buffer *buffer = lucid__buffer_new((size_t)lucid__numel(shape));
+    if (buffer)
+        (void)copy_bools(shape, strides ? strides : own, data, buffer->data);
+    return buffer;
+}
+
+static bool are_plain(lucid_dtype dtype, const lucid_shape *shape, const int64_t *strides,
+                      const void *data)
+{
+    int64_t own[LUCID_MAX_NDIM];
+    lucid__strides(shape, own);
+    return dtype != LUCID_BOOL || copy_bools(shape, strides ? strides : own, data, NULL);
+}
+
 lucid_tensor lucid_from_data(lucid_scope *s, const void *data, lucid_dtype dtype, lucid_shape shape)
 {
     if (!check_new(s, "from_data", data, dtype, &shape))
         return EMPTY;
     size_t bytes = (size_t)lucid__numel(&shape) * lucid_dtype_size(dtype);
     lucid__buffer *buffer = lucid__buffer_new(bytes);
-    if (buffer && bytes > 0)
+    if (buffer && dtype == LUCID_BOOL) {
+        int64_t own[LUCID_MAX_NDIM];
+        lucid__strides(&shape, own);
+        (void)copy_bools(&shape, own, data, buffer->data);
+    } else if (buffer && bytes > 0) {
         memcpy(buffer->data, data, bytes);
+    }
     return over_buffer(s, dtype, &shape, buffer, NULL);
 }
 
@@ -44,7 +90,14 @@ lucid_tensor lucid_from_memory(lucid_scope *s, void *data, lucid_dtype dtype, lu
                                const int64_t *strides, void (*release)(void *owner), void *owner)
 {
     lucid__buffer *buffer = NULL;
-    if (check_new(s, "from_memory", data, dtype, &shape))
+    bool good = check_new(s, "from_memory", data, dtype, &shape);
+    if (good && !are_plain(dtype, &shape, strides, data)) {
+        buffer = bools_of(&shape, strides, data);
+        if (release)
+            release(owner);
+        return over_buffer(s, dtype, &shape, buffer, NULL);
+    }
+    if (good)
         buffer = lucid__buffer_wrap(data, release, owner);
     if (!buffer) {
         if (release)

@@ -62,6 +62,19 @@ bool lucid__whole_value(lucid_tensor x, int64_t *value)
     return true;
 }
 
+bool lucid__known_value(lucid_tensor x, double *value)
+{
+    if (!x.v || x.v->kind != LUCID__GRAPH || !lucid__node_is_number(x.v->node))
+        return false;
+    const void *p = x.v->node->out[0].storage.buffer->data;
+    float single;
+    if (x.v->aval.dtype == LUCID_FLOAT32)
+        memcpy(&single, p, sizeof single), *value = (double)single;
+    else if (x.v->aval.dtype == LUCID_FLOAT64)
+        memcpy(value, p, sizeof *value);
+    return lucid__is_float(x.v->aval.dtype);
+}
+
 bool lucid__dtype_holds(lucid_dtype dtype, int64_t value)
 {
     return dtype != LUCID_INT32 || (value >= INT32_MIN && value <= INT32_MAX);
@@ -81,13 +94,14 @@ lucid_tensor lucid__number_as(lucid_scope *s, const char *name, lucid_tensor x, 
     lucid_tensor y;
     if (lucid__whole_value(x, &whole)) {
         if (!lucid__dtype_holds(dtype, whole))
-            return lucid__error(s, LUCID_VALUE_ERROR, "%s: %lld does not fit %s", name,
-                                (long long)whole, lucid_dtype_name(dtype));
+            return lucid__error(s, LUCID_VALUE_ERROR, "%s: %lld does not fit %s",
+                                lucid__operation(s, name), (long long)whole,
+                                lucid_dtype_name(dtype));
         y = lucid__whole_number_of(s, whole, dtype);
     } else if (lucid__number_value(x, &value)) {
         if (!lucid__dtype_holds_float(dtype, value))
-            return lucid__error(s, LUCID_VALUE_ERROR, "%s: %g does not fit %s", name, value,
-                                lucid_dtype_name(dtype));
+            return lucid__error(s, LUCID_VALUE_ERROR, "%s: %g does not fit %s",
+                                lucid__operation(s, name), value, lucid_dtype_name(dtype));
         y = lucid__number_of(s, value, dtype);
     } else { /* computed from numbers */
         int64_t to = dtype;

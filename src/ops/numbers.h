@@ -11,6 +11,8 @@ lucid_tensor lucid__number_as(lucid_scope *s, const char *name, lucid_tensor x, 
 /* The value of a bare number that was written down. False: x is something else (or, for the second, a float). */
 bool lucid__number_value(lucid_tensor x, double *value);
 bool lucid__whole_value(lucid_tensor x, int64_t *value);
+/* The value of all elements of a float tensor that is one written number, weak or not. */
+bool lucid__known_value(lucid_tensor x, double *value);
 /* Whether an element of the dtype can have this value; floats and bool take any. */
 bool lucid__dtype_holds(lucid_dtype dtype, int64_t value);
 bool lucid__dtype_holds_float(lucid_dtype dtype, double value); /* its fraction cut off */

@@ -3,6 +3,10 @@
  * computed, nor on what transforms do with them. */
 #include "ops/random.h"
 
+#include <float.h>
+
+#include "ops/numbers.h"
+
 #include "transform/lane.h"
 
 lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n)
@@ -40,6 +44,24 @@ bool lucid__parameters(lucid_scope *s, const char *name, lucid_tensor x[2])
     if (!lucid__is_float(dtype))
         dtype = lucid_get_default_dtype(s);
     return lucid__cast_all(s, name, x, 2, dtype) && lucid__broadcast_all(s, name, x, 2);
+}
+
+/* ---- parameters ----------------------------------------------------------------------------- */
+
+bool lucid__known_between(lucid_tensor x, double low, double high)
+{
+    double value;
+    return lucid__known_value(x, &value) && value >= low && value <= high;
+}
+
+lucid_tensor lucid__finite_from(lucid_scope *s, lucid__position_use use, lucid_tensor x, double low)
+{
+    double largest = x.v && x.v->aval.dtype == LUCID_FLOAT32 ? (double)FLT_MAX : DBL_MAX;
+    if (!lucid__ok(s) || lucid__known_between(x, low, largest))
+        return x;
+    lucid_tensor possible = lucid_ge(s, x, lucid__number(s, low, x));
+    possible = lucid_logical_and(s, possible, lucid_le(s, x, lucid__number(s, largest, x)));
+    return lucid__require(s, use, x, possible);
 }
 
 /* ---- uniform -------------------------------------------------------------------------------- */
@@ -98,6 +120,14 @@ lucid_tensor lucid_bernoulli(lucid_scope *s, lucid_tensor p)
         return (lucid_tensor){NULL};
     lucid_dtype dtype = lucid_dtype_of(p);
     if (!lucid__check_float(&t, "bernoulli", dtype))
+        return lucid__leave(&t, p);
+    if (!lucid__known_between(p, 0, 1)) {
+        p = lucid__strong(&t, p);
+        lucid_tensor zero = lucid__number(&t, 0, p), one = lucid__number(&t, 1, p);
+        lucid_tensor possible = lucid_logical_and(&t, lucid_ge(&t, p, zero), lucid_le(&t, p, one));
+        p = lucid__require(&t, LUCID__FOR_bernoulli, p, possible);
+    }
+    if (!p.v)
         return lucid__leave(&t, p);
     /* Always below 1 and never below 0: p = 1 and p = 0 are certain. */
     lucid_tensor u = lucid__uniform(&t, "bernoulli", &p.v->aval.shape, dtype);
@@ -168,7 +198,7 @@ lucid_tensor lucid_normal(lucid_scope *s, lucid_tensor mean, lucid_tensor std)
         return lucid__leave(&t, (lucid_tensor){NULL});
     const lucid__aval *aval = &in[0].v->aval;
     lucid_tensor x = standard_normal(&t, "normal", &aval->shape, aval->dtype);
-    x = lucid_mul(&t, x, in[1]);
+    x = lucid_mul(&t, x, lucid__finite_from(&t, LUCID__FOR_normal, in[1], 0));
     return lucid__leave(&t, lucid_add(&t, x, in[0]));
 }
 

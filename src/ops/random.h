@@ -4,6 +4,7 @@
 #define LUCID__RANDOM_H
 
 #include "ops/composite.h"
+#include "ops/indexing.h"
 
 /* `count` words for each of n elements, int32 (count, n), for one lane. */
 lucid_tensor lucid__draw_words(lucid_scope *s, const char *name, int64_t count, int64_t n);
@@ -19,5 +20,11 @@ lucid_tensor lucid__uniform(lucid_scope *s, const char *name, const lucid_shape 
 bool lucid__check_float(lucid_scope *s, const char *name, lucid_dtype dtype);
 /* Two parameters of a distribution as floats of one dtype and one shape, in place. */
 bool lucid__parameters(lucid_scope *s, const char *name, lucid_tensor x[2]);
+
+/* Whether x is one written number in [low, high]. */
+bool lucid__known_between(lucid_tensor x, double low, double high);
+/* x, and an error of that use when it is computed unless all its elements are finite and >= low. */
+lucid_tensor lucid__finite_from(lucid_scope *s, lucid__position_use use, lucid_tensor x,
+                                double low);
 
 #endif

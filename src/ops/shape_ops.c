@@ -241,8 +241,8 @@ lucid_tensor lucid_select(lucid_scope *s, lucid_tensor x, int dim, int64_t index
     int64_t size = shape->dim[at];
     if (index < -size || index >= size)
         return lucid__error(s, LUCID_INDEX_ERROR,
-                            "index %lld is out of range for dim %d of size %lld", (long long)index,
-                            at, (long long)size);
+                            "%s: index %lld is out of range for dim %d of size %lld",
+                            lucid__operation(s, "select"), (long long)index, at, (long long)size);
     index = index < 0 ? index + size : index;
     lucid_tensor one = lucid_slice(s, x, at, index, index + 1, 1);
     return one.v ? lucid_reshape(s, one, lucid__shape_remove(&one.v->aval.shape, at)) : one;

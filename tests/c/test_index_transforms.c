@@ -51,7 +51,7 @@ FUNCTION(arg_columns, lucid_argmin(s, x[0], 0, true))
 FUNCTION(arg_all, lucid_argmax(s, x[0], LUCID_NONE, false))
 FUNCTION(sum_rows, lucid_cumsum(s, x[0], 1))
 FUNCTION(prod_columns, lucid_cumprod(s, x[0], 0))
-FUNCTION(hot, lucid_one_hot(s, x[0], 4))
+FUNCTION(hot, lucid_one_hot(s, lucid_remainder(s, x[0], lucid_scalar_int(s, 4)), 4))
 
 /* fill: 'x' numbers, 'i' positions of a dim of size 4, negative and repeated ones among them. */
 typedef struct sample {

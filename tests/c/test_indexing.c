@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -212,7 +213,14 @@ static void test_one_hot(void **state)
     lucid_tensor y = lucid_one_hot(s, I64(s, LUCID_SHAPE(2), 2, 0), 3);
     assert_int_equal(lucid_dtype_of(y), LUCID_INT64);
     CHECK(s, y, LUCID_SHAPE(2, 3), 0, 0, 1, 1, 0, 0);
-    CHECK(s, lucid_one_hot(s, I64(s, LUCID_SHAPE(2), 3, -1), 2), LUCID_SHAPE(2, 2), 0, 0, 0, 0);
+    for (int bad = -1; bad <= 2; bad += 3) {
+        y = lucid_one_hot(s, I64(s, LUCID_SHAPE(2), 1, bad), 2);
+        assert_int_equal(lucid_eval(s, &y, 1), LUCID_INDEX_ERROR);
+        assert_non_null(strstr(lucid_error_message(s), bad < 0
+                                                           ? "one_hot: class -1 is out of range"
+                                                           : "one_hot: class 2 is out of range"));
+        lucid_clear_error(s);
+    }
     assert_int_equal(lucid_close(s), LUCID_OK);
 }
 

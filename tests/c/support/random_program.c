@@ -325,7 +325,8 @@ static lucid_tensor indexed(run *r, lucid_tensor x)
         return lucid_take_along_dim(s, lucid_sin(s, x), best, dim);
     }
     default: {
-        lucid_tensor hot = lucid_one_hot(s, lucid_argmin(s, x, LUCID_NONE, false), 3);
+        lucid_tensor class = lucid_argmin(s, x, LUCID_NONE, false);
+        lucid_tensor hot = lucid_one_hot(s, lucid_minimum(s, class, lucid_scalar_int(s, 2)), 3);
         return lucid_mul(s, lucid_cast(s, hot, lucid_dtype_of(x)), lucid_mean(s, x, LUCID_ALL));
     }
     }
