@@ -108,7 +108,7 @@ lucid_status lucid__poisson_kernel(const lucid__kernel_args *args)
         return LUCID_OK;
     double rate =
         wide ? ((const double *)rates)[n - wrong] : (double)((const float *)rates)[n - wrong];
-    (void)snprintf(args->error, args->error_size,
-                   "poisson: a rate must be a number >= 0, not %g", rate);
+    (void)snprintf(args->error, args->error_size, "poisson: a rate must be a number >= 0, not %g",
+                   rate);
     return LUCID_VALUE_ERROR;
 }
