@@ -323,7 +323,8 @@ LUCID_API lucid_tensor lucid_diag_embed(lucid_scope *s, lucid_tensor x, int64_t 
 
 /* ---- 6. Reductions ------------------------------------------------------------------------ */
 
-/* Sums and products of bool and int32 are int64. An empty max, min, argmax or argmin is an error. */
+/* Sums and products of bool and int32 are int64. An empty max, min, argmax or argmin is an error. The derivative of
+ * amax and amin is shared evenly by the elements that tie; it goes to the NaN where there is one. */
 LUCID_API lucid_tensor lucid_sum(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 LUCID_API lucid_tensor lucid_prod(lucid_scope *s, lucid_tensor x, lucid_dims dims);
 LUCID_API lucid_tensor lucid_amax(lucid_scope *s, lucid_tensor x, lucid_dims dims);
@@ -333,11 +334,13 @@ LUCID_API lucid_tensor lucid_all(lucid_scope *s, lucid_tensor x, lucid_dims dims
 /* First position of the extreme (of the first NaN, if any), int64. dim LUCID_NONE: of the flattened x. */
 LUCID_API lucid_tensor lucid_argmax(lucid_scope *s, lucid_tensor x, int dim, bool keepdim);
 LUCID_API lucid_tensor lucid_argmin(lucid_scope *s, lucid_tensor x, int dim, bool keepdim);
+/* Of copies of one number: that number. */
 LUCID_API lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims);
-/* correction: 1 divides by n - 1 (torch's default), 0 by n. */
+/* correction: 1 divides by n - 1 (torch's default), 0 by n. In two passes, corrected for the rounded mean. */
 LUCID_API lucid_tensor lucid_var(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
-/* Derivative where the variance is 0: 0; twice as for lucid_norm. */
+/* Derivative where the variance is 0: 0; twice as for lucid_norm. As there, squares do
+ * not overflow or vanish: where the result is representable, it is right. */
 LUCID_API lucid_tensor lucid_std(lucid_scope *s, lucid_tensor x, lucid_dims dims,
                                  double correction);
 /* Of -inf alone: -inf, with derivative 0. */

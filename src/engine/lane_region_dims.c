@@ -65,8 +65,9 @@ int lucid__dim_passes(const lucid__sketch *sk, const lucid__op *op, int i, int d
     int n = in->ndim;
     switch ((lucid__prim_id)op->prim) {
     case LUCID__detach:
-    case LUCID__tie_guard:
         return d;
+    case LUCID__tie_guard: /* the dims in front; rows of values stand beside values alone */
+        return d < out->ndim - 2 ? d : -1;
     case LUCID__reshape:
         return reshape_passes(in, out, d);
     case LUCID__permute:

@@ -47,11 +47,12 @@ static lucid_tensor mean_of(lucid_scope *s, lucid_tensor x, lucid_dims dims, int
     return dims.keep ? mean : lucid_squeeze(s, mean, dims);
 }
 
-/* x as a float that its sums lose nothing of: integers become float64. */
-static lucid_tensor precise(lucid_scope *s, lucid_tensor x)
+/* Of integers: added up and divided in float64, whose sums lose nothing up to 2^53. */
+static lucid_tensor mean_of_integers(lucid_scope *s, lucid_tensor x, lucid_dims dims, int64_t count)
 {
-    return x.v->weak || lucid__is_float(x.v->aval.dtype) ? lucid__as_float(s, x)
-                                                         : lucid_cast(s, x, LUCID_FLOAT64);
+    lucid_tensor sum = lucid_sum(s, lucid_cast(s, x, LUCID_FLOAT64), dims);
+    lucid_tensor mean = lucid_div(s, sum, lucid__number(s, (double)count, sum));
+    return lucid_cast(s, mean, lucid_get_default_dtype(s));
 }
 
 lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
@@ -61,10 +62,10 @@ lucid_tensor lucid_mean(lucid_scope *s, lucid_tensor x, lucid_dims dims)
         return (lucid_tensor){NULL};
     lucid_tensor y = {NULL};
     int64_t count = lucid__reduced_count(&t, "mean", x, dims);
+    bool integers = !x.v->weak && !lucid__is_float(x.v->aval.dtype);
     if (count >= 0)
-        y = mean_of(&t, precise(&t, x), dims, count);
-    if (!lucid__is_float(x.v->aval.dtype) && !x.v->weak)
-        y = lucid_cast(&t, y, lucid_get_default_dtype(s));
+        y = integers ? mean_of_integers(&t, x, dims, count)
+                     : mean_of(&t, lucid__as_float(&t, x), dims, count);
     return lucid__leave(&t, y);
 }
 

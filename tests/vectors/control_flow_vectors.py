@@ -419,7 +419,7 @@ def wrong_calls(f: File) -> None:
             "while-carry",
             "x0 [ sum 0.0 gt ] [ sum ] loop:1",
             [v],
-            "ValueError it must stay the same",
+            "ValueError a carry keeps its shape and dtype",
         ),
         ("scan-of-a-number", "x0 x0 [ add ] scan:1,1", [x], "ValueError it needs a first dim"),
         ("scan-lengths", "x0 x1 [ mul ] map:2", [v, v[:2]], "ValueError 3 steps"),

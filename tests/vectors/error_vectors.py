@@ -46,7 +46,7 @@ def errors() -> File:
             "x0",
             ["vmap in_dims=2"],
             [a],
-            "ValueError has shape (3, 4); its in_dim must be from -2 to 1, or None",
+            "ValueError has shape (3, 4); its in_dim must be from -2 to 1, or",
         ),
         (
             "in-dim-of-a-number",
@@ -95,7 +95,7 @@ def errors() -> File:
             "x0 sum",
             ["vmap out_dims=none"],
             [a],
-            "ValueError depends on the batch, but its out_dim is None",
+            "ValueError depends on the batch, but its out_dim is",
         ),
         (
             "out-dims-none-second",

@@ -17,7 +17,11 @@ def cosine_similarity(
     x1: TensorLike, x2: TensorLike, dim: int | Sequence[int] | None = 1, eps: float = 1e-08
 ) -> Tensor: ...
 def cross_entropy(
-    input: TensorLike, target: TensorLike, *, reduction: Literal["mean", "sum", "none"] = "mean"
+    input: TensorLike,
+    target: TensorLike,
+    *,
+    ignore_index: TensorLike = -100,
+    reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor: ...
 def dropout(
     input: TensorLike, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
@@ -47,7 +51,11 @@ def mse_loss(
     input: TensorLike, target: TensorLike, *, reduction: Literal["mean", "sum", "none"] = "mean"
 ) -> Tensor: ...
 def nll_loss(
-    input: TensorLike, target: TensorLike, *, reduction: Literal["mean", "sum", "none"] = "mean"
+    input: TensorLike,
+    target: TensorLike,
+    *,
+    ignore_index: TensorLike = -100,
+    reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor: ...
 def normalize(
     input: TensorLike, p: float = 2.0, dim: int | Sequence[int] | None = 1, eps: float = 1e-12
