@@ -212,7 +212,8 @@ static lucid_status status_of(const char *error)
 static void run_variant(const vector_case *c, const char *what, const char *strategy,
                         const char *chunk_size)
 {
-    lucid_scope *s = lucid_open(&(lucid_open_options){.seed = c->seed});
+    lucid_scope *s =
+        lucid_open(&(lucid_open_options){.seed = c->seed, .language = LUCID_LANGUAGE_PYTHON});
     assert_non_null(s);
     word_program program = {c->word, c->nwords, {{0}}, 0};
     lucid_fn f = lucid_fn_new_listing(s, word_program_run, &program, NULL);
