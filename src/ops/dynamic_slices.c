@@ -41,10 +41,11 @@ static bool set_known(lucid_scope *s, block *b, int dim, int64_t start)
 {
     int64_t extent = b->x.v->aval.shape.dim[dim], size = b->sizes.dim[dim];
     int64_t first = start < 0 ? start + extent : start;
-    b->first[dim] = first;
-    b->end[dim] = first + size;
-    if (first >= 0 && first <= extent - size)
+    if (first >= 0 && first <= extent - size) {
+        b->first[dim] = first;
+        b->end[dim] = first + size;
         return true;
+    }
     (void)lucid_fail(s, LUCID_INDEX_ERROR,
                      "%s: start %lld and size %lld are out of range for dim %d of size %lld",
                      b->name, (long long)start, (long long)size, dim, (long long)extent);
