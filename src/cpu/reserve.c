@@ -1,6 +1,3 @@
-#if defined(__linux__)
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
-#endif
 #include "cpu/reserve.h"
 
 #include <pthread.h>

@@ -76,7 +76,9 @@ void lucid__lane_matrix_op(lucid__lane_code *code, const lucid__body *body,
     for (int64_t e = 0; e < batch && lucid__lane_ok(code); e++) {
         for (int k = 0; k < op->nout; k++)
             to[k] = values[op->first_out + k] + e * x.size[k];
-        if (op->prim == LUCID__det)
+        if (op->prim == LUCID__det && x.n == 0)
+            to[0][0] = lucid__lane_number(code, dtype[0], 1);
+        else if (op->prim == LUCID__det)
             determinant(code, dtype[0], x.n, values[op->in[0]] + e * x.n * x.n, to[0]);
         else if (x.m * x.n > 0)
             one_matrix(code, &x, values[op->in[0]] + e * x.m * x.n,
