@@ -197,9 +197,8 @@ static int64_t end_of_piece(int64_t first, int64_t n)
 static void by_packed(const lucid__long_row *r, uint64_t turn, int pieces, int threads, packed *row)
 {
     const int64_t n = r->n;
-    const int team = pieces > 1 ? threads : 1;
     const uint64_t upper = UINT64_MAX << 32;
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(pieces > 1 ? threads : 1)) schedule(static)
     for (int64_t first = 0; first < n; first += PIECE)
         for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
             row[k] = (((uint64_t)key_of(r, k) ^ turn) & upper) | (uint64_t)k;
@@ -208,7 +207,7 @@ static void by_packed(const lucid__long_row *r, uint64_t turn, int pieces, int t
     row = sort_pieces_packed(row, row + n, n, pieces, threads);
     if (lucid__stop_now())
         return;
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(pieces > 1 ? threads : 1)) schedule(static)
     for (int64_t first = 0; first < n; first += PIECE)
         for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
             place(r, k, (int64_t)(row[k] & UINT32_MAX));
@@ -217,8 +216,7 @@ static void by_packed(const lucid__long_row *r, uint64_t turn, int pieces, int t
 static void by_pair(const lucid__long_row *r, uint64_t turn, int pieces, int threads, pair *row)
 {
     const int64_t n = r->n;
-    const int team = pieces > 1 ? threads : 1;
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(pieces > 1 ? threads : 1)) schedule(static)
     for (int64_t first = 0; first < n; first += PIECE)
         for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
             row[k] = (pair){(uint64_t)key_of(r, k) ^ turn, (uint64_t)k};
@@ -227,7 +225,7 @@ static void by_pair(const lucid__long_row *r, uint64_t turn, int pieces, int thr
     row = sort_pieces_pair(row, row + n, n, pieces, threads);
     if (lucid__stop_now())
         return;
-#pragma omp parallel for num_threads(lucid__team(team)) schedule(static)
+#pragma omp parallel for num_threads(lucid__team(pieces > 1 ? threads : 1)) schedule(static)
     for (int64_t first = 0; first < n; first += PIECE)
         for (int64_t k = first, end = lucid__stop() ? first : end_of_piece(first, n); k < end; k++)
             place(r, k, (int64_t)row[k].at);

@@ -155,7 +155,7 @@ lucid_tensor lucid_silu(lucid_scope *s, lucid_tensor x)
 static lucid_tensor bounded(lucid_scope *s, lucid_tensor passed, lucid_tensor bound, lucid_tensor y)
 {
     lucid_tensor in[2] = {bound, y};
-    if (!lucid__ok(s))
+    if (!lucid__ok(s) || !y.v)
         return (lucid_tensor){NULL};
     if (y.v->weak)
         (void)lucid__promote(s, "clamp", in, 2);

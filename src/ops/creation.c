@@ -129,7 +129,7 @@ lucid_tensor lucid_arange_int(lucid_scope *s, int64_t start, int64_t end, int64_
 {
     if (dtype == LUCID_NO_DTYPE)
         dtype = LUCID_INT64;
-    if (!check_range(s, dtype, step == 0))
+    if (!check_range(s, dtype, step == 0) || step == 0)
         return (lucid_tensor){NULL};
     /* Unsigned: the distance of two int64 may be beyond int64. */
     bool any = step > 0 ? start < end : start > end;

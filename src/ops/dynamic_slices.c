@@ -62,9 +62,11 @@ static bool block_new(lucid_scope *s, block *b, const char *name, lucid_tensor x
                          shape->ndim);
         return false;
     }
-    if (shape->ndim > 0 && !start)
+    if (shape->ndim > 0 && !start) {
         (void)lucid_fail(s, LUCID_VALUE_ERROR, "%s: the list of starts is NULL", name);
-    for (int d = 0; d < shape->ndim && lucid__ok(s); d++) {
+        return false;
+    }
+    for (int d = 0; d < shape->ndim; d++) {
         if (sizes.dim[d] < 0 || sizes.dim[d] > shape->dim[d]) {
             (void)lucid_fail(s, LUCID_VALUE_ERROR,
                              "%s: size %lld of dim %d must be from 0 to %lld, the tensor's", name,

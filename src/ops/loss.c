@@ -75,7 +75,7 @@ static bool check_classes(lucid_scope *s, const char *name, lucid_tensor x, luci
 static lucid_tensor reduce_kept(lucid_scope *s, const char *name, lucid_tensor losses,
                                 lucid_tensor kept, lucid_reduction reduction)
 {
-    if (reduction != LUCID_MEAN || !lucid__ok(s))
+    if (reduction != LUCID_MEAN || !lucid__ok(s) || !losses.v)
         return lucid__reduce_loss(s, name, losses, reduction);
     lucid_tensor count = lucid_sum(s, lucid_cast(s, kept, losses.v->aval.dtype), LUCID_ALL);
     return lucid_div(s, lucid_sum(s, losses, LUCID_ALL), count);

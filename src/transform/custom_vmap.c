@@ -422,7 +422,7 @@ static void apply_dual(lucid_scope *s, const lucid__level *level, const custom_s
                 (void)call(s, c, in, nx, r);
         }
     }
-    for (size_t k = 0; lucid__ok(s) && dy && k < ny; k++) {
+    for (size_t k = 0; lucid__ok(s) && r && dy && k < ny; k++) {
         lucid_tensor y = r->at[k].x;
         if (!lucid__from_arguments(s, "custom_vmap", level->id, y))
             return;

@@ -271,8 +271,10 @@ static void large_matrices_with_equal_values(void **state)
     (void)state;
     for (int64_t n = 32; n <= 40; n += 8) {
         double values[40];
-        for (int64_t i = 0; i < n; i++)
-            values[i] = 1 + (double)(i / 4);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t pair = i / 4;
+            values[i] = 1 + (double)pair;
+        }
         lucid_tensor a = with_values(5, n, values);
         close_to("cube", gradient(s, f_cube, &a, 1), gradient(s, g_cube, &a, 1), 3e-7);
         lucid_tensor b = lucid_slice(s, a, -1, 0, n - 3, 1);

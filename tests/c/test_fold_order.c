@@ -122,7 +122,10 @@ static lucid_tensor evaluated(lucid_scope *s, lucid_tensor x)
 static void is_number(lucid_scope *s, lucid_tensor x, int64_t at, float want, const char *what)
 {
     float have = ((const float *)lucid_data(s, lucid_row_major(s, x)))[at];
-    if (memcmp(&have, &want, sizeof want) != 0)
+    uint32_t bits[2];
+    memcpy(&bits[0], &have, sizeof have);
+    memcpy(&bits[1], &want, sizeof want);
+    if (bits[0] != bits[1])
         fail_msg("%s: %.9g, not %.9g", what, (double)have, (double)want);
 }
 

@@ -93,7 +93,10 @@ static void check_function(const function *f, bool wide)
         check_value(f, wide, given[i], y[i]);
         for (int k = 0; k < USUAL; k++)
             if (in[i] == alone[k]) {
-                if (memcmp(&y[i], &usual[k], sizeof *y) != 0)
+                uint64_t bits[2];
+                memcpy(&bits[0], &y[i], sizeof *y);
+                memcpy(&bits[1], &usual[k], sizeof *y);
+                if (bits[0] != bits[1])
                     fail_msg("%s(%.17g) of float%d is %.17g or %.17g", f->name, given[i],
                              wide ? 64 : 32, y[i], usual[k]);
                 found++;

@@ -154,8 +154,10 @@ static long double digamma_x(long double x, long double y)
         long double t = fmodl(x, 1), sine = sinl(PI * t);
         return PI / sine * (PI / sine) - digamma_x(1 - x, 0);
     }
-    for (; x < 400; x += 1)
+    while (x < 400) {
         sum += 1 / (x * x);
+        x += 1;
+    }
     long double r = 1 / x, r2 = r * r;
     return sum + r + r2 / 2 + r2 * r * (1.0L / 6 - r2 * (1.0L / 30 - r2 / 42));
 }
