@@ -232,6 +232,7 @@ static bool fill_view(lucid_scope *s, PyObject *self, Py_buffer *view, int flags
     lucid_tensor x = lucidpy_handle(self);
     if (!lucidpy_may_leave(x, "buffer", true, PyExc_BufferError))
         return false;
+    lucid_name_operation(s, "numpy");
     const void *data = lucidpy_data(s, &x);
     if (!data)
         return false;

@@ -71,8 +71,10 @@ static bool run_step(lucid_scope *s, run *r, int at)
     for (int k = step->first_made; k >= 0; k = plan->slots[k].next_made) {
         r->buffers[k] = lucid__buffer_new(plan->slots[k].bytes);
         if (!r->buffers[k]) {
-            (void)lucid_fail(s, LUCID_MEMORY_ERROR, "out of memory: %s needs %zu bytes",
-                             lucid__prim_get(step->prim)->name, plan->slots[k].bytes);
+            (void)lucid_fail(s, LUCID_MEMORY_ERROR,
+                             "%s: out of memory: a result on the way needs %zu bytes; compute "
+                             "fewer examples at a time (vmap's chunk_size), or in a smaller dtype",
+                             lucid__operation(s, "eval"), plan->slots[k].bytes);
             return false;
         }
         r->slots[k] = r->buffers[k]->data;

@@ -109,7 +109,7 @@ static bool check_range(lucid_scope *s, lucid_dtype dtype, bool zero_step)
 {
     if (lucid__ok(s) && zero_step)
         (void)lucid_fail(s, LUCID_VALUE_ERROR,
-                         "arange: start, end and step must be finite and step not 0");
+                         "arange: the step is 0; it must be a number that leads from start to end");
     if (lucid__ok(s) && (!lucid__dtype_valid(dtype) || dtype == LUCID_BOOL))
         (void)lucid_fail(s, LUCID_TYPE_ERROR, "arange: dtype must be an integer or a float");
     return lucid__ok(s);
@@ -157,9 +157,8 @@ lucid_tensor lucid_arange(lucid_scope *s, double start, double end, double step,
         return (lucid_tensor){NULL};
     if (!isfinite(start) || !isfinite(end) || !isfinite(step))
         return lucid__error(s, LUCID_VALUE_ERROR,
-                            "arange: start, end and step must be finite and step not 0, not %g, "
-                            "%g, %g",
-                            start, end, step);
+                            "arange: start, end and step must be finite, not %g, %g and %g", start,
+                            end, step);
     bool whole = is_whole(start) && is_whole(end) && is_whole(step);
     if (dtype == LUCID_NO_DTYPE)
         dtype = whole ? LUCID_INT64 : lucid_get_default_dtype(s);

@@ -140,7 +140,7 @@ static lucid_tensor row_major(lucid_scope *s, lucid_tensor x, const char *what)
 
 lucid_tensor lucid_row_major(lucid_scope *s, lucid_tensor x)
 {
-    lucid_tensor y = row_major(s, lucid__strong(s, x), "row_major (to hand out elements)");
+    lucid_tensor y = row_major(s, lucid__strong(s, x), lucid__operation(s, "row_major"));
     return y.v && lucid_eval(s, &y, 1) == LUCID_OK ? y : EMPTY;
 }
 

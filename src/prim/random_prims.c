@@ -28,7 +28,8 @@ static bool random_bits_infer(lucid_scope *s, const lucid__call *c, const lucid_
     int64_t n = lucid__numel(&words);
     if (n >= 0 && n <= INT64_C(1) << 34 && lucid__numel(&out->shape) >= 0)
         return true;
-    (void)lucid_fail(s, LUCID_VALUE_ERROR, "random op: too many elements for one draw");
+    (void)lucid_fail(s, LUCID_VALUE_ERROR, "%s: too many elements for one draw",
+                     lucid__operation(s, "random op"));
     return false;
 }
 

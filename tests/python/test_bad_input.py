@@ -133,7 +133,7 @@ CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "numpy of a body": (
         lambda: lucid.func.compile(lambda a: a.numpy())(x),
         RuntimeError,
-        r"elements\): inside a loop body",
+        "numpy: inside a loop body",
     ),
     # gradients
     "not a scalar": (lambda: grad(lambda a: a)(x), ValueError, r"scalar.*\(3,\)"),
