@@ -51,6 +51,7 @@ missing_packages() {
 # The libraries are those of Debian's own packages for arm64.
 missing_arm64_packages() {
     command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
+    [ -f /usr/aarch64-linux-gnu/lib/crti.o ] || echo libc6-dev-arm64-cross
     command -v qemu-aarch64 >/dev/null || echo qemu-user
     for package in libopenblas-dev libcmocka-dev libgomp1; do
         dpkg-query -W "$package:arm64" >/dev/null 2>&1 || echo "$package:arm64"

@@ -231,12 +231,14 @@ lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
     }
     int64_t start = lucidpy_int(c, 2);
     int64_t size = lucid_size(x, dim), first = start < 0 ? start + size : start;
-    if (first < 0 || length < 0 || first > size - length)
+    if (first < 0 || length < 0 || first > size - length) {
         lucid_fail(c->s, LUCID_INDEX_ERROR,
                    "narrow: start %lld and length %lld are out of range for size %lld",
                    (long long)start, (long long)length, (long long)size);
-    lucidpy_place_begin(&c->place, c->arg[0]);
-    lucidpy_place_slice(&c->place, dim, first, 1, length);
+        lucidpy_place_begin(&c->place, c->arg[0]);
+        lucidpy_place_slice(&c->place, dim, first, 1, length);
+        return x;
+    }
     return lucid_slice(c->s, x, dim, first, first + length, 1);
 }
 

@@ -83,8 +83,10 @@ RULES(rsqrt, positive);
 
 PARTIAL(cbrt)
 {
-    UNUSED;
-    return lucid_div(s, lucid_reciprocal(s, lucid_square(s, y)), NUM(3));
+    UNUSED; /* y / (3 x), which rounds y once; 1 / (3 y^2) where that is 0 / 0 or inf / inf */
+    lucid_tensor ends = lucid_logical_or(s, lucid_eq(s, X, NUM(0)), lucid_isinf(s, X));
+    lucid_tensor top = lucid_where(s, ends, lucid_reciprocal(s, lucid_square(s, y)), y);
+    return lucid_div(s, lucid_div(s, top, lucid_where(s, ends, NUM(1), X)), NUM(3));
 }
 RULES(cbrt, nonzero);
 
