@@ -235,10 +235,10 @@ lucid_tensor lucidpy_op_narrow(lucidpy_call *c)
         lucid_fail(c->s, LUCID_INDEX_ERROR,
                    "narrow: start %lld and length %lld are out of range for size %lld",
                    (long long)start, (long long)length, (long long)size);
-        lucidpy_place_begin(&c->place, c->arg[0]);
-        lucidpy_place_slice(&c->place, dim, first, 1, length);
         return x;
     }
+    lucidpy_place_begin(&c->place, c->arg[0]);
+    lucidpy_place_slice(&c->place, dim, first, 1, length);
     return lucid_slice(c->s, x, dim, first, first + length, 1);
 }
 
