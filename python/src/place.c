@@ -84,6 +84,8 @@ void lucidpy_place_diagonal(lucidpy_place *p, int64_t offset, int dim1, int dim2
     int a = p->of ? find_dim(p, dim1) : -1, b = p->of ? find_dim(p, dim2) : -1;
     if (a < 0 || b < 0 || a == b)
         return;
+    if (offset < -p->shape.dim[a] || offset > p->shape.dim[b]) /* an empty one, wherever it is */
+        offset = p->shape.dim[b];
     int64_t down = offset < 0 ? -offset : 0, right = offset > 0 ? offset : 0;
     int64_t rows = p->shape.dim[a] - down, columns = p->shape.dim[b] - right;
     int64_t size = rows < columns ? rows : columns, stride = p->stride[a] + p->stride[b];
