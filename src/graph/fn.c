@@ -93,6 +93,7 @@ lucid_results *lucid_results_new(lucid_scope *s)
         r->scope = s;
         r->at = r->few;
         r->count = r->aux = 0;
+        r->takes_numbers = false;
         r->capacity = LUCID__FEW_RESULTS;
     }
     return r;
